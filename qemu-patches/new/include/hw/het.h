@@ -1,0 +1,125 @@
+/*
+ * Heterogeneous platforms: what the parts in QEMU know of each other
+ *
+ * hw/core/het.c         role and state of this process, boot and stop, QMP
+ * hw/core/het-couple.c  couples: control pages, eventfds, sending, receiving
+ * hw/core/het-window.c  windows that lie over the master's memory
+ * backends/hostmem-shared.c  memory that comes later
+ * hw/misc/idm.c         the guest's view of the couples
+ * hw/<arch>/het-boot.c  how a CPU of that architecture is booted
+ *
+ * All functions are called with the BQL held.
+ *
+ * SPDX-License-Identifier: GPL-2.0-or-later
+ */
+
+#ifndef HW_HET_H
+#define HW_HET_H
+
+#include "qapi/qapi-types-het.h"
+#include "hw/core/cpu.h"
+#include "hw/misc/het-page.h"
+
+/* --- het.c: role and state --- */
+
+/* Called for -machine slave=on and -incoming shared:ID, before the machine is made */
+void het_set_slave(void);
+HetRole het_role(void);
+HetState het_state(void);
+/* Makes a process that is no part of a platform its master; false with errp on a slave */
+bool het_become_master(Error **errp);
+/* Whether memory is shared with other processes: then TCG must use atomics even for one vCPU */
+bool het_shares_memory(void);
+
+/* --- het.c: booting --- */
+
+typedef struct HetBootInfo {
+    HetBootProtocol protocol;   /* never auto */
+    uint64_t entry;
+    uint64_t argument;
+} HetBootInfo;
+
+typedef struct HetBootOps {
+    /* What auto means for this CPU */
+    HetBootProtocol (*default_protocol)(CPUState *cs);
+    /* Resets the CPU and sets it up as info says; it is started by the caller's vm_start() */
+    bool (*boot)(CPUState *cs, const HetBootInfo *info, Error **errp);
+} HetBootOps;
+
+/* By type_init of an architecture's file; the CPU's class must descend from cpu_type */
+void het_register_boot_ops(const char *cpu_type, const HetBootOps *ops);
+
+/* --- het-couple.c --- */
+
+typedef struct HetCoupleState HetCoupleState;
+
+/*
+ * Whoever shows the couples to the guest: the IDM. At most one; setting it
+ * when there is one already fails. Called when something has changed that
+ * the guest could see.
+ */
+typedef struct HetCoupleClient {
+    void *opaque;
+    /* vectors arrived; they were taken out of the page and are now the client's to keep */
+    void (*received)(void *opaque, uint32_t id, uint32_t vectors);
+    /* the other side's state changed, or the couple was attached or detached */
+    void (*changed)(void *opaque, uint32_t id);
+    /* a start or stop request was answered */
+    void (*request_completed)(void *opaque, uint32_t id);
+} HetCoupleClient;
+
+bool het_couple_set_client(const HetCoupleClient *client, Error **errp);
+void het_couple_unset_client(void);
+
+/* id is the number of the other side (0 is the master); NULL: not attached */
+HetCoupleState *het_couple_find(uint32_t id);
+/* Walks by number, from the smallest; prev NULL begins */
+HetCoupleState *het_couple_next(HetCoupleState *prev);
+unsigned het_couple_count(void);
+uint32_t het_couple_id(const HetCoupleState *c);
+/* Number of this processor: 0 on a master, the slave's own once attached, else UINT32_MAX */
+uint32_t het_couple_self(void);
+
+bool het_couple_attach(uint32_t slave_id, HetCouple *fds, Error **errp);
+bool het_couple_detach(uint32_t id, Error **errp);
+/* vector < HET_VECTORS */
+void het_couple_send(HetCoupleState *c, unsigned vector);
+/* Forgets vectors that are on their way to this side: at reset of the guest */
+void het_couple_drain(HetCoupleState *c);
+HetState het_couple_peer_state(const HetCoupleState *c);
+HetCoupleInfo *het_couple_query(const HetCoupleState *c);
+bool het_couple_watch(uint32_t id, bool enable, Error **errp);
+
+/* Writes this side's state into every couple and wakes the peers */
+void het_couples_publish_state(HetState state);
+
+/* Requests of the master guest, kept with the couple */
+HetRequestResult het_couple_request(const HetCoupleState *c);
+void het_couple_request_boot(HetCoupleState *c, uint64_t entry, uint64_t argument, HetBootProtocol protocol);
+void het_couple_request_stop(HetCoupleState *c);
+bool het_couple_request_complete(uint32_t id, HetRequestResult result, Error **errp);
+
+/* --- het-window.c --- */
+
+bool het_window_map(uint32_t slave_id, HetWindow *window, Error **errp);
+/* No-op where there is none. On return the mapping and the fd are gone. */
+void het_window_unmap(uint32_t slave_id);
+/* NULL: none */
+HetWindowInfo *het_window_query(uint32_t slave_id);
+/* false: none */
+bool het_window_get(uint32_t slave_id, uint64_t *address, uint64_t *size);
+
+/* --- checks that all takers of an fd share (het.c) --- */
+
+/*
+ * Takes the fd that getfd stored under name, checks that it is memory that
+ * its owner cannot pull away under us (a memfd sealed against shrinking and
+ * growing, or a file on tmpfs or hugetlbfs), read-write, and that
+ * offset..offset+size lies in it, page-aligned. Returns -1 with errp; the
+ * fd is then closed. size 0: not checked.
+ */
+int het_take_memory_fd(const char *name, uint64_t offset, uint64_t size, size_t *page_size, Error **errp);
+/* The same for an eventfd */
+int het_take_eventfd(const char *name, Error **errp);
+
+#endif
