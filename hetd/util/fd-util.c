@@ -1,0 +1,51 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+
+#include "util/fd-util.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <unistd.h>
+
+int fd_close(int fd) {
+        if (fd >= 0) {
+                int saved = errno;
+
+                /* Linux always lets the fd go, also on EINTR: never repeat */
+                (void) close(fd);
+                errno = saved;
+        }
+
+        return -EBADF;
+}
+
+int fd_take(int *fd) {
+        int taken = *fd;
+
+        *fd = -EBADF;
+        return taken;
+}
+
+int fd_dup_cloexec(int fd) {
+        int copy = fcntl(fd, F_DUPFD_CLOEXEC, 3);
+
+        return copy < 0 ? -errno : copy;
+}
+
+static int change_flag(int fd, int get, int set, int flag, bool on) {
+        int flags = fcntl(fd, get);
+
+        if (flags < 0)
+                return -errno;
+
+        int wanted = on ? flags | flag : flags & ~flag;
+
+        return wanted != flags && fcntl(fd, set, wanted) < 0 ? -errno : 0;
+}
+
+int fd_set_nonblock(int fd, bool nonblock) {
+        return change_flag(fd, F_GETFL, F_SETFL, O_NONBLOCK, nonblock);
+}
+
+int fd_set_cloexec(int fd, bool cloexec) {
+        return change_flag(fd, F_GETFD, F_SETFD, FD_CLOEXEC, cloexec);
+}

@@ -1,0 +1,26 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#pragma once
+
+/* File descriptors: ownership by scope (HET_AUTO_FD), duplicates that do not leak into a child, O_NONBLOCK. */
+
+#include <stdbool.h>
+
+/* Closes fd unless it is negative; keeps errno. Returns -EBADF: fd = fd_close(fd); */
+int fd_close(int fd);
+
+/* Hands the fd over to the caller and leaves -EBADF behind. */
+int fd_take(int *fd);
+
+/* Duplicate with O_CLOEXEC, never one of 0, 1, 2. Negative errno on failure. */
+int fd_dup_cloexec(int fd);
+
+/* 0 or a negative errno. The flag belongs to the open file: everybody who has a duplicate of fd sees it. */
+int fd_set_nonblock(int fd, bool nonblock);
+int fd_set_cloexec(int fd, bool cloexec);
+
+static inline void fd_closep(int *fd) {
+        fd_close(*fd);
+}
+
+/* HET_AUTO_FD int fd = -EBADF; */
+#define HET_AUTO_FD __attribute__((cleanup(fd_closep)))
