@@ -1,0 +1,37 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#pragma once
+
+/*
+ * hetd's end of a couple: makes the control page and the eventfds of a master and one slave, keeps an fd of each, and watches and
+ * mends the page without a QMP call. The page is hostile input: values are read once and never index anything.
+ */
+
+#include <glib.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "hw/misc/het-page.h"
+
+typedef struct Couple {
+        uint32_t id;                    /* of the slave */
+        int page_fd;                    /* sealed memfd of HET_PAGE_SIZE */
+        HetPage *page;                  /* our mapping of it */
+        int to_master, to_slave;        /* eventfds: rx of the one is tx of the other */
+        int to_master_halt, to_slave_halt;
+} Couple;
+
+bool couple_new(uint32_t id, Couple **ret, GError **error);
+Couple *couple_free(Couple *c);         /* returns NULL */
+G_DEFINE_AUTOPTR_CLEANUP_FUNC(Couple, couple_free)
+
+/* The slave's process is gone: says so to the master (state: HetState number of offline or crashed) and wakes it. */
+void couple_set_slave_state(Couple *c, uint32_t state);
+/* The master's process is gone */
+void couple_set_master_state(Couple *c, uint32_t state);
+
+typedef struct CoupleCounters {
+        uint64_t sent, coalesced;       /* by that side */
+        uint64_t last_sent_ns;          /* CLOCK_MONOTONIC, 0: never */
+} CoupleCounters;
+
+void couple_get_counters(const Couple *c, CoupleCounters *ret_master, CoupleCounters *ret_slave);

@@ -1,0 +1,109 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#pragma once
+
+/*
+ * A platform file (docs/platform-file.md): a key file that describes one master and its slaves. It is read and checked as a whole;
+ * what comes out is complete (defaults filled in), consistent (no two windows overlap, …) and immutable.
+ */
+
+#include <glib.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "hw/misc/het-page.h"
+
+#define PLATFORM_FILE_SIZE_MAX          (1U * 1024 * 1024)
+#define PLATFORM_NAME_MAX               64U     /* of platforms and processors: [A-Za-z0-9_-], begins with a letter */
+#define PLATFORM_PROCESSORS_MAX         (1U + HET_ID_MAX)
+
+typedef enum ProcessorRole {
+        PROCESSOR_MASTER,
+        PROCESSOR_SLAVE,
+        _PROCESSOR_ROLE_MAX,
+} ProcessorRole;
+
+/* Who starts the QEMU process of a processor */
+typedef enum ProcessorStart {
+        PROCESSOR_START_HETD,           /* hetd does, when the platform is started */
+        PROCESSOR_START_EXTERNAL,       /* somebody else, who then attaches it */
+        _PROCESSOR_START_MAX,
+} ProcessorStart;
+
+/* The same values as HetBootProtocol in qapi/het.json */
+typedef enum BootProtocol {
+        BOOT_PROTOCOL_AUTO,
+        BOOT_PROTOCOL_RAW,
+        BOOT_PROTOCOL_LINUX,
+        BOOT_PROTOCOL_VECTOR_TABLE,
+        _BOOT_PROTOCOL_MAX,
+} BootProtocol;
+
+/* What hetd knows of a board (board.c): how the IDM is put on it and where its memory is. */
+typedef struct Board {
+        const char *machine;            /* name of QEMU's machine type, without a version suffix */
+        const char *target;             /* QEMU's target: "arm" for qemu-system-arm */
+        const char *default_cpu;        /* NULL: the file must name one */
+        uint64_t ram_base;
+        uint64_t ram_size;              /* exact size that the board demands; 0: any */
+        bool platform_bus;              /* a dynamic sysbus device gets its address from the board */
+        uint64_t idm_address;           /* where the IDM is; on a platform bus: of the first device */
+        uint32_t idm_irq;               /* on a platform bus: SPI number; else NVIC input */
+        bool device_tree;               /* hetd can make device trees for it */
+} Board;
+
+const Board *board_find(const char *machine);           /* "virt-10.0" finds "virt"; NULL: unknown */
+
+typedef struct ProcessorConfig {
+        char *name;
+        unsigned line;                  /* of its group in the file, for messages */
+        ProcessorRole role;
+        uint32_t id;                    /* 0: master, 1..255: slaves */
+        ProcessorStart start;
+        const Board *board;
+        char *machine;                  /* with what the file appended: "virt,highmem=off" */
+        char *cpu;                      /* NULL: the board's only one */
+        unsigned cpus;
+        uint64_t memory;                /* bytes of main memory; of a slave: the window's size */
+        uint64_t window_address;        /* slaves: guest physical in the master; also the slave's bus address */
+        uint64_t window_size;
+        char *firmware;                 /* ELF: of a master -kernel, of a slave loaded into the window; NULL: none */
+        char *kernel, *initrd, *command_line, *device_tree;
+        bool has_entry;
+        uint64_t entry;                 /* boot address; default: of the firmware's ELF header (M-profile: its lowest segment) */
+        uint64_t argument;
+        BootProtocol protocol;
+        bool auto_boot;                 /* slaves: hetd boots it once the master runs */
+        char *qemu;                     /* path of the QEMU binary; NULL: hetd's default for the target */
+        char **extra_arguments;         /* NULL-terminated */
+} ProcessorConfig;
+
+typedef struct PlatformConfig {
+        char *name;
+        char *description;              /* may be NULL */
+        char *path;                     /* where it was read from, may be NULL: came as an fd */
+        GPtrArray *processors;          /* of ProcessorConfig*, owned; the master first, then slaves by id */
+} PlatformConfig;
+
+/*
+ * text is the file's content; path is for messages and for relative paths in the file (relative to its directory; NULL: refused).
+ * name NULL: taken from the path. ${NAME} in values is replaced from variables (NULL: none), e.g. FIRMWARE_DIR.
+ * Errors (HET_ERROR_INVALID_PLATFORM): "file:line: [Group] Key=: what is wrong, what would be right"; up to 20 of them, one a line.
+ */
+bool platform_config_parse(const char *name, const char *path, const char *text, size_t size, GHashTable *variables,
+                           PlatformConfig **ret, GError **error);
+/* Reads all of fd (a regular file or memfd, from its beginning; the caller keeps it) */
+bool platform_config_read_fd(const char *name, const char *path, int fd, GHashTable *variables,
+                             PlatformConfig **ret, GError **error);
+/* Finds NAME.platform in the directories, in order; HET_ERROR_NO_SUCH_PLATFORM names where it looked */
+bool platform_config_find(const char *name, const char *const *directories, char **ret_path, GError **error);
+PlatformConfig *platform_config_free(PlatformConfig *config);   /* returns NULL */
+G_DEFINE_AUTOPTR_CLEANUP_FUNC(PlatformConfig, platform_config_free)
+
+const ProcessorConfig *platform_config_get_master(const PlatformConfig *config);
+const ProcessorConfig *platform_config_get_processor(const PlatformConfig *config, const char *name);
+const ProcessorConfig *platform_config_get_processor_by_id(const PlatformConfig *config, uint32_t id);
+
+bool platform_name_is_valid(const char *name);
+const char *processor_role_to_string(ProcessorRole role);
+const char *boot_protocol_to_string(BootProtocol protocol);     /* as in QAPI: "vector-table" */
+bool boot_protocol_from_string(const char *s, BootProtocol *ret);

@@ -1,0 +1,16 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#pragma once
+
+/* Windows: the memory of a slave, a sealed memfd that hetd makes, or one that a client brought. */
+
+#include <glib.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+/* Sealed against shrinking and growing; named so that /proc tells whose it is */
+bool window_memory_new(const char *platform, const char *processor, uint64_t size, int *ret_fd, GError **error);
+/* HET_ERROR_MEMORY_REFUSED: not a memfd, not read-write, seals missing, smaller than offset + size, offset not page-aligned */
+bool window_memory_check(int fd, uint64_t offset, uint64_t size, GError **error);
+
+/* Two ranges of guest physical addresses; an end beyond 2^64 counts as overlapping everything */
+bool window_overlaps(uint64_t a, uint64_t a_size, uint64_t b, uint64_t b_size);
