@@ -80,6 +80,10 @@ uint32_t het_couple_id(const HetCoupleState *c);
 /* Number of this processor: 0 on a master, the slave's own once attached, else UINT32_MAX */
 uint32_t het_couple_self(void);
 
+/*
+ * Takes all fds that are named, also when it fails. On a master the window
+ * comes first: the guest may look for it as soon as it sees the couple.
+ */
 bool het_couple_attach(uint32_t slave_id, HetCouple *fds, Error **errp);
 bool het_couple_detach(uint32_t id, Error **errp);
 /* vector < HET_VECTORS */

@@ -1,0 +1,584 @@
+/*
+ * Couples: the channel of the master and one slave
+ *
+ * A couple is a control page that both processes map and an eventfd for
+ * each direction. Vectors travel as bits of a word in the page; the
+ * eventfd is written only by who finds the word empty. The QMP commands
+ * of het.c attach and detach couples, the IDM is their client.
+ *
+ * The page is written by another process, which may be broken or taken
+ * over: each word is read once, checked, and never used as an index or a
+ * size. What the other side can do to us is to send vectors, to change
+ * its state, and to miss its own interrupts.
+ *
+ * Ordering. The sender's fetch_or, which finds the word empty, comes
+ * before its write to the eventfd; the receiver empties the eventfd
+ * before it takes the word with an exchange. A bit that is set after the
+ * exchange finds the word empty and thus writes the eventfd again; a bit
+ * that was set before is part of what the exchange returns. Either way it
+ * is seen. A state is stored before the eventfd is written, always, and
+ * loaded after it was read.
+ *
+ * SPDX-License-Identifier: GPL-2.0-or-later
+ */
+
+#include "qemu/osdep.h"
+#include <sys/mman.h>
+#include <sys/uio.h>
+#include "qemu/atomic.h"
+#include "qemu/error-report.h"
+#include "qemu/main-loop.h"
+#include "qemu/notify.h"
+#include "qemu/timer.h"
+#include "qapi/error.h"
+#include "qapi/qapi-events-het.h"
+#include "monitor/monitor.h"
+#include "system/system.h"
+#include "hw/het.h"
+#include "trace.h"
+
+#define HET_PAGE_SEALS  (F_SEAL_SHRINK | F_SEAL_GROW)
+
+/* HET_IPI comes at most this often for each couple */
+#define HET_IPI_INTERVAL_MS 1000
+
+struct HetCoupleState {
+    uint32_t id;            /* of the other side */
+    uint32_t slave_id;
+    HetPage *page;
+    HetPageSide *local;     /* the two sides of the page */
+    HetPageSide *peer;
+    int rx;
+    int tx;
+    int rx_halt;            /* -1: none */
+    int tx_halt;
+
+    HetState peer_state;
+    bool peer_state_bad;    /* reported once, not at each wake */
+    HetRequestResult request;
+
+    /* The truth; those in the page are for observers */
+    uint64_t sent;
+    uint64_t received;
+    uint64_t coalesced;
+
+    /* HET_IPI: what arrived since the last one, and when the next may come */
+    bool watched;
+    uint32_t unreported;
+    QEMUTimer *report_timer;
+};
+
+static HetCoupleState *couples[HET_ID_MAX + 1];
+static unsigned couple_count;
+static const HetCoupleClient *couple_client;
+static Notifier exit_notifier;
+
+/* --- the client --- */
+
+bool het_couple_set_client(const HetCoupleClient *client, Error **errp)
+{
+    if (couple_client) {
+        error_setg(errp, "this machine has a device for IPIs already");
+        return false;
+    }
+    couple_client = client;
+    return true;
+}
+
+void het_couple_unset_client(void)
+{
+    couple_client = NULL;
+}
+
+static void het_couple_changed(uint32_t id)
+{
+    if (couple_client) {
+        couple_client->changed(couple_client->opaque, id);
+    }
+}
+
+/* --- looking up --- */
+
+HetCoupleState *het_couple_find(uint32_t id)
+{
+    return id <= HET_ID_MAX ? couples[id] : NULL;
+}
+
+HetCoupleState *het_couple_next(HetCoupleState *prev)
+{
+    for (uint32_t id = prev ? prev->id + 1 : 0; id <= HET_ID_MAX; id++) {
+        if (couples[id]) {
+            return couples[id];
+        }
+    }
+    return NULL;
+}
+
+unsigned het_couple_count(void)
+{
+    return couple_count;
+}
+
+uint32_t het_couple_id(const HetCoupleState *c)
+{
+    return c->id;
+}
+
+uint32_t het_couple_self(void)
+{
+    switch (het_role()) {
+    case HET_ROLE_MASTER:
+        return 0;
+    case HET_ROLE_SLAVE:
+        return couples[0] ? couples[0]->slave_id : UINT32_MAX;
+    default:
+        return UINT32_MAX;
+    }
+}
+
+HetState het_couple_peer_state(const HetCoupleState *c)
+{
+    return c->peer_state;
+}
+
+HetRequestResult het_couple_request(const HetCoupleState *c)
+{
+    return c->request;
+}
+
+/* --- eventfds --- */
+
+static void het_eventfd_write(int fd)
+{
+    static const uint64_t one = 1;
+    ssize_t ret;
+
+    do {
+        ret = write(fd, &one, sizeof(one));
+    } while (ret < 0 && errno == EINTR);
+    /* EAGAIN: the counter is full, so the other side is being woken anyway */
+}
+
+/*
+ * The other side may clear O_NONBLOCK, which belongs to the file that both
+ * have open, and may empty the eventfd between our poll and this: only a
+ * read that by itself does not wait is safe here.
+ */
+static void het_eventfd_clear(int fd)
+{
+    uint64_t count;
+    struct iovec iov = { .iov_base = &count, .iov_len = sizeof(count) };
+    ssize_t ret;
+
+    do {
+        ret = preadv2(fd, &iov, 1, -1, RWF_NOWAIT);
+        if (ret < 0 && (errno == EOPNOTSUPP || errno == ENOSYS)) {
+            /* Linux before 5.8 */
+            ret = read(fd, &count, sizeof(count));
+        }
+    } while (ret < 0 && errno == EINTR);
+}
+
+/* --- receiving --- */
+
+static void het_couple_report(void *opaque)
+{
+    HetCoupleState *c = opaque;
+
+    if (c->watched && c->unreported) {
+        qapi_event_send_het_ipi(c->id, c->unreported);
+        c->unreported = 0;
+        timer_mod(c->report_timer,
+                  qemu_clock_get_ms(QEMU_CLOCK_REALTIME) +
+                  HET_IPI_INTERVAL_MS);
+    }
+}
+
+static void het_couple_take_vectors(HetCoupleState *c)
+{
+    uint32_t vectors = qatomic_xchg(&c->local->pending, 0);
+
+    if (!vectors) {
+        return;
+    }
+    c->received += ctpop32(vectors);
+    qatomic_set_u64(&c->local->received, c->received);
+    trace_het_couple_received(c->id, vectors);
+
+    if (couple_client) {
+        couple_client->received(couple_client->opaque, c->id, vectors);
+    }
+    if (c->watched) {
+        c->unreported |= vectors;
+        if (!timer_pending(c->report_timer)) {
+            het_couple_report(c);
+        }
+    }
+}
+
+static HetState het_couple_load_peer_state(HetCoupleState *c)
+{
+    uint32_t state = qatomic_read(&c->peer->state);
+
+    if (state < HET_STATE__MAX) {
+        return state;
+    }
+    if (!c->peer_state_bad) {
+        c->peer_state_bad = true;
+        warn_report("couple %u: the other side is in the unknown state %u,"
+                    " taken as offline", c->id, state);
+    }
+    return HET_STATE_OFFLINE;
+}
+
+static void het_couple_take_state(HetCoupleState *c)
+{
+    HetState state = het_couple_load_peer_state(c);
+
+    if (state == c->peer_state) {
+        return;
+    }
+    trace_het_couple_peer_state(c->id, HetState_str(c->peer_state),
+                                HetState_str(state));
+    c->peer_state = state;
+    if (het_role() == HET_ROLE_MASTER) {
+        qapi_event_send_het_slave_state(true, c->id, state,
+                                        HET_STATE_REASON_NONE);
+    }
+    het_couple_changed(c->id);
+}
+
+static void het_couple_rx(void *opaque)
+{
+    HetCoupleState *c = opaque;
+
+    het_eventfd_clear(c->rx);
+    het_couple_take_state(c);
+    het_couple_take_vectors(c);
+}
+
+void het_couple_drain(HetCoupleState *c)
+{
+    uint32_t vectors = qatomic_xchg(&c->local->pending, 0);
+
+    if (vectors) {
+        trace_het_couple_drained(c->id, vectors);
+    }
+}
+
+/* --- sending --- */
+
+void het_couple_send(HetCoupleState *c, unsigned vector)
+{
+    uint32_t bit = 1u << vector;
+    uint32_t old = qatomic_fetch_or(&c->peer->pending, bit);
+
+    c->sent++;
+    if (old & bit) {
+        c->coalesced++;
+        qatomic_set_u64(&c->local->coalesced, c->coalesced);
+    }
+    qatomic_set_u64(&c->local->sent, c->sent);
+    qatomic_set_u64(&c->local->last_sent_ns,
+                    qemu_clock_get_ns(QEMU_CLOCK_REALTIME));
+    trace_het_couple_send(c->id, vector, old);
+    if (!old) {
+        het_eventfd_write(c->tx);
+    }
+}
+
+static void het_couple_publish_state(HetCoupleState *c, HetState state)
+{
+    qatomic_set_mb(&c->local->state, state);
+    het_eventfd_write(c->tx);
+}
+
+void het_couples_publish_state(HetState state)
+{
+    HetCoupleState *c;
+
+    for (c = het_couple_next(NULL); c; c = het_couple_next(c)) {
+        het_couple_publish_state(c, state);
+    }
+}
+
+/* Whoever ends us, the other sides are told at once */
+static void het_couples_exit(Notifier *notifier, void *data)
+{
+    het_couples_publish_state(HET_STATE_OFFLINE);
+}
+
+/* --- attaching --- */
+
+static void het_close(int *fd)
+{
+    if (*fd >= 0) {
+        close(*fd);
+        *fd = -1;
+    }
+}
+
+static void het_couple_free(HetCoupleState *c)
+{
+    if (c->report_timer) {
+        timer_free(c->report_timer);
+    }
+    if (c->page) {
+        munmap(c->page, HET_PAGE_SIZE);
+    }
+    het_close(&c->rx);
+    het_close(&c->tx);
+    het_close(&c->rx_halt);
+    het_close(&c->tx_halt);
+    g_free(c);
+}
+
+G_DEFINE_AUTOPTR_CLEANUP_FUNC(HetCoupleState, het_couple_free)
+
+/*
+ * Each of the names is taken, whatever becomes of the others, so that none
+ * is left for a later command. Only the first error is kept.
+ */
+static bool het_couple_take_fds(HetCoupleState *c, HetCouple *fds,
+                                int *page, Error **errp)
+{
+    Error *err = NULL;
+    size_t page_size;
+
+    *page = het_take_memory_fd(fds->page, 0, 0, &page_size, &err);
+    c->rx = het_take_eventfd(fds->rx, err ? NULL : &err);
+    c->tx = het_take_eventfd(fds->tx, err ? NULL : &err);
+    if (fds->rx_halt) {
+        c->rx_halt = het_take_eventfd(fds->rx_halt, err ? NULL : &err);
+    }
+    if (fds->tx_halt) {
+        c->tx_halt = het_take_eventfd(fds->tx_halt, err ? NULL : &err);
+    }
+    if (!err && !fds->rx_halt != !fds->tx_halt) {
+        error_setg(&err, "rx-halt and tx-halt must be given together");
+    }
+    if (err) {
+        error_propagate(errp, err);
+        return false;
+    }
+    return true;
+}
+
+static bool het_couple_map_page(HetCoupleState *c, int fd, Error **errp)
+{
+    uint32_t magic, version, id;
+    struct stat st;
+    void *page;
+    int seals;
+
+    seals = fcntl(fd, F_GET_SEALS);
+    if (seals < 0 || (seals & HET_PAGE_SEALS) != HET_PAGE_SEALS) {
+        error_setg(errp, "the control page must be a memfd with the seals"
+                   " F_SEAL_SHRINK and F_SEAL_GROW");
+        return false;
+    }
+    if (fstat(fd, &st) < 0) {
+        error_setg_errno(errp, errno, "cannot examine the control page");
+        return false;
+    }
+    if (st.st_size != HET_PAGE_SIZE) {
+        error_setg(errp, "the control page has %" PRId64 " bytes, not %d",
+                   (int64_t)st.st_size, HET_PAGE_SIZE);
+        return false;
+    }
+
+    page = mmap(NULL, HET_PAGE_SIZE, PROT_READ | PROT_WRITE, MAP_SHARED,
+                fd, 0);
+    if (page == MAP_FAILED) {
+        error_setg_errno(errp, errno, "cannot map the control page");
+        return false;
+    }
+    c->page = page;
+
+    magic = qatomic_read(&c->page->magic);
+    version = qatomic_read(&c->page->version);
+    id = qatomic_read(&c->page->id);
+    if (magic != HET_PAGE_MAGIC) {
+        error_setg(errp, "the control page has no magic number");
+        return false;
+    }
+    if (version != HET_PAGE_VERSION) {
+        error_setg(errp, "the control page has version %u, not %u",
+                   version, HET_PAGE_VERSION);
+        return false;
+    }
+    if (id != c->slave_id) {
+        error_setg(errp, "the control page is that of slave %u, not of %u",
+                   id, c->slave_id);
+        return false;
+    }
+    return true;
+}
+
+/* The page may have been used before: by a process of ours that died */
+static void het_couple_reset_side(HetCoupleState *c)
+{
+    qatomic_set(&c->local->wait, HET_WAIT_EVENTFD);
+    qatomic_xchg(&c->local->pending, 0);
+    qatomic_set_u64(&c->local->sent, 0);
+    qatomic_set_u64(&c->local->received, 0);
+    qatomic_set_u64(&c->local->coalesced, 0);
+    qatomic_set_u64(&c->local->last_sent_ns, 0);
+}
+
+static bool het_couple_check(uint32_t slave_id, uint32_t id, Error **errp)
+{
+    if (slave_id < 1 || slave_id > HET_ID_MAX) {
+        error_setg(errp, "a slave's number is 1 to %u, not %u",
+                   HET_ID_MAX, slave_id);
+        return false;
+    }
+    if (couples[id]) {
+        error_setg(errp, "slave %u is attached already",
+                   couples[id]->slave_id);
+        return false;
+    }
+    return true;
+}
+
+bool het_couple_attach(uint32_t slave_id, HetCouple *fds, Error **errp)
+{
+    g_autoptr(HetCoupleState) c = g_new0(HetCoupleState, 1);
+    bool slave = het_role() == HET_ROLE_SLAVE;
+    bool ok;
+    int page;
+
+    c->slave_id = slave_id;
+    c->id = slave ? 0 : slave_id;
+    c->rx = c->tx = c->rx_halt = c->tx_halt = -1;
+
+    ok = het_couple_take_fds(c, fds, &page, errp) &&
+         het_couple_check(slave_id, c->id, errp) &&
+         het_couple_map_page(c, page, errp);
+    het_close(&page);
+    if (!ok) {
+        return false;
+    }
+    /* getfd has cleared it, for both sides */
+    if (!g_unix_set_fd_nonblocking(c->rx, true, NULL) ||
+        !g_unix_set_fd_nonblocking(c->tx, true, NULL)) {
+        error_setg_errno(errp, errno, "cannot set up an eventfd");
+        return false;
+    }
+
+    c->local = slave ? &c->page->slave : &c->page->master;
+    c->peer = slave ? &c->page->master : &c->page->slave;
+    c->report_timer = timer_new_ms(QEMU_CLOCK_REALTIME, het_couple_report, c);
+    het_couple_reset_side(c);
+    c->peer_state = het_couple_load_peer_state(c);
+
+    if (!exit_notifier.notify) {
+        exit_notifier.notify = het_couples_exit;
+        qemu_add_exit_notifier(&exit_notifier);
+    }
+    qemu_set_fd_handler(c->rx, het_couple_rx, NULL, c);
+    couples[c->id] = c;
+    couple_count++;
+    trace_het_couple_attach(c->id, slave_id, HetState_str(c->peer_state));
+    qapi_event_send_het_slave_attached(slave_id);
+    het_couple_publish_state(c, het_state());
+    het_couple_changed(g_steal_pointer(&c)->id);
+    return true;
+}
+
+bool het_couple_detach(uint32_t id, Error **errp)
+{
+    g_autoptr(HetCoupleState) c = het_couple_find(id);
+
+    if (!c) {
+        error_setg(errp, "there is no couple with %u", id);
+        return false;
+    }
+    qemu_set_fd_handler(c->rx, NULL, NULL, NULL);
+    het_couple_publish_state(c, HET_STATE_OFFLINE);
+    couples[id] = NULL;
+    couple_count--;
+    trace_het_couple_detach(id, c->slave_id);
+    qapi_event_send_het_slave_detached(c->slave_id);
+    het_couple_changed(id);
+    return true;
+}
+
+/* --- QMP --- */
+
+HetCoupleInfo *het_couple_query(const HetCoupleState *c)
+{
+    HetCoupleInfo *info = g_new0(HetCoupleInfo, 1);
+
+    info->id = c->id;
+    info->peer_state = c->peer_state;
+    info->sent = c->sent;
+    info->received = c->received;
+    info->coalesced = c->coalesced;
+    info->watched = c->watched;
+    if (het_role() == HET_ROLE_MASTER) {
+        info->has_request = true;
+        info->request = c->request;
+        info->window = het_window_query(c->slave_id);
+    }
+    return info;
+}
+
+bool het_couple_watch(uint32_t id, bool enable, Error **errp)
+{
+    HetCoupleState *c = het_couple_find(id);
+
+    if (!c) {
+        error_setg(errp, "there is no couple with %u", id);
+        return false;
+    }
+    c->watched = enable;
+    c->unreported = 0;
+    timer_del(c->report_timer);
+    return true;
+}
+
+/* --- requests of the master guest --- */
+
+void het_couple_request_boot(HetCoupleState *c, uint64_t entry,
+                             uint64_t argument, HetBootProtocol protocol)
+{
+    c->request = HET_REQUEST_RESULT_PENDING;
+    trace_het_couple_request_boot(c->id, entry, argument,
+                                  HetBootProtocol_str(protocol));
+    qapi_event_send_het_boot_request(c->id, entry, argument, protocol);
+}
+
+void het_couple_request_stop(HetCoupleState *c)
+{
+    c->request = HET_REQUEST_RESULT_PENDING;
+    trace_het_couple_request_stop(c->id);
+    qapi_event_send_het_stop_request(c->id);
+}
+
+bool het_couple_request_complete(uint32_t id, HetRequestResult result,
+                                 Error **errp)
+{
+    HetCoupleState *c = het_couple_find(id);
+
+    if (!c || het_role() != HET_ROLE_MASTER) {
+        error_setg(errp, "no slave %u is attached", id);
+        return false;
+    }
+    if (result == HET_REQUEST_RESULT_NONE ||
+        result == HET_REQUEST_RESULT_PENDING) {
+        error_setg(errp, "'%s' is no result of a request",
+                   HetRequestResult_str(result));
+        return false;
+    }
+    if (c->request != HET_REQUEST_RESULT_PENDING) {
+        error_setg(errp, "slave %u has no pending request", id);
+        return false;
+    }
+    c->request = result;
+    trace_het_couple_request_complete(id, HetRequestResult_str(result));
+    if (couple_client) {
+        couple_client->request_completed(couple_client->opaque, id);
+    }
+    return true;
+}
