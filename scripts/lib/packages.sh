@@ -1,0 +1,24 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
+# shellcheck shell=bash
+# The Debian packages that building and testing need: the one list, read by scripts/setup.
+
+# shellcheck disable=SC2034  # used by scripts/setup
+het_packages=(
+        # building anything
+        build-essential pkg-config meson ninja-build ccache git ca-certificates
+
+        # fetching, patching and composing QEMU's source; python3-venv: its configure makes a virtual environment
+        dpkg-dev patch rsync xz-utils python3 python3-venv
+
+        # QEMU's libraries
+        libglib2.0-dev zlib1g-dev libfdt-dev libslirp-dev libseccomp-dev
+
+        # hetd's libraries
+        libsystemd-dev libjson-c-dev libelf-dev
+
+        # the guests' firmware, and looking at their device trees
+        gcc-arm-none-eabi device-tree-compiler
+
+        # tests: unit tests, a private bus, busctl, the D-Bus descriptions, the scripts themselves
+        libcmocka-dev dbus python3-dbus systemd libxml2-utils shellcheck
+)

@@ -1,0 +1,31 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
+# shellcheck shell=bash
+# Builds our own part with meson. Used by scripts/build and scripts/check.
+
+# build_project DIR QEMU-DIR OPTION…: configures DIR if its options are not these, and brings it up to date.
+build_project() {
+        local dir=$1 qemu_dir=$2 log options
+        shift 2
+        log=$HET_CACHE/log/$(basename "$dir").log
+        options=(-Dqemu="$(qemu_program "$qemu_dir")" "$@")
+        [[ ! -x $qemu_dir/ivshmem-server ]] || options+=(-Divshmem_server="$qemu_dir/ivshmem-server")
+        if [[ ! -f $dir/build.ninja ]]; then
+                rm -rf "$dir"           # what an interrupted set-up left
+                logged "$(basename "$dir")-setup" meson setup "$dir" "$HET_ROOT" "${options[@]}" ||
+                        die "meson could not set up $dir." "Was scripts/setup run?"
+        elif [[ $(cat "$dir/het-options" 2>/dev/null) != "${options[*]}" ]]; then
+                logged "$(basename "$dir")-setup" meson configure "$dir" "${options[@]}" ||
+                        die "meson could not change the options of $dir." "Remove the folder and run this again."
+        fi
+        echo "${options[*]}" >"$dir/het-options"
+        run_ninja "$log" -C "$dir" || die "The build in $dir failed." "The whole log: $log"
+}
+
+# QEMU_BINARY can have any name; what scripts/build-qemu makes has this one.
+qemu_program() {
+        if [[ -n ${QEMU_BINARY:-} ]]; then
+                echo "$1/$(basename "$QEMU_BINARY")"
+        else
+                echo "$1/qemu-system-arm"
+        fi
+}

@@ -1,0 +1,74 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
+# shellcheck shell=bash
+# Composes the QEMU tree that is built: base source + qemu-patches/series + qemu-patches/new/ + qapi/het.json. Used by
+# scripts/build-qemu.
+#
+# Everything that differs from the base is first put together in an overlay folder, then base and overlay are synchronised
+# into the work tree by content: a file that stays the same keeps its time stamp, so ninja rebuilds only what changed, and a run
+# that was killed half-way is repaired by the next one, whatever it left.
+
+het_junk=(--exclude='*~' --exclude='*.orig' --exclude='*.rej' --exclude='.*.sw?' --exclude='__pycache__')
+
+qemu_series() {
+        [[ ! -f $HET_ROOT/qemu-patches/series ]] || sed -e 's/[[:space:]]*#.*//' -e '/^[[:space:]]*$/d' "$HET_ROOT/qemu-patches/series"
+}
+
+# What the composed tree depends on beside the base, as lines of digest and name.
+qemu_changes_digest() {
+        local patch
+        cd "$HET_ROOT" || return
+        while IFS= read -r patch; do
+                [[ -f qemu-patches/$patch ]] || die "qemu-patches/series names $patch, which is not there."
+                sha256sum "qemu-patches/$patch"
+        done < <(qemu_series)
+        find qemu-patches/new qapi/het.json -type f ! -name '*~' ! -name '*.orig' ! -name '*.rej' ! -name '.*.sw?' \
+                ! -path '*/__pycache__/*' -print0 2>/dev/null | LC_ALL=C sort -z | xargs -0r sha256sum
+}
+
+# The files that a patch touches, as it names them.
+touched_by() {
+        sed -n -E -e 's/^(---|\+\+\+) [ab]\/([^\t]*).*/\2/p' -e 's/^(rename|copy) (from|to) (.*)/\3/p' "$1" | sort -u
+}
+
+apply_patch_to_overlay() {
+        local patch=$1 base=$2 overlay=$3 seen=$4 file
+        while IFS= read -r file; do
+                if [[ -e $base/$file ]] && ! grep -qxF -- "$file" "$seen"; then
+                        mkdir -p "$overlay/$(dirname "$file")"
+                        cp -p "$base/$file" "$overlay/$file"
+                fi
+                echo "$file" >>"$seen"
+        done < <(touched_by "$patch")
+        logged "patch-$(basename "$patch" .patch)" \
+                patch --directory="$overlay" --strip=1 --fuzz=0 --batch --forward --no-backup-if-mismatch --input="$patch"
+}
+
+# compose_overlay BASE OVERLAY: OVERLAY/tree gets the files, OVERLAY/names their names (with those that patches delete).
+compose_overlay() {
+        local base=$1 overlay=$2 patch
+        rm -rf "$overlay"
+        mkdir -p "$overlay/tree"
+        : >"$overlay/names"
+        while IFS= read -r patch; do
+                apply_patch_to_overlay "$HET_ROOT/qemu-patches/$patch" "$base" "$overlay/tree" "$overlay/names" ||
+                        die "$patch does not apply to the base $base." \
+                                "The changes are made for Debian's QEMU 10.0; see the end of the log above."
+        done < <(qemu_series)
+        [[ ! -d $HET_ROOT/qemu-patches/new ]] || rsync -rlp "${het_junk[@]}" "$HET_ROOT/qemu-patches/new/" "$overlay/tree/"
+        [[ ! -f $HET_ROOT/qapi/het.json ]] || install -D -m 644 "$HET_ROOT/qapi/het.json" "$overlay/tree/qapi/het.json"
+        (cd "$overlay/tree" && find . -type f -o -type l) | sed 's,^\./,,' | sort -u - "$overlay/names" >"$overlay/names.all"
+        sed 's,^,/,' "$overlay/names.all" >"$overlay/exclude"
+}
+
+# compose_tree BASE WORK: WORK/src becomes the composed tree.
+compose_tree() {
+        local base=$1 work=$2 overlay=$2/overlay file
+        compose_overlay "$base" "$overlay"
+        mkdir -p "$work/src"
+        rsync -rlp --checksum --delete --exclude-from="$overlay/exclude" --exclude=/.git --exclude='/build*/' --exclude=/.pc \
+                --exclude=/debian --exclude='__pycache__' "$base/" "$work/src/"
+        rsync -rlp --checksum "$overlay/tree/" "$work/src/"
+        while IFS= read -r file; do
+                [[ -e $overlay/tree/$file || -L $overlay/tree/$file ]] || rm -f "$work/src/$file"
+        done <"$overlay/names.all"
+}
