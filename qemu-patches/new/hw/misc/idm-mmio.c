@@ -1,0 +1,306 @@
+/*
+ * Register file of the IDM
+ *
+ * The registers of hw/misc/idm-regs.h, as docs/idm-registers.md of the
+ * project describes them, on top of hw/misc/idm.c.
+ *
+ * SPDX-License-Identifier: GPL-2.0-or-later
+ */
+
+#include "qemu/osdep.h"
+#include "qemu/log.h"
+#include "hw/misc/idm.h"
+#include "trace.h"
+
+#define IDM_EVENTS (IDM_EVENT_STATE | IDM_EVENT_REQUEST)
+
+/* The numbers of the registers are those of the QMP interface */
+QEMU_BUILD_BUG_ON(IDM_STATE_CRASHED != (unsigned)HET_STATE_CRASHED);
+QEMU_BUILD_BUG_ON(IDM_RESULT_FAILED != (unsigned)HET_REQUEST_RESULT_FAILED);
+QEMU_BUILD_BUG_ON(IDM_PROTOCOL_VECTORS !=
+                  (unsigned)HET_BOOT_PROTOCOL_VECTOR_TABLE);
+QEMU_BUILD_BUG_ON(IDM_COUPLE(IDM_COUPLE_MAX) > IDM_MMIO_SIZE);
+QEMU_BUILD_BUG_ON(IDM_COUPLE_MAX != IDM_SUMMARY_COUNT * 32);
+
+/* --- global registers --- */
+
+static bool idm_read_global(IDMState *s, hwaddr addr, uint32_t *value)
+{
+    switch (addr) {
+    case IDM_ID:
+        *value = IDM_ID_VALUE;
+        return true;
+    case IDM_VERSION:
+        *value = IDM_VERSION_VALUE;
+        return true;
+    case IDM_FEATURES:
+        *value = idm_is_master() ? IDM_FEATURE_MASTER | IDM_FEATURE_CONTROL
+                                 : 0;
+        return true;
+    case IDM_SELF:
+        *value = het_couple_self();
+        return true;
+    case IDM_COUPLES:
+        *value = het_couple_count();
+        return true;
+    case IDM_VECTORS:
+        *value = HET_VECTORS;
+        return true;
+    case IDM_CTRL:
+        *value = s->ctrl;
+        return true;
+    case IDM_IRQ_STATUS:
+        *value = idm_irq_status(s);
+        return true;
+    case IDM_SUMMARY(0) ... IDM_SUMMARY(IDM_SUMMARY_COUNT - 1):
+        *value = s->vector_summary[(addr - IDM_SUMMARY(0)) / 4] |
+                 s->event_summary[(addr - IDM_SUMMARY(0)) / 4];
+        return true;
+    default:
+        return false;
+    }
+}
+
+static bool idm_write_global(IDMState *s, hwaddr addr, uint32_t value)
+{
+    if (addr != IDM_CTRL || (value & ~IDM_CTRL_IRQ_ENABLE)) {
+        return false;
+    }
+    s->ctrl = value;
+    idm_update_irq(s);
+    return true;
+}
+
+/* --- registers of a couple --- */
+
+static uint64_t idm_window(uint32_t id, bool want_size)
+{
+    uint64_t address = 0, size = 0;
+
+    if (!het_window_get(id, &address, &size)) {
+        return 0;
+    }
+    return want_size ? size : address;
+}
+
+static bool idm_read_master_couple(IDMState *s, uint32_t id, hwaddr reg,
+                                   uint32_t *value)
+{
+    const HetCoupleState *c = het_couple_find(id);
+
+    switch (reg) {
+    case IDM_CONTROL:
+        *value = c ? het_couple_request(c) : IDM_RESULT_NONE;
+        return true;
+    case IDM_ENTRY_LO:
+        *value = s->couple[id].entry;
+        return true;
+    case IDM_ENTRY_HI:
+        *value = s->couple[id].entry >> 32;
+        return true;
+    case IDM_ARGUMENT_LO:
+        *value = s->couple[id].argument;
+        return true;
+    case IDM_ARGUMENT_HI:
+        *value = s->couple[id].argument >> 32;
+        return true;
+    case IDM_WINDOW_BASE_LO:
+        *value = idm_window(id, false);
+        return true;
+    case IDM_WINDOW_BASE_HI:
+        *value = idm_window(id, false) >> 32;
+        return true;
+    case IDM_WINDOW_SIZE_LO:
+        *value = idm_window(id, true);
+        return true;
+    case IDM_WINDOW_SIZE_HI:
+        *value = idm_window(id, true) >> 32;
+        return true;
+    default:
+        return false;
+    }
+}
+
+static bool idm_read_couple(IDMState *s, uint32_t id, hwaddr reg,
+                            uint32_t *value)
+{
+    const HetCoupleState *c = het_couple_find(id);
+
+    switch (reg) {
+    case IDM_STATUS:
+        *value = c ? IDM_STATUS_ATTACHED : 0;
+        return true;
+    case IDM_PENDING:
+        *value = s->couple[id].pending;
+        return true;
+    case IDM_ENABLE:
+        *value = s->couple[id].enable;
+        return true;
+    case IDM_PEER_STATE:
+        *value = c ? het_couple_peer_state(c) : IDM_STATE_OFFLINE;
+        return true;
+    case IDM_EVENT:
+        *value = s->couple[id].event;
+        return true;
+    case IDM_EVENT_ENABLE:
+        *value = s->couple[id].event_enable;
+        return true;
+    case IDM_DOORBELL:
+        return false;
+    default:
+        return idm_is_master() && idm_read_master_couple(s, id, reg, value);
+    }
+}
+
+static bool idm_write_control(IDMState *s, uint32_t id, uint32_t value)
+{
+    uint32_t command = extract32(value, 0, 8);
+    uint32_t protocol = extract32(value, 8, 8);
+
+    if (value >> 16) {
+        return false;
+    }
+    switch (command) {
+    case IDM_CONTROL_START:
+        return protocol <= IDM_PROTOCOL_VECTORS && idm_start(s, id, protocol);
+    case IDM_CONTROL_STOP:
+        return !protocol && idm_stop(s, id);
+    default:
+        return false;
+    }
+}
+
+static bool idm_write_master_couple(IDMState *s, uint32_t id, hwaddr reg,
+                                    uint32_t value)
+{
+    IDMCouple *c = &s->couple[id];
+
+    switch (reg) {
+    case IDM_CONTROL:
+        return idm_write_control(s, id, value);
+    case IDM_ENTRY_LO:
+        c->entry = deposit64(c->entry, 0, 32, value);
+        return true;
+    case IDM_ENTRY_HI:
+        c->entry = deposit64(c->entry, 32, 32, value);
+        return true;
+    case IDM_ARGUMENT_LO:
+        c->argument = deposit64(c->argument, 0, 32, value);
+        return true;
+    case IDM_ARGUMENT_HI:
+        c->argument = deposit64(c->argument, 32, 32, value);
+        return true;
+    default:
+        return false;
+    }
+}
+
+static bool idm_write_couple(IDMState *s, uint32_t id, hwaddr reg,
+                             uint32_t value)
+{
+    IDMCouple *c = &s->couple[id];
+
+    switch (reg) {
+    case IDM_DOORBELL:
+        return idm_ring(s, id, value);
+    case IDM_PENDING:
+        c->pending &= ~value;
+        break;
+    case IDM_ENABLE:
+        c->enable = value;
+        break;
+    case IDM_EVENT:
+        c->event &= ~value;
+        break;
+    case IDM_EVENT_ENABLE:
+        if (value & ~IDM_EVENTS) {
+            return false;
+        }
+        c->event_enable = value;
+        break;
+    default:
+        return idm_is_master() && idm_write_master_couple(s, id, reg, value);
+    }
+    idm_update_couple(s, id);
+    return true;
+}
+
+/* --- the region --- */
+
+/* false: not the number of a couple that this side can have */
+static bool idm_decode_couple(hwaddr addr, uint32_t *id, hwaddr *reg)
+{
+    if (addr < IDM_COUPLE(0) || addr >= IDM_COUPLE(IDM_COUPLE_MAX)) {
+        return false;
+    }
+    *id = (addr - IDM_COUPLE(0)) / IDM_COUPLE_SIZE;
+    *reg = (addr - IDM_COUPLE(0)) % IDM_COUPLE_SIZE;
+    return idm_couple_valid(*id);
+}
+
+static bool idm_access_ok(hwaddr addr, unsigned size)
+{
+    return size == 4 && !(addr & 3);
+}
+
+static uint64_t idm_mmio_read(void *opaque, hwaddr addr, unsigned size)
+{
+    IDMState *s = opaque;
+    uint32_t value = 0, id;
+    hwaddr reg;
+    bool ok;
+
+    ok = idm_access_ok(addr, size) &&
+         (addr < IDM_COUPLE(0) ? idm_read_global(s, addr, &value) :
+          idm_decode_couple(addr, &id, &reg) &&
+          idm_read_couple(s, id, reg, &value));
+    if (!ok) {
+        qemu_log_mask(LOG_GUEST_ERROR, "idm: bad read of %u bytes at 0x%"
+                      HWADDR_PRIx "\n", size, addr);
+    }
+    trace_idm_read(addr, value);
+    return value;
+}
+
+static void idm_mmio_write(void *opaque, hwaddr addr, uint64_t value,
+                           unsigned size)
+{
+    IDMState *s = opaque;
+    uint32_t id;
+    hwaddr reg;
+    bool ok;
+
+    trace_idm_write(addr, value);
+    ok = idm_access_ok(addr, size) &&
+         (addr < IDM_COUPLE(0) ? idm_write_global(s, addr, value) :
+          idm_decode_couple(addr, &id, &reg) &&
+          idm_write_couple(s, id, reg, value));
+    if (!ok) {
+        qemu_log_mask(LOG_GUEST_ERROR, "idm: bad write of 0x%" PRIx64
+                      ", %u bytes, at 0x%" HWADDR_PRIx "\n",
+                      value, size, addr);
+    }
+}
+
+/* Every size and alignment comes here, so that the bad ones are reported */
+static const MemoryRegionOps idm_mmio_ops = {
+    .read = idm_mmio_read,
+    .write = idm_mmio_write,
+    .endianness = DEVICE_LITTLE_ENDIAN,
+    .valid = {
+        .min_access_size = 1,
+        .max_access_size = 8,
+        .unaligned = true,
+    },
+    .impl = {
+        .min_access_size = 1,
+        .max_access_size = 8,
+        .unaligned = true,
+    },
+};
+
+void idm_init_mmio(IDMState *s, Object *owner)
+{
+    memory_region_init_io(&s->iomem, owner, &idm_mmio_ops, s, "idm",
+                          IDM_MMIO_SIZE);
+}

@@ -1,0 +1,175 @@
+/*
+ * IDM: inter-processor interrupt distribution module
+ *
+ * The state that the guest sees and the interrupt line. Made and reset by
+ * the devices (idm-sysbus.c, idm-flat.c), asked by the register file
+ * (idm-mmio.c), told by hw/core/het-couple.c what arrives.
+ *
+ * SPDX-License-Identifier: GPL-2.0-or-later
+ */
+
+#include "qemu/osdep.h"
+#include "hw/misc/idm.h"
+#include "trace.h"
+
+/* The memory that the guest works in is shared with processes that go on */
+const VMStateDescription vmstate_idm = {
+    .name = "idm_ipi",
+    .unmigratable = 1,
+};
+
+bool idm_is_master(void)
+{
+    return het_role() != HET_ROLE_SLAVE;
+}
+
+bool idm_couple_valid(uint32_t id)
+{
+    return id <= HET_ID_MAX && (id != 0) == idm_is_master();
+}
+
+/* --- the interrupt line --- */
+
+uint32_t idm_irq_status(const IDMState *s)
+{
+    uint32_t vectors = 0, events = 0;
+
+    for (int i = 0; i < IDM_SUMMARY_COUNT; i++) {
+        vectors |= s->vector_summary[i];
+        events |= s->event_summary[i];
+    }
+    return (vectors ? IDM_IRQ_VECTOR : 0) | (events ? IDM_IRQ_EVENT : 0);
+}
+
+void idm_update_irq(IDMState *s)
+{
+    bool level = (s->ctrl & IDM_CTRL_IRQ_ENABLE) && idm_irq_status(s);
+
+    trace_idm_irq(level);
+    qemu_set_irq(s->irq, level);
+}
+
+void idm_update_couple(IDMState *s, uint32_t id)
+{
+    const IDMCouple *c = &s->couple[id];
+    unsigned word = id / 32, bit = id % 32;
+
+    s->vector_summary[word] = deposit32(s->vector_summary[word], bit, 1,
+                                        (c->pending & c->enable) != 0);
+    s->event_summary[word] = deposit32(s->event_summary[word], bit, 1,
+                                       (c->event & c->event_enable) != 0);
+    idm_update_irq(s);
+}
+
+/* --- what the couples tell --- */
+
+static void idm_received(void *opaque, uint32_t id, uint32_t vectors)
+{
+    IDMState *s = opaque;
+
+    s->couple[id].pending |= vectors;
+    idm_update_couple(s, id);
+}
+
+static void idm_raise_event(IDMState *s, uint32_t id, uint32_t event)
+{
+    trace_idm_event(id, event);
+    s->couple[id].event |= event;
+    idm_update_couple(s, id);
+}
+
+static void idm_changed(void *opaque, uint32_t id)
+{
+    IDMState *s = opaque;
+
+    if (!het_couple_find(id)) {
+        /* What has arrived belongs to the couple that is gone */
+        s->couple[id].pending = 0;
+    }
+    idm_raise_event(s, id, IDM_EVENT_STATE);
+}
+
+static void idm_request_completed(void *opaque, uint32_t id)
+{
+    idm_raise_event(opaque, id, IDM_EVENT_REQUEST);
+}
+
+/* --- what the guest asks for --- */
+
+bool idm_ring(IDMState *s, uint32_t id, uint32_t vector)
+{
+    HetCoupleState *c = het_couple_find(id);
+
+    if (!c || vector >= HET_VECTORS) {
+        return false;
+    }
+    het_couple_send(c, vector);
+    return true;
+}
+
+/* NULL: none is attached, or its last request has no answer yet */
+static HetCoupleState *idm_couple_for_request(uint32_t id)
+{
+    HetCoupleState *c = idm_is_master() ? het_couple_find(id) : NULL;
+
+    return c && het_couple_request(c) != HET_REQUEST_RESULT_PENDING ? c : NULL;
+}
+
+bool idm_start(IDMState *s, uint32_t id, HetBootProtocol protocol)
+{
+    HetCoupleState *c = idm_couple_for_request(id);
+
+    if (!c) {
+        return false;
+    }
+    het_couple_request_boot(c, s->couple[id].entry, s->couple[id].argument,
+                            protocol);
+    return true;
+}
+
+bool idm_stop(IDMState *s, uint32_t id)
+{
+    HetCoupleState *c = idm_couple_for_request(id);
+
+    if (!c) {
+        return false;
+    }
+    het_couple_request_stop(c);
+    return true;
+}
+
+/* --- the device's life --- */
+
+void idm_reset(IDMState *s)
+{
+    HetCoupleState *c;
+
+    for (c = het_couple_next(NULL); c; c = het_couple_next(c)) {
+        het_couple_drain(c);
+    }
+    s->ctrl = 0;
+    memset(s->couple, 0, sizeof(s->couple));
+    memset(s->vector_summary, 0, sizeof(s->vector_summary));
+    memset(s->event_summary, 0, sizeof(s->event_summary));
+    idm_update_irq(s);
+}
+
+bool idm_realize(IDMState *s, Error **errp)
+{
+    s->client = (HetCoupleClient) {
+        .opaque = s,
+        .received = idm_received,
+        .changed = idm_changed,
+        .request_completed = idm_request_completed,
+    };
+    /* Not only when the first slave comes: the guest shall see a role that stays */
+    if (het_role() == HET_ROLE_NONE && !het_become_master(errp)) {
+        return false;
+    }
+    return het_couple_set_client(&s->client, errp);
+}
+
+void idm_unrealize(IDMState *s)
+{
+    het_couple_unset_client();
+}

@@ -1,0 +1,77 @@
+/*
+ * IDM: inter-processor interrupt distribution module
+ *
+ * What the guest sees of the couples. hw/misc/idm.c keeps the state and
+ * the interrupt, and does what the guest asks for; it knows nothing of
+ * addresses. idm-mmio.c is the register file of docs/idm-registers.md on top
+ * of it; other register layouts may come beside it. idm-sysbus.c and
+ * idm-flat.c are the devices.
+ *
+ * All functions are called with the BQL held.
+ *
+ * SPDX-License-Identifier: GPL-2.0-or-later
+ */
+
+#ifndef HW_MISC_IDM_H
+#define HW_MISC_IDM_H
+
+#include "exec/memory.h"
+#include "hw/het.h"
+#include "hw/irq.h"
+#include "hw/misc/idm-regs.h"
+#include "migration/vmstate.h"
+
+/* The devices: on a platform bus, and for boards that have none */
+#define TYPE_IDM_SYSBUS "idm_ipi"
+#define TYPE_IDM_FLAT   "idm_ipi-flat"
+
+#define IDM_FDT_COMPATIBLE "het,idm-1.0"
+
+/* What the guest has set and not yet seen of one couple */
+typedef struct IDMCouple {
+    uint32_t pending;
+    uint32_t enable;
+    uint32_t event;
+    uint32_t event_enable;
+    uint64_t entry;
+    uint64_t argument;
+} IDMCouple;
+
+typedef struct IDMState {
+    MemoryRegion iomem;
+    qemu_irq irq;
+    HetCoupleClient client;
+
+    uint32_t ctrl;
+    IDMCouple couple[IDM_COUPLE_MAX];
+    /* bit n: couple n has an enabled vector, an enabled event, pending */
+    uint32_t vector_summary[IDM_SUMMARY_COUNT];
+    uint32_t event_summary[IDM_SUMMARY_COUNT];
+} IDMState;
+
+extern const VMStateDescription vmstate_idm;
+
+/* Makes the IDM the client of the couples; the irq may be connected later */
+bool idm_realize(IDMState *s, Error **errp);
+void idm_unrealize(IDMState *s);
+void idm_reset(IDMState *s);
+
+/* Whether this side is the master: it has couples 1 to 255, a slave has 0 */
+bool idm_is_master(void);
+/* Whether a couple of this number can be: only then the functions below may be called */
+bool idm_couple_valid(uint32_t id);
+
+uint32_t idm_irq_status(const IDMState *s);
+/* To be called when ctrl, or what is pending or enabled for a couple, was changed */
+void idm_update_irq(IDMState *s);
+void idm_update_couple(IDMState *s, uint32_t id);
+
+/* These return false if there is no couple, or the request cannot be taken */
+bool idm_ring(IDMState *s, uint32_t id, uint32_t vector);
+bool idm_start(IDMState *s, uint32_t id, HetBootProtocol protocol);
+bool idm_stop(IDMState *s, uint32_t id);
+
+/* idm-mmio.c */
+void idm_init_mmio(IDMState *s, Object *owner);
+
+#endif
