@@ -1,0 +1,38 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* Ping-pong over the IDM, the measuring side: a master with one slave, number 1, that runs bench-idm-slave.elf. */
+
+#include <stdint.h>
+
+#include "board.h"
+#include "console.h"
+#include "idm.h"
+#include "irq.h"
+#include "ping-pong.h"
+
+#define SLAVE           1u
+#define VECTOR          1u
+
+static void ping(void) {
+        idm_send(SLAVE, VECTOR);
+}
+
+/* One couple, one vector, no events: no need to look where an interrupt comes from */
+static void idm_answered(void) {
+        idm_take_vectors(SLAVE);
+        ping_pong_answered();
+}
+
+int main(void) {
+        static const PingPongTransport transport = { .name = "idm", .ping = ping };
+        static const IdmClient none;
+
+        console_init();
+        irq_init();
+        if (!idm_init(BOARD_IDM_BASE, &none)) {
+                print("bench: there is no IDM at 0x%x\n", BOARD_IDM_BASE);
+                return 1;
+        }
+        irq_enable(BOARD_IDM_IRQ, IRQ_LEVEL, idm_answered);
+        idm_enable(SLAVE, 1u << VECTOR, 0);
+        ping_pong_run(&transport);
+}

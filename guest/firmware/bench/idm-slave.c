@@ -1,0 +1,32 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* Ping-pong over the IDM, the answering side: sends every vector back. */
+
+#include <stdint.h>
+
+#include "board.h"
+#include "console.h"
+#include "idm.h"
+#include "irq.h"
+
+static void answer(void) {
+        uint32_t vectors = idm_take_vectors(IDM_MASTER);
+
+        for (; vectors; vectors &= vectors - 1)
+                idm_send(IDM_MASTER, (unsigned) __builtin_ctz(vectors));
+}
+
+int main(void) {
+        static const IdmClient none;
+
+        console_init();
+        irq_init();
+        if (!idm_init(BOARD_IDM_BASE, &none)) {
+                print("bench: there is no IDM at 0x%x\n", BOARD_IDM_BASE);
+                return 1;
+        }
+        irq_enable(BOARD_IDM_IRQ, IRQ_LEVEL, answer);
+        idm_enable(IDM_MASTER, ~0u, 0);
+        print("bench: answering, transport=idm\n");
+        for (;;)
+                irq_wait();
+}

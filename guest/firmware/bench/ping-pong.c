@@ -1,0 +1,139 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* The measuring side of the ping-pong. */
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "board.h"
+#include "console.h"
+#include "irq.h"
+#include "ping-pong.h"
+#include "timer.h"
+
+#define WARM_UP         1000u
+#define ROUND_TRIPS     10000u
+#define NS_PER_S        1000000000u
+/* In parts of a second: */
+#define RETRY           100u            /* until the peer answers for the first time, ping as often */
+#define SETTLE          10u             /* no answer for so long: all those pings are answered */
+#define GIVE_UP_S       120u            /* for a whole measurement */
+
+static volatile bool answered, expired, requested;
+static char label[32] = "start";
+static uint32_t samples[ROUND_TRIPS];
+
+void ping_pong_answered(void) {
+        answered = true;
+}
+
+static void timer_interrupt(void) {
+        timer_stop();
+        expired = true;
+}
+
+static void set_deadline(uint64_t ticks) {
+        expired = false;
+        timer_start(timer_now() + ticks);
+}
+
+static bool wait_answer(void) {
+        while (!answered && !expired)
+                irq_wait();
+        return answered;
+}
+
+static void connect(const PingPongTransport *transport) {
+        /* Pings are lost while the peer is not set up, and it has no other way to say that it is. */
+        do {
+                answered = false;
+                set_deadline(timer_frequency() / RETRY);
+                transport->ping();
+        } while (!wait_answer());
+
+        do {
+                answered = false;
+                set_deadline(timer_frequency() / SETTLE);
+        } while (wait_answer());
+        timer_stop();
+}
+
+static bool round_trip(const PingPongTransport *transport, uint32_t *ret_ticks) {
+        uint64_t start;
+
+        answered = false;
+        start = timer_now();
+        transport->ping();
+        if (!wait_answer())
+                return false;
+        *ret_ticks = (uint32_t) (timer_now() - start);
+        return true;
+}
+
+/* Shell sort: short, and quick enough for some thousand numbers */
+static void sort(uint32_t *numbers, unsigned count) {
+        for (unsigned gap = count / 2; gap > 0; gap = gap == 2 ? 1 : gap * 5 / 11)
+                for (unsigned i = gap; i < count; i++) {
+                        uint32_t number = numbers[i];
+                        unsigned k;
+
+                        for (k = i; k >= gap && numbers[k - gap] > number; k -= gap)
+                                numbers[k] = numbers[k - gap];
+                        numbers[k] = number;
+                }
+}
+
+static unsigned nanoseconds(unsigned sample) {
+        return (unsigned) ((uint64_t) samples[sample] * NS_PER_S / timer_frequency());
+}
+
+static void report(const PingPongTransport *transport) {
+        sort(samples, ROUND_TRIPS);
+        print("bench: result transport=%s label=%s n=%u min_ns=%u p50_ns=%u p99_ns=%u max_ns=%u\n", transport->name,
+              label, ROUND_TRIPS, nanoseconds(0), nanoseconds(ROUND_TRIPS / 2), nanoseconds(ROUND_TRIPS / 100 * 99),
+              nanoseconds(ROUND_TRIPS - 1));
+}
+
+static void measure(const PingPongTransport *transport) {
+        uint32_t warm_up;
+
+        set_deadline((uint64_t) timer_frequency() * GIVE_UP_S);
+        for (unsigned i = 0; i < WARM_UP + ROUND_TRIPS; i++)
+                if (!round_trip(transport, i < WARM_UP ? &warm_up : &samples[i - WARM_UP])) {
+                        print("bench: error transport=%s label=%s answers=%u n=%u\n", transport->name, label, i,
+                              WARM_UP + ROUND_TRIPS);
+                        return;
+                }
+        timer_stop();
+        report(transport);
+}
+
+/* "run LABEL"; the rest of the line is the label, as it is, up to a space */
+static void command(char *line) {
+        static const char run[] = "run";
+        unsigned i;
+
+        for (i = 0; run[i]; i++)
+                if (line[i] != run[i])
+                        return;
+        line += i;
+        while (*line == ' ')
+                line++;
+        if (*line) {
+                for (i = 0; i < sizeof(label) - 1 && line[i] && line[i] != ' '; i++)
+                        label[i] = line[i];
+                label[i] = '\0';
+        }
+        requested = true;
+}
+
+void ping_pong_run(const PingPongTransport *transport) {
+        irq_enable(BOARD_TIMER_IRQ, IRQ_LEVEL, timer_interrupt);
+        print("bench: waiting for the peer, transport=%s\n", transport->name);
+        connect(transport);
+        for (;;) {
+                measure(transport);
+                console_listen(command);
+                for (requested = false; !requested;)
+                        irq_wait();
+        }
+}

@@ -1,0 +1,24 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#pragma once
+
+/*
+ * Measures round trips: an interrupt to the peer, which answers with one. The same for every transport, so that their
+ * numbers compare. Both sides sleep (WFI) while they wait.
+ */
+
+typedef struct PingPongTransport {
+        const char *name;               /* for the result line */
+        void (*ping)(void);             /* interrupts the peer */
+} PingPongTransport;
+
+/* By the interrupt handler of the transport, when the peer has answered */
+void ping_pong_answered(void);
+
+/*
+ * Waits for the peer, measures once, then once more for each line "run LABEL" on the console. A measurement gives one
+ * line, in nanoseconds (label "start" for the first, and for "run" alone):
+ *   bench: result transport=… label=… n=… min_ns=… p50_ns=… p99_ns=… max_ns=…
+ * or, if answers fail to come:
+ *   bench: error transport=… label=… answers=… n=…
+ */
+_Noreturn void ping_pong_run(const PingPongTransport *transport);

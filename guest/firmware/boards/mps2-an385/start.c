@@ -1,0 +1,39 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * Start of a program on a Cortex-M3. The boot protocol "vectors" does what the CPU does at reset: it takes stack
+ * pointer and program counter from the table at the boot entry, and uses that table from then on (VTOR).
+ */
+
+#include <stdint.h>
+
+#include "irq-entry.h"
+
+extern char stack_top[];
+extern uint32_t bss_start[], bss_end[];
+
+int main(void);
+
+static void start(void) {
+        /* The rest of the firmware is written for interrupts that come in irq_wait() only. */
+        __asm__ volatile("cpsid i");
+        for (uint32_t *p = bss_start; p < bss_end; p++)
+                *p = 0;
+        main();
+        for (;;)
+                __asm__ volatile("wfi");
+}
+
+/* Finds what the CPU has pushed (r0-r3, r12, lr, return address, xPSR) where the stack pointer still is */
+__attribute__((naked))
+static void exception(void) {
+        __asm__ volatile("mrs r0, ipsr\n ldr r1, [sp, #24]\n b fault");
+}
+
+extern const void *const vectors[];
+__attribute__((section(".vectors"), aligned(256)))
+const void *const vectors[16 + 32] = {
+        stack_top,
+        start,
+        [2 ... 15] = exception,
+        [16 ... 47] = irq_entry,
+};

@@ -1,0 +1,15 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#pragma once
+
+/* QEMU's machine virt with a cortex-a15, as far as the firmware needs it. Numbers of interrupts are GIC INTIDs. */
+
+#define BOARD_GICD_BASE         0x08000000u     /* GICv2 distributor */
+#define BOARD_GICC_BASE         0x08010000u     /* GICv2 CPU interface */
+#define BOARD_GICV2M_BASE       0x08020000u     /* frame that turns MSIs into SPIs */
+#define BOARD_UART_BASE         0x09000000u     /* PL011 */
+#define BOARD_UART_IRQ          33u             /* SPI 1 */
+#define BOARD_TIMER_IRQ         27u             /* virtual timer of the CPU, a PPI */
+#define BOARD_IDM_BASE          0x0c000000u     /* first device of the platform bus */
+#define BOARD_IDM_IRQ           144u            /* SPI 112 */
+#define BOARD_PCI_MMIO_BASE     0x10000000u
+#define BOARD_PCI_ECAM_BASE     0x3f000000u     /* with highmem=off */

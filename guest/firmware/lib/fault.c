@@ -1,0 +1,13 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* Where the boards' vectors send every exception that nobody expects. */
+
+#include <stdint.h>
+
+#include "console.h"
+#include "fault.h"
+
+void fault(uint32_t exception, uint32_t address) {
+        print("fault: exception %u, return address 0x%x\n", (unsigned) exception, (unsigned) address);
+        for (;;)
+                __asm__ volatile("wfi");
+}

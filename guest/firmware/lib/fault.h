@@ -1,0 +1,7 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#pragma once
+
+#include <stdint.h>
+
+/* Says what happened on the console and stops. exception: its number in the vector table */
+_Noreturn void fault(uint32_t exception, uint32_t address);

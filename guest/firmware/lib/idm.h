@@ -1,0 +1,60 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#pragma once
+
+/*
+ * Driver of the IDM, the device that couples the processors of a platform. The same for masters and slaves, and for
+ * every CPU: it needs mmio.h and nothing else. The registers are described in docs/idm-registers.md.
+ *
+ * A couple is named by the number of the processor at its other end: for a slave 0 (the master), for the master 1 to
+ * 255.
+ */
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "hw/misc/idm-regs.h"
+
+#define IDM_MASTER 0u
+
+/* Called by idm_interrupt() */
+typedef struct IdmClient {
+        void (*events)(unsigned couple, uint32_t events);       /* IDM_EVENT_* */
+        void (*vectors)(unsigned couple, uint32_t vectors);     /* bit n: vector n */
+} IdmClient;
+
+/*
+ * False if there is no IDM that this driver knows at base. All vectors and events are off then. Vectors that have
+ * arrived are kept, events are not: they tell what changes from now on.
+ */
+bool idm_init(uintptr_t base, const IdmClient *client);
+/* To be called on the IDM's interrupt, which is level-triggered */
+void idm_interrupt(void);
+
+uint32_t idm_version(void);
+uint32_t idm_couples(void);
+/* This processor's number; IDM_SELF_NONE on a slave that is not attached to a master */
+uint32_t idm_self(void);
+
+/* What shall interrupt; what has arrived before does so at once */
+void idm_enable(unsigned couple, uint32_t vectors, uint32_t events);
+bool idm_attached(unsigned couple);
+/* IDM_STATE_* */
+uint32_t idm_peer_state(unsigned couple);
+const char *idm_state_name(uint32_t state);
+/* What was written to memory before is there when the vector arrives */
+void idm_send(unsigned couple, unsigned vector);
+/* Takes the vectors that have arrived: for interrupt handlers that know where from, and wait for nothing else */
+uint32_t idm_take_vectors(unsigned couple);
+
+/*
+ * Of the master only. The answer to a request comes as IDM_EVENT_REQUEST.
+ * entry 0 with IDM_PROTOCOL_AUTO: what the platform has for this slave
+ */
+void idm_request_start(unsigned couple, uint64_t entry, uint64_t argument, uint32_t protocol);
+void idm_request_stop(unsigned couple);
+/* IDM_RESULT_* */
+uint32_t idm_request_result(unsigned couple);
+const char *idm_result_name(uint32_t result);
+/* The slave's window in the master's memory; size 0: none */
+uint64_t idm_window_base(unsigned couple);
+uint64_t idm_window_size(unsigned couple);

@@ -1,0 +1,14 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#pragma once
+
+/* Device registers. The memory barriers are in idm_send(): nothing else here shares memory with anybody. */
+
+#include <stdint.h>
+
+static inline uint32_t mmio_read32(uintptr_t address) {
+        return *(volatile uint32_t *) address;
+}
+
+static inline void mmio_write32(uintptr_t address, uint32_t value) {
+        *(volatile uint32_t *) address = value;
+}
