@@ -1,0 +1,120 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+
+/* The memory of slaves. Called by the objects of a platform, and with what a client handed over on the bus. */
+
+#include "window.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <linux/magic.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <sys/vfs.h>
+#include <unistd.h>
+
+#include "util/error.h"
+#include "util/fd-util.h"
+
+/* Without these its owner could take pages away under a QEMU, which would die of SIGBUS */
+#define SEALS_REQUIRED (F_SEAL_SHRINK | F_SEAL_GROW)
+
+bool window_memory_new(const char *platform, const char *processor, uint64_t size, int *ret_fd, GError **error) {
+        g_autofree char *name = g_strdup_printf("het:%s/%s", platform, processor);
+        HET_AUTO_FD int fd = -EBADF;
+
+        if (size == 0 || size > INT64_MAX) {
+                g_set_error(error, HET_ERROR, HET_ERROR_INVALID_ARGUMENT, "A window of %" PRIu64 " bytes is not possible", size);
+                return false;
+        }
+
+        fd = memfd_create(name, MFD_CLOEXEC | MFD_ALLOW_SEALING);
+        /* F_SEAL_SEAL: a QEMU that has the fd cannot make it read-only for everybody */
+        if (fd < 0 || ftruncate(fd, (off_t) size) < 0 || fcntl(fd, F_ADD_SEALS, SEALS_REQUIRED | F_SEAL_SEAL) < 0) {
+                int saved = errno;
+
+                g_set_error(error, HET_ERROR, het_error_from_errno(saved), "Cannot make a window of %" PRIu64 " bytes for %s: %s",
+                            size, processor, g_strerror(saved));
+                return false;
+        }
+
+        *ret_fd = fd_take(&fd);
+        return true;
+}
+
+static uint64_t page_size_of(int fd) {
+        struct statfs s;
+
+        if (fstatfs(fd, &s) == 0 && s.f_type == HUGETLBFS_MAGIC && s.f_bsize > 0)
+                return (uint64_t) s.f_bsize;
+
+        return (uint64_t) sysconf(_SC_PAGESIZE);
+}
+
+static bool refuse(GError **error, const char *format, ...) G_GNUC_PRINTF(2, 3);
+
+static bool refuse(GError **error, const char *format, ...) {
+        g_autofree char *reason = NULL;
+        va_list args;
+
+        va_start(args, format);
+        reason = g_strdup_vprintf(format, args);
+        va_end(args);
+
+        g_set_error(error, HET_ERROR, HET_ERROR_MEMORY_REFUSED, "The file descriptor is no usable memory: %s", reason);
+        return false;
+}
+
+static bool check_type(int fd, GError **error) {
+        int flags = fcntl(fd, F_GETFL), seals;
+
+        if (flags < 0)
+                return refuse(error, "%s", g_strerror(errno));
+        if ((flags & O_PATH) || (flags & O_ACCMODE) != O_RDWR)
+                return refuse(error, "it is not open for reading and writing");
+
+        seals = fcntl(fd, F_GET_SEALS);
+        if (seals < 0)
+                return refuse(error, "it is no memfd");
+        if ((seals & SEALS_REQUIRED) != SEALS_REQUIRED)
+                return refuse(error, "it lacks the seals F_SEAL_SHRINK and F_SEAL_GROW (it has 0x%x)", (unsigned) seals);
+        if (seals & (F_SEAL_WRITE | F_SEAL_FUTURE_WRITE))
+                return refuse(error, "it is sealed against writing");
+
+        return true;
+}
+
+bool window_memory_check(int fd, uint64_t offset, uint64_t size, GError **error) {
+        struct stat st;
+        uint64_t page;
+
+        if (!check_type(fd, error))
+                return false;
+
+        if (fstat(fd, &st) < 0)
+                return refuse(error, "%s", g_strerror(errno));
+
+        page = page_size_of(fd);
+        if (offset % page != 0)
+                return refuse(error, "the offset 0x%" PRIx64 " is not a multiple of its page size 0x%" PRIx64, offset, page);
+        if (size == 0 || size % page != 0)
+                return refuse(error, "the size 0x%" PRIx64 " is not a multiple of its page size 0x%" PRIx64, size, page);
+        if ((uint64_t) st.st_size < offset || (uint64_t) st.st_size - offset < size)
+                return refuse(error, "it has 0x%" PRIx64 " bytes, needed are 0x%" PRIx64 " from 0x%" PRIx64,
+                              (uint64_t) st.st_size, size, offset);
+
+        return true;
+}
+
+static bool ends_beyond(uint64_t address, uint64_t size) {
+        return size > 0 && size - 1 > UINT64_MAX - address;
+}
+
+bool window_overlaps(uint64_t a, uint64_t a_size, uint64_t b, uint64_t b_size) {
+        if (ends_beyond(a, a_size) || ends_beyond(b, b_size))
+                return true;
+        if (a_size == 0 || b_size == 0)
+                return false;
+
+        return a <= b + (b_size - 1) && b <= a + (a_size - 1);
+}
