@@ -14,6 +14,7 @@ typedef struct FirmwareWindow {
         uint64_t size;
         uint64_t bus_address;
         uint64_t ram_base;
+        uint64_t offset;                /* where in fd the window begins; not 0 only in memory that a client brought */
 } FirmwareWindow;
 
 /*
