@@ -1,0 +1,274 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+
+/* Device trees of the guests. Called by the objects of a platform before they start a process or boot a slave. */
+
+#include "device-tree.h"
+
+#include <inttypes.h>
+#include <libfdt.h>
+#include <string.h>
+
+#include "hw/misc/idm-regs.h"
+#include "util/error.h"
+
+#define IDM_COMPATIBLE          "het,idm-1.0"
+#define SLAVE_COMPATIBLE        "het,slave-1.0"
+#define ROOM_EACH               512U    /* for the two nodes of a slave, names and strings included */
+#define ROOM_FIXED              4096U
+#define GIC_SPI                 0U
+#define IRQ_LEVEL_HIGH          4U
+
+/* The tree while it grows. r is the first error; once there is one, nothing more happens. */
+typedef struct Tree {
+        void *blob;
+        int r;
+} Tree;
+
+static int note(Tree *t, int r) {
+        if (r < 0 && t->r == 0)
+                t->r = r;
+        return r;
+}
+
+/* Offset of the node, made if it is not there; offsets move with every change of the tree */
+static int subnode(Tree *t, int parent, const char *name) {
+        int node;
+
+        if (t->r < 0)
+                return t->r;
+
+        node = fdt_subnode_offset(t->blob, parent, name);
+        return note(t, node == -FDT_ERR_NOTFOUND ? fdt_add_subnode(t->blob, parent, name) : node);
+}
+
+static void set_cells(Tree *t, int node, const char *property, const uint32_t *values, unsigned n) {
+        fdt32_t cells[8];
+
+        g_assert(n <= G_N_ELEMENTS(cells));
+        for (unsigned i = 0; i < n; i++)
+                cells[i] = cpu_to_fdt32(values[i]);
+        if (t->r == 0)
+                note(t, fdt_setprop(t->blob, node, property, cells, (int) (n * sizeof(cells[0]))));
+}
+
+static void set_cell(Tree *t, int node, const char *property, uint32_t value) {
+        set_cells(t, node, property, &value, 1);
+}
+
+static void set_string(Tree *t, int node, const char *property, const char *value) {
+        if (t->r == 0)
+                note(t, fdt_setprop_string(t->blob, node, property, value));
+}
+
+static void set_flag(Tree *t, int node, const char *property) {
+        if (t->r == 0)
+                note(t, fdt_setprop(t->blob, node, property, NULL, 0));
+}
+
+/* reg of a node below parent, whose number of cells decides */
+static void set_reg(Tree *t, int parent, int node, uint64_t address, uint64_t size) {
+        uint32_t cells[8];
+        int n_address, n_size;
+        unsigned n = 0;
+
+        if (t->r < 0)
+                return;
+
+        n_address = note(t, fdt_address_cells(t->blob, parent));
+        n_size = note(t, fdt_size_cells(t->blob, parent));
+        if (t->r < 0)
+                return;
+        if (n_address < 1 || n_address > 2 || n_size < 1 || n_size > 2 || (n_address == 1 && address > UINT32_MAX) ||
+            (n_size == 1 && size > UINT32_MAX)) {
+                note(t, -FDT_ERR_BADNCELLS);
+                return;
+        }
+
+        if (n_address == 2)
+                cells[n++] = (uint32_t) (address >> 32);
+        cells[n++] = (uint32_t) address;
+        if (n_size == 2)
+                cells[n++] = (uint32_t) (size >> 32);
+        cells[n++] = (uint32_t) size;
+        set_cells(t, node, "reg", cells, n);
+}
+
+/* --- nodes --- */
+
+/* QEMU makes one for a device on its platform bus, with what the board chose; only where it did not, the board's numbers are used */
+static int idm_node(Tree *t, const Board *board) {
+        const uint32_t interrupt[] = { GIC_SPI, board->idm_irq, IRQ_LEVEL_HIGH };
+        g_autofree char *name = NULL;
+        int node;
+
+        if (t->r < 0)
+                return t->r;
+
+        node = fdt_node_offset_by_compatible(t->blob, -1, IDM_COMPATIBLE);
+        if (node != -FDT_ERR_NOTFOUND)
+                return note(t, node);
+
+        name = g_strdup_printf("idm@%" PRIx64, board->idm_address);
+        node = subnode(t, 0, name);
+        set_reg(t, 0, node, board->idm_address, IDM_MMIO_SIZE);
+        set_string(t, node, "compatible", IDM_COMPATIBLE);
+        set_cells(t, node, "interrupts", interrupt, G_N_ELEMENTS(interrupt));
+        return node;
+}
+
+/* With as many cells as the root has, as the specification wants it */
+static int reserved_memory_node(Tree *t) {
+        int node = subnode(t, 0, "reserved-memory");
+
+        if (t->r < 0)
+                return t->r;
+
+        set_cell(t, node, "#address-cells", (uint32_t) fdt_address_cells(t->blob, 0));
+        set_cell(t, node, "#size-cells", (uint32_t) fdt_size_cells(t->blob, 0));
+        set_flag(t, node, "ranges");
+        return node;
+}
+
+static uint32_t add_window(Tree *t, const ProcessorConfig *slave) {
+        g_autofree char *name = g_strdup_printf("%s@%" PRIx64, slave->name, slave->window_address);
+        int parent = reserved_memory_node(t), node = subnode(t, parent, name);
+        uint32_t phandle = 0;
+
+        set_reg(t, parent, node, slave->window_address, slave->window_size);
+        set_flag(t, node, "no-map");
+        if (t->r == 0)
+                note(t, fdt_generate_phandle(t->blob, &phandle));
+        set_cell(t, node, "phandle", phandle);
+        return phandle;
+}
+
+static void add_slave(Tree *t, const Board *board, const ProcessorConfig *slave) {
+        const char *image = slave->firmware ?: slave->kernel;
+        g_autofree char *name = g_strdup_printf("slave@%x", slave->id), *image_name = NULL;
+        uint32_t phandle = add_window(t, slave);
+        int parent = idm_node(t, board), node;
+
+        set_cell(t, parent, "#address-cells", 1);
+        set_cell(t, parent, "#size-cells", 0);
+        node = subnode(t, parent, name);
+        set_string(t, node, "compatible", SLAVE_COMPATIBLE);
+        set_cell(t, node, "reg", slave->id);
+        set_string(t, node, "label", slave->name);
+        set_cell(t, node, "memory-region", phandle);
+        if (image) {
+                image_name = g_path_get_basename(image);
+                set_string(t, node, "firmware-name", image_name);
+        }
+}
+
+static void remove_memory(Tree *t) {
+        int node, next;
+
+        for (node = t->r == 0 ? fdt_first_subnode(t->blob, 0) : -FDT_ERR_NOTFOUND; node >= 0; node = next) {
+                const char *type = fdt_getprop(t->blob, node, "device_type", NULL);
+
+                if (!type || strcmp(type, "memory") != 0) {
+                        next = fdt_next_subnode(t->blob, node);
+                        continue;
+                }
+
+                if (note(t, fdt_del_node(t->blob, node)) < 0)
+                        return;
+                next = fdt_first_subnode(t->blob, 0);
+        }
+}
+
+/* A slave sees its window at two addresses; Linux gets the one that the master knows, so that what they tell each other fits */
+static void set_memory(Tree *t, const ProcessorConfig *slave) {
+        g_autofree char *name = g_strdup_printf("memory@%" PRIx64, slave->window_address);
+        int node;
+
+        remove_memory(t);
+        node = subnode(t, 0, name);
+        set_string(t, node, "device_type", "memory");
+        set_reg(t, 0, node, slave->window_address, slave->window_size);
+}
+
+/* --- blobs --- */
+
+static bool fail(const ProcessorConfig *c, int r, GError **error) {
+        g_set_error(error, HET_ERROR, HET_ERROR_INVALID_ARGUMENT, "Cannot make the device tree of %s from the one of %s: %s", c->name,
+                    c->board->machine, fdt_strerror(r));
+        return false;
+}
+
+/* A copy of base with room to grow; base may be shorter than it says, or no device tree at all */
+static bool tree_open(Tree *t, const ProcessorConfig *c, const void *base, size_t base_size, size_t room, GError **error) {
+        size_t size = base_size + room;
+
+        if (!c->board->device_tree) {
+                g_set_error(error, HET_ERROR, HET_ERROR_NOT_SUPPORTED, "%s (%s) has no device tree", c->name, c->board->machine);
+                return false;
+        }
+
+        if (base_size > DEVICE_TREE_SIZE_MAX) {
+                g_set_error(error, HET_ERROR, HET_ERROR_INVALID_ARGUMENT, "The device tree of %s is larger than %u bytes", c->name,
+                            DEVICE_TREE_SIZE_MAX);
+                return false;
+        }
+
+        t->r = base_size < sizeof(struct fdt_header) ? -FDT_ERR_TRUNCATED : fdt_check_full(base, base_size);
+        if (t->r < 0)
+                return fail(c, t->r, error);
+
+        t->blob = g_malloc0(size);
+        t->r = fdt_open_into(base, t->blob, (int) size);
+        return t->r == 0 || fail(c, t->r, error);
+}
+
+static bool tree_close(Tree *t, const ProcessorConfig *c, void **ret, size_t *ret_size, GError **error) {
+        if (t->r == 0)
+                t->r = fdt_pack(t->blob);
+        if (t->r < 0)
+                return fail(c, t->r, error);
+
+        *ret_size = fdt_totalsize(t->blob);
+        *ret = g_steal_pointer(&t->blob);
+        return true;
+}
+
+bool device_tree_make_master(const PlatformConfig *platform, const void *base, size_t base_size,
+                             void **ret, size_t *ret_size, GError **error) {
+        const ProcessorConfig *master = platform_config_get_master(platform);
+        Tree t = { 0 };
+        bool ok;
+
+        ok = tree_open(&t, master, base, base_size, ROOM_FIXED + platform->processors->len * ROOM_EACH, error);
+        if (ok) {
+                (void) idm_node(&t, master->board);
+                for (unsigned i = 0; i < platform->processors->len; i++) {
+                        const ProcessorConfig *c = g_ptr_array_index(platform->processors, i);
+
+                        if (c->role == PROCESSOR_SLAVE)
+                                add_slave(&t, master->board, c);
+                }
+                ok = tree_close(&t, master, ret, ret_size, error);
+        }
+
+        g_free(t.blob);
+        return ok;
+}
+
+bool device_tree_make_slave(const PlatformConfig *platform, const ProcessorConfig *slave, const void *base, size_t base_size,
+                            void **ret, size_t *ret_size, GError **error) {
+        size_t room = ROOM_FIXED + (slave->command_line ? strlen(slave->command_line) : 0);
+        Tree t = { 0 };
+        bool ok;
+
+        ok = tree_open(&t, slave, base, base_size, room, error);
+        if (ok) {
+                set_memory(&t, slave);
+                (void) idm_node(&t, slave->board);
+                if (slave->command_line)
+                        set_string(&t, subnode(&t, 0, "chosen"), "bootargs", slave->command_line);
+                ok = tree_close(&t, slave, ret, ret_size, error);
+        }
+
+        g_free(t.blob);
+        return ok;
+}
