@@ -49,9 +49,14 @@ typedef struct Board {
         uint64_t idm_address;           /* where the IDM is; on a platform bus: of the first device */
         uint32_t idm_irq;               /* on a platform bus: SPI number; else NVIC input */
         bool device_tree;               /* hetd can make device trees for it */
+        bool m_profile;                 /* boots by a vector table, has no MMU */
+        unsigned max_cpus;
+        /* Where on a slave's bus a window may lie: no device is there, and code can be executed from there */
+        uint64_t bus_first, bus_last;
 } Board;
 
 const Board *board_find(const char *machine);           /* "virt-10.0" finds "virt"; NULL: unknown */
+const char *const *board_names(void);                   /* NULL-terminated, for messages and completion */
 
 typedef struct ProcessorConfig {
         char *name;

@@ -1,0 +1,111 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+
+/* Command lines of QEMU. Called by what starts processes, and by hetctl to show them. */
+
+#include "command-line.h"
+
+#include <inttypes.h>
+
+/* The IDM: on a platform bus, which gives it address and interrupt; and for boards without one, which is told both */
+#define IDM_DEVICE              "idm_ipi"
+#define IDM_DEVICE_FLAT         "idm_ipi-flat"
+
+/* For QEMU 10's TCG nothing stricter is left: threads and the sockets that are handed over go on working */
+#define SANDBOX                 "on,obsolete=deny,elevateprivileges=deny,spawn=deny,resourcecontrol=deny"
+
+static void add(GPtrArray *argv, const char *argument) {
+        g_ptr_array_add(argv, g_strdup(argument));
+}
+
+static void add_option(GPtrArray *argv, const char *option, const char *format, ...) G_GNUC_PRINTF(3, 4);
+
+static void add_option(GPtrArray *argv, const char *option, const char *format, ...) {
+        va_list args;
+
+        va_start(args, format);
+        add(argv, option);
+        g_ptr_array_add(argv, g_strdup_vprintf(format, args));
+        va_end(args);
+}
+
+/* In a list of QEMU's options a comma in a value is written twice */
+static char *quote(const char *value) {
+        g_autoptr(GString) quoted = g_string_new(NULL);
+
+        for (; *value != '\0'; value++) {
+                if (*value == ',')
+                        g_string_append_c(quoted, ',');
+                g_string_append_c(quoted, *value);
+        }
+
+        return g_string_free(g_steal_pointer(&quoted), FALSE);
+}
+
+static void add_common(GPtrArray *argv, const PlatformConfig *platform, const ProcessorConfig *c, const CommandLinePaths *paths) {
+        g_autofree char *socket = quote(paths->console_socket), *log = quote(paths->console_log);
+
+        add_option(argv, "-name", "%s/%s,process=het-%s,debug-threads=on", platform->name, c->name, c->name);
+        add(argv, "-nodefaults");
+        add(argv, "-no-user-config");
+        add_option(argv, "-display", "none");
+        add_option(argv, "-sandbox", "%s", SANDBOX);
+        add_option(argv, "-chardev", "socket,id=qmp,fd=0,server=on,wait=off");
+        add_option(argv, "-mon", "chardev=qmp,mode=control");
+        add_option(argv, "-chardev", "socket,id=console,path=%s,server=on,wait=off,logfile=%s,logappend=on", socket, log);
+        add_option(argv, "-serial", "chardev:console");
+}
+
+static void add_machine(GPtrArray *argv, const ProcessorConfig *c) {
+        if (c->role == PROCESSOR_SLAVE) {
+                add_option(argv, "-object", "memory-backend-shared,id=%s,size=%" PRIu64, COMMAND_LINE_MEMORY_ID, c->memory);
+                add_option(argv, "-machine", "%s,slave=on,memory-backend=%s", c->machine, COMMAND_LINE_MEMORY_ID);
+        } else
+                add_option(argv, "-machine", "%s", c->machine);
+
+        add_option(argv, "-m", "%" PRIu64 "B", c->memory);
+        if (c->cpu)
+                add_option(argv, "-cpu", "%s", c->cpu);
+        add_option(argv, "-smp", "%u", c->cpus);
+
+        if (c->board->platform_bus)
+                add_option(argv, "-device", "%s,id=idm", IDM_DEVICE);
+        else
+                add_option(argv, "-device", "%s,id=idm,addr=0x%" PRIx64 ",irq=%u", IDM_DEVICE_FLAT, c->board->idm_address,
+                           c->board->idm_irq);
+}
+
+/* A slave's memory is not there yet: hetd loads it later */
+static void add_boot(GPtrArray *argv, const ProcessorConfig *c, const CommandLinePaths *paths) {
+        const char *device_tree = paths->device_tree ?: c->device_tree;
+
+        if (c->role == PROCESSOR_SLAVE) {
+                /* Who shuts down or panics stays, so that its memory can be looked at and it can be booted again */
+                add_option(argv, "-action", "shutdown=pause,panic=pause");
+                return;
+        }
+
+        add(argv, "-S");
+        if (c->firmware || c->kernel)
+                add_option(argv, "-kernel", "%s", c->firmware ?: c->kernel);
+        if (c->initrd)
+                add_option(argv, "-initrd", "%s", c->initrd);
+        if (c->command_line)
+                add_option(argv, "-append", "%s", c->command_line);
+        if (device_tree)
+                add_option(argv, "-dtb", "%s", device_tree);
+}
+
+char **command_line_build(const PlatformConfig *platform, const ProcessorConfig *processor, const CommandLinePaths *paths) {
+        g_autoptr(GPtrArray) argv = g_ptr_array_new_with_free_func(g_free);
+
+        add(argv, paths->qemu);
+        add_common(argv, platform, processor, paths);
+        add_machine(argv, processor);
+        add_boot(argv, processor, paths);
+
+        for (char **extra = processor->extra_arguments; extra && *extra; extra++)
+                add(argv, *extra);
+
+        g_ptr_array_add(argv, NULL);
+        return (char **) g_ptr_array_free(g_steal_pointer(&argv), FALSE);
+}

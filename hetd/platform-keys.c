@@ -1,0 +1,298 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+
+/* The keys of a platform file, each by itself. Called by platform-file.c. */
+
+#include <errno.h>
+#include <fcntl.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "platform-parser.h"
+#include "util/parse.h"
+
+typedef void (*KeySetter)(PlatformParser *p, ParsedProcessor *pp, ProcessorKey key, const char *value);
+
+static void set_role(PlatformParser *p, ParsedProcessor *pp, ProcessorKey key, const char *value) {
+        if (strcmp(value, "master") == 0)
+                pp->config->role = PROCESSOR_MASTER;
+        else if (strcmp(value, "slave") == 0)
+                pp->config->role = PROCESSOR_SLAVE;
+        else
+                platform_parser_key_error(p, pp, key, "'%s' is no role; use master or slave", value);
+}
+
+static void set_start(PlatformParser *p, ParsedProcessor *pp, ProcessorKey key, const char *value) {
+        if (strcmp(value, "hetd") == 0)
+                pp->config->start = PROCESSOR_START_HETD;
+        else if (strcmp(value, "external") == 0)
+                pp->config->start = PROCESSOR_START_EXTERNAL;
+        else
+                platform_parser_key_error(p, pp, key, "'%s' is not known; use hetd (hetd starts it) or external (you start and attach it)",
+                                          value);
+}
+
+static void set_id(PlatformParser *p, ParsedProcessor *pp, ProcessorKey key, const char *value) {
+        uint64_t id;
+
+        if (parse_uint(value, HET_ID_MAX, &id) < 0)
+                platform_parser_key_error(p, pp, key, "'%s' is no number of a processor; slaves have 1 to %u", value, HET_ID_MAX);
+        else
+                pp->config->id = (uint32_t) id;
+}
+
+static void set_machine(PlatformParser *p, ParsedProcessor *pp, ProcessorKey key, const char *value) {
+        g_autofree char *machine = g_strndup(value, strcspn(value, ",")), *problem = NULL;
+        const char *const *names = board_names();
+
+        pp->config->board = board_find(machine);
+        if (!pp->config->board) {
+                g_autofree char *known = g_strjoinv(", ", (char **) names);
+                const char *nearest = nearest_name(machine, names, g_strv_length((char **) names));
+
+                platform_parser_key_error(p, pp, key, "'%s' is no machine that hetd knows; %s%s%sknown are %s", machine,
+                                          nearest ? "did you mean " : "", nearest ?: "", nearest ? "? " : "", known);
+                return;
+        }
+
+        problem = machine_options_problem(value + strlen(machine));
+        if (problem)
+                platform_parser_key_error(p, pp, key, "%s", problem);
+        else
+                pp->config->machine = g_strdup(value);
+}
+
+static void set_cpus(PlatformParser *p, ParsedProcessor *pp, ProcessorKey key, const char *value) {
+        uint64_t cpus;
+
+        if (parse_uint(value, 512, &cpus) < 0 || cpus == 0)
+                platform_parser_key_error(p, pp, key, "'%s' is no number of CPUs; use 1 to 512", value);
+        else
+                pp->config->cpus = (unsigned) cpus;
+}
+
+static bool parse_size_or_complain(PlatformParser *p, ParsedProcessor *pp, ProcessorKey key, const char *what, const char *value,
+                                   uint64_t *ret) {
+        int r = parse_size(value, ret);
+
+        if (r == -ERANGE)
+                platform_parser_key_error(p, pp, key, "the %s '%s' is more than 64 bits hold", what, value);
+        else if (r < 0)
+                platform_parser_key_error(p, pp, key, "'%s' is no %s; write it like 64M, 1G or 0x4000000", value, what);
+
+        return r >= 0;
+}
+
+static void set_memory(PlatformParser *p, ParsedProcessor *pp, ProcessorKey key, const char *value) {
+        (void) parse_size_or_complain(p, pp, key, "size", value, &pp->config->memory);
+}
+
+static void set_window(PlatformParser *p, ParsedProcessor *pp, ProcessorKey key, const char *value) {
+        const char *at = strchr(value, '@');
+
+        if (!at) {
+                platform_parser_key_error(p, pp, key, "'%s' is no window; write SIZE@ADDRESS, like 64M@0x60000000", value);
+                return;
+        }
+
+        g_autofree char *size = g_strstrip(g_strndup(value, (size_t) (at - value)));
+        g_autofree char *address = g_strstrip(g_strdup(at + 1));
+
+        if (parse_size_or_complain(p, pp, key, "size", size, &pp->config->window_size))
+                (void) parse_size_or_complain(p, pp, key, "address", address, &pp->config->window_address);
+}
+
+static void set_number(PlatformParser *p, ParsedProcessor *pp, ProcessorKey key, const char *value) {
+        uint64_t *to = key == KEY_ENTRY ? &pp->config->entry : &pp->config->argument;
+        int r = parse_uint(value, UINT64_MAX, to);
+
+        if (r < 0)
+                platform_parser_key_error(p, pp, key, "'%s' is no %s; write it like 0x60000000", value,
+                                          key == KEY_ENTRY ? "address" : "number of 64 bits");
+        else if (key == KEY_ENTRY)
+                pp->config->has_entry = true;
+}
+
+static void set_protocol(PlatformParser *p, ParsedProcessor *pp, ProcessorKey key, const char *value) {
+        if (!boot_protocol_from_string(value, &pp->config->protocol))
+                platform_parser_key_error(p, pp, key, "'%s' is no boot protocol; use auto, raw, linux or vector-table", value);
+}
+
+static void set_auto_boot(PlatformParser *p, ParsedProcessor *pp, ProcessorKey key, const char *value) {
+        if (parse_boolean(value, &pp->config->auto_boot) < 0)
+                platform_parser_key_error(p, pp, key, "'%s' is neither yes nor no", value);
+}
+
+static void set_extra_arguments(PlatformParser *p, ParsedProcessor *pp, ProcessorKey key, const char *value) {
+        g_autoptr(GError) error = NULL;
+
+        if (!g_shell_parse_argv(value, NULL, &pp->config->extra_arguments, &error))
+                platform_parser_key_error(p, pp, key, "%s; write words as for a shell, quoted where they have blanks", error->message);
+}
+
+static char **string_of(ProcessorConfig *config, ProcessorKey key) {
+        switch (key) {
+        case KEY_CPU:           return &config->cpu;
+        case KEY_COMMAND_LINE:  return &config->command_line;
+        case KEY_FIRMWARE:      return &config->firmware;
+        case KEY_KERNEL:        return &config->kernel;
+        case KEY_INITRD:        return &config->initrd;
+        case KEY_DEVICE_TREE:   return &config->device_tree;
+        case KEY_QEMU:          return &config->qemu;
+        default:                g_assert_not_reached();
+        }
+}
+
+static void set_string(PlatformParser *p, ParsedProcessor *pp, ProcessorKey key, const char *value) {
+        *string_of(pp->config, key) = g_strdup(value);
+}
+
+static void set_path(PlatformParser *p, ParsedProcessor *pp, ProcessorKey key, const char *value) {
+        g_autofree char *path = NULL;
+        struct stat st;
+
+        if (!g_path_is_absolute(value) && !p->directory) {
+                platform_parser_key_error(p, pp, key, "'%s' is relative, but the platform file came without a path; write an absolute one",
+                                          value);
+                return;
+        }
+
+        path = g_path_is_absolute(value) ? g_strdup(value) : g_build_filename(p->directory, value, NULL);
+        if (stat(path, &st) < 0)
+                platform_parser_key_error(p, pp, key, "%s: %s; name a file that is there", path, g_strerror(errno));
+        else if (!S_ISREG(st.st_mode))
+                platform_parser_key_error(p, pp, key, "%s is not a regular file", path);
+        else if (access(path, key == KEY_QEMU ? X_OK : R_OK) < 0)
+                platform_parser_key_error(p, pp, key, "%s cannot be %s: %s", path, key == KEY_QEMU ? "executed" : "read",
+                                          g_strerror(errno));
+        else
+                *string_of(pp->config, key) = g_steal_pointer(&path);
+}
+
+static const struct {
+        const char *name;
+        KeySetter set;
+} processor_keys[_KEY_MAX] = {
+        [KEY_ROLE]            = { "Role",           set_role            },
+        [KEY_ID]              = { "Id",             set_id              },
+        [KEY_MACHINE]         = { "Machine",        set_machine         },
+        [KEY_CPU]             = { "CPU",            set_string          },
+        [KEY_CPUS]            = { "CPUs",           set_cpus            },
+        [KEY_MEMORY]          = { "Memory",         set_memory          },
+        [KEY_WINDOW]          = { "Window",         set_window          },
+        [KEY_FIRMWARE]        = { "Firmware",       set_path            },
+        [KEY_KERNEL]          = { "Kernel",         set_path            },
+        [KEY_INITRD]          = { "Initrd",         set_path            },
+        [KEY_COMMAND_LINE]    = { "CommandLine",    set_string          },
+        [KEY_DEVICE_TREE]     = { "DeviceTree",     set_path            },
+        [KEY_ENTRY]           = { "Entry",          set_number          },
+        [KEY_ARGUMENT]        = { "Argument",       set_number          },
+        [KEY_PROTOCOL]        = { "Protocol",       set_protocol        },
+        [KEY_AUTO_BOOT]       = { "AutoBoot",       set_auto_boot       },
+        [KEY_START]           = { "Start",          set_start           },
+        [KEY_QEMU]            = { "QEMU",           set_path            },
+        [KEY_EXTRA_ARGUMENTS] = { "ExtraArguments", set_extra_arguments },
+};
+
+const char *processor_key_name(ProcessorKey key) {
+        return processor_keys[key].name;
+}
+
+/* ${NAME} is replaced, $$ is a dollar sign; NULL: *ret_problem says why */
+static char *expand(PlatformParser *p, const char *value, char **ret_problem) {
+        g_autoptr(GString) expanded = g_string_new(NULL);
+
+        for (const char *s = value; *s != '\0'; s++) {
+                const char *replacement, *end;
+
+                if (s[0] != '$' || (s[1] != '$' && s[1] != '{')) {
+                        g_string_append_c(expanded, *s);
+                        continue;
+                }
+
+                if (s[1] == '$') {
+                        g_string_append_c(expanded, *++s);
+                        continue;
+                }
+
+                end = strchr(s, '}');
+                if (!end) {
+                        *ret_problem = g_strdup_printf("'%s' has no closing brace; write ${NAME}, or $$ for a dollar sign", s);
+                        return NULL;
+                }
+
+                g_autofree char *name = g_strndup(s + 2, (size_t) (end - s - 2));
+
+                replacement = p->variables ? g_hash_table_lookup(p->variables, name) : NULL;
+                if (!replacement) {
+                        *ret_problem = g_strdup_printf("the variable '%s' is not set; set it where the platform is loaded "
+                                                       "(hetctl: --set %s=VALUE), or write its value here", name, name);
+                        return NULL;
+                }
+
+                g_string_append(expanded, replacement);
+                s = end;
+        }
+
+        return g_string_free(g_steal_pointer(&expanded), FALSE);
+}
+
+static void unknown_key(PlatformParser *p, unsigned line, const char *group, const char *key, const char *const *names, size_t n) {
+        const char *nearest = nearest_name(key, names, n);
+
+        if (nearest)
+                platform_parser_error(p, line, group, key, "is not known here; did you mean %s=?", nearest);
+        else {
+                g_autoptr(GString) all = g_string_new(NULL);
+
+                for (size_t i = 0; i < n; i++)
+                        g_string_append_printf(all, "%s%s=", i > 0 ? ", " : "", names[i]);
+                platform_parser_error(p, line, group, key, "is not known here; there are %s", all->str);
+        }
+}
+
+void platform_parser_platform_key(PlatformParser *p, const char *key, const char *value, unsigned line) {
+        static const char *const names[] = { "Name", "Description" };
+        g_autofree char *expanded = NULL, *problem = NULL;
+
+        if (strcmp(key, "Name") != 0 && strcmp(key, "Description") != 0) {
+                unknown_key(p, line, "Platform", key, names, G_N_ELEMENTS(names));
+                return;
+        }
+
+        expanded = expand(p, value, &problem);
+        if (!expanded)
+                platform_parser_error(p, line, "Platform", key, "%s", problem);
+        else if (strcmp(key, "Description") == 0)
+                p->config->description = *expanded != '\0' ? g_steal_pointer(&expanded) : NULL;
+        else if (!platform_name_is_valid(expanded))
+                platform_parser_error(p, line, "Platform", key, "'%s' is no name; use up to %u letters, digits, _ and -, a letter first",
+                                      expanded, PLATFORM_NAME_MAX);
+        else if (!p->config->name)      /* the caller's goes first */
+                p->config->name = g_steal_pointer(&expanded);
+}
+
+void platform_parser_processor_key(PlatformParser *p, ParsedProcessor *pp, const char *key, const char *value, unsigned line) {
+        const char *names[_KEY_MAX];
+        g_autofree char *expanded = NULL, *problem = NULL;
+        ProcessorKey k;
+
+        for (k = 0; k < _KEY_MAX && strcmp(processor_keys[k].name, key) != 0; k++)
+                names[k] = processor_keys[k].name;
+
+        if (k == _KEY_MAX) {
+                unknown_key(p, line, pp->group, key, names, _KEY_MAX);
+                return;
+        }
+
+        pp->keys[k].state = KEY_GOOD;
+        pp->keys[k].line = line;
+
+        expanded = expand(p, value, &problem);
+        if (!expanded)
+                platform_parser_key_error(p, pp, k, "%s", problem);
+        else if (*expanded == '\0')
+                platform_parser_key_error(p, pp, k, "is empty; give it a value or remove the line");
+        else
+                processor_keys[k].set(p, pp, k, expanded);
+}

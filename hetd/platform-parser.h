@@ -1,0 +1,63 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#pragma once
+
+/*
+ * What the parts of the platform file's reader share:
+ *   platform-file.c   the public functions, groups, the assembly of the result
+ *   platform-keys.c   the keys, one by one
+ *   platform-check.c  what must fit together
+ *   platform-arguments.c  what ExtraArguments= and Machine= must not do
+ * Errors are collected: one reading reports all it can find. A key that is wrong is marked so, and later checks keep away from it.
+ */
+
+#include "platform-file.h"
+
+typedef enum ProcessorKey {
+        KEY_ROLE, KEY_ID, KEY_MACHINE, KEY_CPU, KEY_CPUS, KEY_MEMORY, KEY_WINDOW, KEY_FIRMWARE, KEY_KERNEL, KEY_INITRD,
+        KEY_COMMAND_LINE, KEY_DEVICE_TREE, KEY_ENTRY, KEY_ARGUMENT, KEY_PROTOCOL, KEY_AUTO_BOOT, KEY_START, KEY_QEMU,
+        KEY_EXTRA_ARGUMENTS,
+        _KEY_MAX,
+} ProcessorKey;
+
+typedef enum KeyState {
+        KEY_ABSENT,
+        KEY_GOOD,
+        KEY_BAD,                        /* reported */
+} KeyState;
+
+typedef struct ParsedProcessor {
+        ProcessorConfig *config;        /* owned by the PlatformConfig */
+        char *group;                    /* "Processor slave1" */
+        struct {
+                KeyState state;
+                unsigned line;
+        } keys[_KEY_MAX];
+} ParsedProcessor;
+
+typedef struct PlatformParser {
+        const char *file;               /* for messages */
+        char *directory;                /* relative paths begin there; NULL: none are allowed */
+        GHashTable *variables;          /* may be NULL */
+        PlatformConfig *config;
+        GPtrArray *processors;          /* of ParsedProcessor*, in the order of the file */
+        GPtrArray *errors;
+} PlatformParser;
+
+/* line 0: concerns the file as a whole; group and key may be NULL */
+void platform_parser_error(PlatformParser *p, unsigned line, const char *group, const char *key, const char *format, ...)
+        G_GNUC_PRINTF(5, 6);
+/* Marks the key as bad; where it is absent the group's line is told */
+void platform_parser_key_error(PlatformParser *p, ParsedProcessor *pp, ProcessorKey key, const char *format, ...)
+        G_GNUC_PRINTF(4, 5);
+
+/* platform-keys.c */
+const char *processor_key_name(ProcessorKey key);
+void platform_parser_platform_key(PlatformParser *p, const char *key, const char *value, unsigned line);
+void platform_parser_processor_key(PlatformParser *p, ParsedProcessor *pp, const char *key, const char *value, unsigned line);
+
+/* platform-check.c: also fills in the defaults */
+void platform_parser_check(PlatformParser *p);
+
+/* platform-arguments.c: NULL where all is well, else what is wrong and what would be right, to be freed */
+char *extra_arguments_problem(char *const *arguments, const ProcessorConfig *config);
+char *machine_options_problem(const char *options);
