@@ -10,6 +10,21 @@ debian_archives() {
                 awk -F'|' '$1 == "Debian" && $2 == "Debian" && $3 == "main" && !seen[$4]++ { print $4 }'
 }
 
+# The same where the system has no package lists, as in many containers: they are loaded into a folder of ours.
+debian_archives_afresh() {
+        local dir=$HET_CACHE/apt/system
+        mkdir -p "$dir"/{lists/partial,cache/archives/partial}
+        {
+                apt-config dump | grep -vE '^(APT::Update::(Pre|Post)|DPkg::(Pre|Post))'
+                printf 'Dir::Etc::main "/dev/null";\nDir::Etc::parts "/dev/null";\n'
+                printf 'Dir::State::Lists "%s/lists";\nDir::Cache "%s/cache";\n' "$dir" "$dir"
+                printf 'Acquire::Languages "none";\nAPT::Sandbox::User "%s";\n' "$(id -un)"
+        } >"$dir/apt.conf"
+        info "the system has no package lists; reading the archive's"
+        APT_CONFIG=$dir/apt.conf logged apt-system apt-get -q update || true
+        APT_CONFIG=$dir/apt.conf debian_archives
+}
+
 # The key ring that the configuration names for an address, or else the one of Debian.
 archive_keyring() {
         local uri=${1%/} file keyring
@@ -44,9 +59,10 @@ apt_private_open() {
         apt_private_dir=$HET_CACHE/apt/$name
         mkdir -p "$apt_private_dir"/{parts,lists/partial,cache/archives/partial}
         archives=$(debian_archives)
+        [[ -n $archives ]] || archives=$(debian_archives_afresh)
         [[ -n $archives ]] ||
-                die "apt's lists do not name a Debian archive." \
-                        "Run 'apt-get update' as root with Debian's own archive configured (it need not have deb-src), then this again," \
+                die "apt knows no Debian archive." \
+                        "Configure Debian's own archive for apt (it need not have deb-src), then run this again," \
                         "or name a QEMU 10.0 source tree of yours: QEMU_SOURCE=/path/to/qemu"
         apt_private_settings >"$apt_private_dir/apt.conf"
         while IFS= read -r uri; do
