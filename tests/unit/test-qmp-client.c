@@ -26,6 +26,7 @@
 #include <sys/mman.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <sys/un.h>
 #include <unistd.h>
 
@@ -36,6 +37,25 @@
 #define STAMP    "\"timestamp\": {\"seconds\": 5, \"microseconds\": 7}"
 #define OK       "{\"return\": {}, \"id\": \"$id\"}\r\n"
 #define ERROR    "{\"id\": \"$id\", \"error\": {\"class\": \"GenericError\", \"desc\": \"no way\"}}\r\n"
+
+/* The client's sendmsg(): at most so many bytes at once (0: EAGAIN). A line of getfd is too short for the kernel to ever cut it. */
+static size_t send_limit = SIZE_MAX;
+static unsigned n_sends;
+
+ssize_t sendmsg(int fd, const struct msghdr *message, int flags) {
+        struct iovec iov = message->msg_iov[0];
+        struct msghdr limited = *message;
+
+        n_sends++;
+        if (send_limit == 0) {
+                errno = EAGAIN;
+                return -1;
+        }
+
+        iov.iov_len = MIN(iov.iov_len, send_limit);
+        limited.msg_iov = &iov;
+        return syscall(SYS_sendmsg, fd, &limited, flags);
+}
 
 typedef struct Fixture {
         sd_event *event;
@@ -196,6 +216,7 @@ static void connect_ready(Fixture *f) {
 static int setup(void **state) {
         Fixture *f = g_new0(Fixture, 1);
 
+        send_limit = SIZE_MAX;
         f->n_fds = count_fds();
         f->log = g_string_new(NULL);
         assert_true(sd_event_new(&f->event) >= 0);
@@ -472,8 +493,15 @@ static void test_too_many_values(void **state) {
         for (unsigned i = 0; i < 1024 * 1024; i++)
                 g_string_append(text, ",0");
         connect_ready(f);
+        /* counted for each message */
+        for (unsigned i = 0; i < 3; i++) {
+                peer_send_bytes(f->peer, text->str, 1024 * 1024 - 1);
+                peer_send(f->peer, "]}");
+        }
+        peer_send(f->peer, "{\"event\": \"END\", " STAMP "}");
+        expect_log(f, "event:END");
         peer_send(f->peer, text->str);
-        expect_log(f, "closed!ProtocolError");
+        expect_log(f, "event:END closed!ProtocolError");
 }
 
 static void test_in_flight(void **state) {
@@ -928,6 +956,39 @@ static void test_partial_writes(void **state) {
         assert_true(same_file(peer_last_fd(f->peer), mem));
 }
 
+/* The fd goes with the first piece only; scripted-peer fails on one with a later byte */
+static void test_partial_fd_writes(void **state) {
+        Fixture *f = *state;
+
+        connect_ready(f);
+        send_limit = 7;
+        call_full(f, "attach", NULL, two_fds, 2, 0);
+        peer_take_fd(f, OK);
+        peer_take_fd(f, OK);
+        peer_answer(f->peer, "attach", "{\"a\": \"$0\", \"b\": \"$1\"}", 0, OK);
+        expect_log(f, "attach={}");
+}
+
+/* Started, but not one byte is written yet: it is taken back */
+static void test_cancel_unsent(void **state) {
+        for (unsigned n_fds = 0; n_fds < 2; n_fds++) {
+                Fixture *f = *state;
+                uint64_t id;
+
+                connect_ready(f);
+                send_limit = n_sends = 0;
+                id = call_full(f, "x", NULL, two_fds, n_fds, 0);
+                while (n_sends == 0)
+                        run_once(f);
+                assert_true(qmp_client_cancel(f->client, id));
+                send_limit = SIZE_MAX;
+                call(f, "next");
+                peer_answer(f->peer, "next", NULL, 0, OK);
+                expect_log(f, "x!Canceled next={}");
+                detach(f);
+        }
+}
+
 /* Timeout while half of a command is written: the rest has to follow, or the next one would be garbage */
 static void test_partial_write_timeout(void **state) {
         Fixture *f = *state;
@@ -994,16 +1055,19 @@ static void test_reset(void **state) {
         settle(f);
         peer_close(f->peer);
         expect_log(f, "x!MonitorLost closed!MonitorLost");
+        assert_string_equal(f->text, "QEMU closed its monitor");
         assert_int_equal(qmp_client_get_state(f->client), QMP_CLIENT_CLOSED);
 }
 
 /* The reply is in the socket, QEMU is gone, and there is something to write: the reply comes first */
 static void test_reply_before_broken_pipe(void **state) {
         Fixture *f = *state;
+        g_autofree char *spaces = g_strnfill(100 * 1024, ' ');         /* more than one read */
 
         connect_ready(f);
         call(f, "quit");
-        peer_answer(f->peer, "quit", NULL, 0, "{\"event\": \"SHUTDOWN\", " STAMP "}" OK);
+        peer_answer(f->peer, "quit", NULL, 0, spaces);
+        peer_send(f->peer, "{\"event\": \"SHUTDOWN\", " STAMP "}" OK);
         peer_close(f->peer);
         while (qmp_client_get_pending(f->client) == 1 && f->log->len == 0) {
                 run_once(f);
@@ -1196,6 +1260,8 @@ int main(void) {
                 TEST(test_fds_canceled),
                 TEST(test_fds_late_reply),
                 TEST(test_partial_writes),
+                TEST(test_partial_fd_writes),
+                TEST(test_cancel_unsent),
                 TEST(test_partial_write_timeout),
                 TEST(test_answer_before_sent),
                 TEST(test_end),
