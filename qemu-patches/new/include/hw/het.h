@@ -1,7 +1,10 @@
 /*
  * Heterogeneous platforms: what the parts in QEMU know of each other
  *
- * hw/core/het.c         role and state of this process, boot and stop, QMP
+ * hw/core/het.c         role and state of this process, boot and stop
+ * hw/core/het-qmp.c     QMP commands
+ * hw/core/het-fd.c      checks of file descriptors
+ * hw/core/het-boot.c    choice of the boot operations for a CPU
  * hw/core/het-couple.c  couples: control pages, eventfds, sending, receiving
  * hw/core/het-window.c  windows that lie over the master's memory
  * backends/hostmem-shared.c  memory that comes later
@@ -17,21 +20,50 @@
 #define HW_HET_H
 
 #include "qapi/qapi-types-het.h"
+#include "qapi/qapi-types-run-state.h"
 #include "hw/core/cpu.h"
 #include "hw/misc/het-page.h"
+#include "system/hostmem-shared.h"
 
 /* --- het.c: role and state --- */
 
-/* Called for -machine slave=on and -incoming shared:ID, before the machine is made */
-void het_set_slave(void);
+/*
+ * Called for -machine slave=on and -incoming shared:ID, before the machine is made.
+ * memory_id: the object that must be there, NULL: any
+ */
+void het_set_slave(const char *memory_id);
 HetRole het_role(void);
 HetState het_state(void);
 /* Makes a process that is no part of a platform its master; false with errp on a slave */
 bool het_become_master(Error **errp);
 /* Whether memory is shared with other processes: then TCG must use atomics even for one vCPU */
 bool het_shares_memory(void);
+/* As long as a master has slaves it cannot be migrated or saved; false with errp if it must be migratable */
+bool het_block_migration(Error **errp);
+void het_unblock_migration(void);
+/* Says why memory must not be loaded into this process; false if it may */
+bool het_refuses_incoming(Error **errp);
 
-/* --- het.c: booting --- */
+/* Called by runstate.c when it begins a reset, so that its cause is known */
+void het_note_reset(ShutdownCause cause);
+/*
+ * Called where a guest can bring its CPU into a state that is not emulated.
+ * On a slave this counts as a panic of the guest and returns true: the CPU
+ * must not go on. Else false.
+ */
+bool het_guest_lockup(CPUState *cs);
+
+/* --- het.c: memory and booting, for het-qmp.c --- */
+
+bool het_memory_grant(HostMemoryBackendShared *s, int fd, uint64_t offset, size_t page_size,
+                      const uint64_t *bus_address, Error **errp);
+bool het_memory_revoke(HostMemoryBackendShared *s, Error **errp);
+bool het_boot(HetBootProtocol protocol, uint64_t entry, uint64_t argument, Error **errp);
+bool het_stop(Error **errp);
+HetStateReason het_reason(void);
+uint64_t het_boots(void);
+
+/* --- het-boot.c: how a CPU is booted --- */
 
 typedef struct HetBootInfo {
     HetBootProtocol protocol;   /* never auto */
@@ -48,6 +80,10 @@ typedef struct HetBootOps {
 
 /* By type_init of an architecture's file; the CPU's class must descend from cpu_type */
 void het_register_boot_ops(const char *cpu_type, const HetBootOps *ops);
+/* Whether the CPU can fetch from memory at address */
+bool het_is_visible_memory(CPUState *cs, uint64_t address);
+/* Resolves auto, checks the entry address and calls the CPU's boot operation */
+bool het_boot_cpu(CPUState *cs, HetBootInfo *info, Error **errp);
 
 /* --- het-couple.c --- */
 
@@ -113,7 +149,7 @@ HetWindowInfo *het_window_query(uint32_t slave_id);
 /* false: none */
 bool het_window_get(uint32_t slave_id, uint64_t *address, uint64_t *size);
 
-/* --- checks that all takers of an fd share (het.c) --- */
+/* --- checks that all takers of an fd share (het-fd.c) --- */
 
 /*
  * Takes the fd that getfd stored under name, checks that it is memory that
@@ -125,5 +161,7 @@ bool het_window_get(uint32_t slave_id, uint64_t *address, uint64_t *size);
 int het_take_memory_fd(const char *name, uint64_t offset, uint64_t size, size_t *page_size, Error **errp);
 /* The same for an eventfd */
 int het_take_eventfd(const char *name, Error **errp);
+/* Closes the fd that getfd stored under name, if there is one: for commands that fail before they take it */
+void het_forget_fd(const char *name);
 
 #endif

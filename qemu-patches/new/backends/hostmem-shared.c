@@ -1,0 +1,614 @@
+/*
+ * memory-backend-shared: memory that comes later, or that is handed out
+ *
+ * A slave's object reserves address space and is a disabled memory region,
+ * so that the machine can be built on it while nothing can reach it. A
+ * grant maps a file over the reservation; only a boot enables the region.
+ * The host address never changes, and the RAMBlock's file is right
+ * whenever the region is enabled, so that no listener needs to know.
+ *
+ * SPDX-License-Identifier: GPL-2.0-or-later
+ */
+
+#include "qemu/osdep.h"
+#include <sys/mman.h>
+#include "qapi/error.h"
+#include "qemu/cutils.h"
+#include "qemu/madvise.h"
+#include "qemu/memfd.h"
+#include "qemu/mmap-alloc.h"
+#include "qemu/module.h"
+#include "qemu/rcu.h"
+#include "qemu/units.h"
+#include "qom/object_interfaces.h"
+#include "exec/address-spaces.h"
+#include "exec/ramblock.h"
+#include "migration/blocker.h"
+#include "system/hostmem-shared.h"
+#include "hw/het.h"
+
+/* Sealed for good: whoever gets the memory cannot make it unusable for us */
+#define SHARED_MEMFD_SEALS (F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_SEAL)
+
+/* Above whatever a board has at the same address */
+#define BUS_ALIAS_PRIORITY 1000
+
+/* Address space that outlives the object until no reader can use it */
+typedef struct SharedReservation {
+    struct rcu_head rcu;
+    void *host;
+    size_t size;
+    int fd;
+} SharedReservation;
+
+struct HostMemoryBackendShared {
+    HostMemoryBackend parent_obj;
+
+    OnOffAuto master;
+    char *mem_path;
+    bool is_master;         /* once the memory is made */
+    Error *migration_blocker;
+
+    /* A slave's; NULL on a master */
+    SharedReservation *reservation;
+    bool granted;
+    uint64_t offset;
+
+    MemoryRegion alias;
+    bool has_alias;
+    bool has_bus_address;
+    uint64_t bus_address;
+};
+
+/* --- looking up --- */
+
+HostMemoryBackendShared *hostmem_shared_find(const char *id, Error **errp)
+{
+    Object *obj = object_resolve_path_component(object_get_objects_root(), id);
+
+    if (!obj || !object_dynamic_cast(obj, TYPE_MEMORY_BACKEND_SHARED)) {
+        error_setg(errp, "there is no %s object '%s'",
+                   TYPE_MEMORY_BACKEND_SHARED, id);
+        return NULL;
+    }
+    return MEMORY_BACKEND_SHARED(obj);
+}
+
+typedef struct SharedForeach {
+    int (*fn)(HostMemoryBackendShared *s, void *opaque);
+    void *opaque;
+} SharedForeach;
+
+static int hostmem_shared_foreach_child(Object *obj, void *opaque)
+{
+    SharedForeach *each = opaque;
+
+    if (!object_dynamic_cast(obj, TYPE_MEMORY_BACKEND_SHARED) ||
+        !host_memory_backend_mr_inited(MEMORY_BACKEND(obj))) {
+        return 0;
+    }
+    return each->fn(MEMORY_BACKEND_SHARED(obj), each->opaque);
+}
+
+int hostmem_shared_foreach(int (*fn)(HostMemoryBackendShared *s, void *opaque),
+                           void *opaque)
+{
+    SharedForeach each = { .fn = fn, .opaque = opaque };
+
+    return object_child_foreach(object_get_objects_root(),
+                                hostmem_shared_foreach_child, &each);
+}
+
+static MemoryRegion *hostmem_shared_mr(HostMemoryBackendShared *s)
+{
+    return host_memory_backend_get_memory(MEMORY_BACKEND(s));
+}
+
+static const char *hostmem_shared_id(HostMemoryBackendShared *s)
+{
+    return object_get_canonical_path_component(OBJECT(s));
+}
+
+bool hostmem_shared_is_master(HostMemoryBackendShared *s)
+{
+    return s->is_master;
+}
+
+bool hostmem_shared_is_mapped(HostMemoryBackendShared *s)
+{
+    return memory_region_is_mapped(hostmem_shared_mr(s));
+}
+
+bool hostmem_shared_is_granted(HostMemoryBackendShared *s)
+{
+    return s->is_master || s->granted;
+}
+
+uint64_t hostmem_shared_size(HostMemoryBackendShared *s)
+{
+    return memory_region_size(hostmem_shared_mr(s));
+}
+
+bool hostmem_shared_address(HostMemoryBackendShared *s, uint64_t *address)
+{
+    MemoryRegion *mr = hostmem_shared_mr(s);
+    uint64_t sum = 0;
+
+    for (; mr->container; mr = mr->container) {
+        sum += mr->addr;
+    }
+    if (mr != get_system_memory()) {
+        return false;
+    }
+    *address = sum;
+    return true;
+}
+
+/* --- grant and revoke --- */
+
+/*
+ * Puts inaccessible address space where the memory was. The kernel can
+ * refuse it only for want of memory for its own tables, and with the file
+ * still mapped, or a hole that others may fill, there is no way on.
+ */
+static void hostmem_shared_reserve(HostMemoryBackendShared *s)
+{
+    SharedReservation *r = s->reservation;
+    void *ptr = mmap(r->host, r->size, PROT_NONE,
+                     MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE | MAP_FIXED,
+                     -1, 0);
+
+    if (ptr == MAP_FAILED) {
+        error_setg_errno(&error_fatal, errno,
+                         "cannot reserve address space for '%s' again",
+                         hostmem_shared_id(s));
+    }
+}
+
+/* What the machine and the object have asked for goes with the old mapping */
+static void hostmem_shared_advise(HostMemoryBackendShared *s)
+{
+    SharedReservation *r = s->reservation;
+
+    qemu_madvise(r->host, r->size, QEMU_MADV_HUGEPAGE);
+    qemu_madvise(r->host, r->size, QEMU_MADV_DONTFORK);
+    if (!MEMORY_BACKEND(s)->dump) {
+        qemu_madvise(r->host, r->size, QEMU_MADV_DONTDUMP);
+    }
+}
+
+/* Whether an alias at address is wanted; false with errp if it cannot be */
+static bool hostmem_shared_check_alias(HostMemoryBackendShared *s,
+                                       uint64_t address, size_t page_size,
+                                       bool *wanted, Error **errp)
+{
+    uint64_t size = hostmem_shared_size(s);
+    uint64_t own;
+
+    if (!QEMU_IS_ALIGNED(address, page_size)) {
+        error_setg(errp, "bus address 0x%" PRIx64 " is not aligned to the"
+                   " page size of the memory, 0x%zx", address, page_size);
+        return false;
+    }
+    if (address > UINT64_MAX - (size - 1)) {
+        error_setg(errp, "bus address 0x%" PRIx64 " leaves no room for"
+                   " 0x%" PRIx64 " bytes", address, size);
+        return false;
+    }
+    *wanted = true;
+    if (hostmem_shared_address(s, &own)) {
+        if (own == address) {
+            *wanted = false;
+        } else if (ranges_overlap(own, size, address, size)) {
+            error_setg(errp, "the alias at bus address 0x%" PRIx64 " overlaps"
+                       " the memory itself, which is at 0x%" PRIx64,
+                       address, own);
+            return false;
+        }
+    }
+    return true;
+}
+
+static void hostmem_shared_add_alias(HostMemoryBackendShared *s)
+{
+    MemoryRegion *mr = hostmem_shared_mr(s);
+
+    memory_region_init_alias(&s->alias, OBJECT(s), "het-bus-address", mr, 0,
+                             memory_region_size(mr));
+    memory_region_set_enabled(&s->alias, false);
+    memory_region_add_subregion_overlap(get_system_memory(), s->bus_address,
+                                        &s->alias, BUS_ALIAS_PRIORITY);
+    s->has_alias = true;
+}
+
+static void hostmem_shared_remove_alias(HostMemoryBackendShared *s)
+{
+    if (s->has_alias) {
+        memory_region_del_subregion(get_system_memory(), &s->alias);
+        object_unparent(OBJECT(&s->alias));
+        s->has_alias = false;
+    }
+    s->has_bus_address = false;
+}
+
+bool hostmem_shared_grant(HostMemoryBackendShared *s, int fd, uint64_t offset,
+                          size_t page_size, const uint64_t *bus_address,
+                          Error **errp)
+{
+    MemoryRegion *mr = hostmem_shared_mr(s);
+    SharedReservation *r = s->reservation;
+    bool alias = false;
+    void *ptr;
+
+    if (s->is_master) {
+        error_setg(errp, "'%s' allocates its memory itself",
+                   hostmem_shared_id(s));
+        goto err;
+    }
+    if (s->granted) {
+        error_setg(errp, "'%s' has memory already", hostmem_shared_id(s));
+        goto err;
+    }
+    if (!QEMU_PTR_IS_ALIGNED(r->host, page_size)) {
+        error_setg(errp, "'%s' is too small for pages of 0x%zx bytes",
+                   hostmem_shared_id(s), page_size);
+        goto err;
+    }
+    if (bus_address && !hostmem_shared_check_alias(s, *bus_address, page_size,
+                                                   &alias, errp)) {
+        goto err;
+    }
+
+    ptr = mmap(r->host, r->size, PROT_READ | PROT_WRITE,
+               MAP_SHARED | MAP_FIXED, fd, offset);
+    if (ptr == MAP_FAILED) {
+        error_setg_errno(errp, errno, "cannot map the memory for '%s'",
+                         hostmem_shared_id(s));
+        hostmem_shared_reserve(s);
+        goto err;
+    }
+    hostmem_shared_advise(s);
+
+    r->fd = fd;
+    s->offset = offset;
+    s->granted = true;
+    mr->ram_block->fd = fd;
+    mr->ram_block->fd_offset = offset;
+    mr->ram_block->page_size = page_size;
+    if (bus_address) {
+        s->has_bus_address = true;
+        s->bus_address = *bus_address;
+    }
+    if (alias) {
+        hostmem_shared_add_alias(s);
+    }
+    return true;
+
+err:
+    close(fd);
+    return false;
+}
+
+void hostmem_shared_revoke(HostMemoryBackendShared *s)
+{
+    MemoryRegion *mr = hostmem_shared_mr(s);
+    SharedReservation *r = s->reservation;
+
+    assert(s->granted && !mr->enabled);
+
+    hostmem_shared_remove_alias(s);
+    hostmem_shared_reserve(s);
+    mr->ram_block->fd = -1;
+    mr->ram_block->fd_offset = 0;
+    mr->ram_block->page_size = qemu_real_host_page_size();
+    close(r->fd);
+    r->fd = -1;
+    s->granted = false;
+}
+
+void hostmem_shared_set_visible(HostMemoryBackendShared *s, bool visible)
+{
+    if (s->is_master) {
+        return;
+    }
+    assert(!visible || s->granted);
+
+    memory_region_transaction_begin();
+    memory_region_set_enabled(hostmem_shared_mr(s), visible);
+    if (s->has_alias) {
+        memory_region_set_enabled(&s->alias, visible);
+    }
+    memory_region_transaction_commit();
+}
+
+int hostmem_shared_fd(HostMemoryBackendShared *s, uint64_t *offset,
+                      size_t *page_size)
+{
+    MemoryRegion *mr = hostmem_shared_mr(s);
+
+    *offset = mr->ram_block->fd_offset;
+    *page_size = qemu_ram_pagesize(mr->ram_block);
+    return memory_region_get_fd(mr);
+}
+
+HetMemoryInfo *hostmem_shared_query(HostMemoryBackendShared *s)
+{
+    HetMemoryInfo *info = g_new0(HetMemoryInfo, 1);
+    MemoryRegion *mr = hostmem_shared_mr(s);
+
+    info->id = g_strdup(hostmem_shared_id(s));
+    info->size = memory_region_size(mr);
+    info->granted = hostmem_shared_is_granted(s);
+    info->visible = mr->enabled && memory_region_is_mapped(mr);
+    if (info->granted) {
+        info->has_page_size = info->has_offset = true;
+        info->page_size = qemu_ram_pagesize(mr->ram_block);
+        info->offset = mr->ram_block->fd_offset;
+    }
+    info->has_bus_address = s->has_bus_address;
+    info->bus_address = s->bus_address;
+    return info;
+}
+
+/* --- making the memory --- */
+
+static bool hostmem_shared_alloc_reservation(HostMemoryBackendShared *s,
+                                             const char *name, Error **errp)
+{
+    HostMemoryBackend *backend = MEMORY_BACKEND(s);
+    size_t page = qemu_real_host_page_size();
+    size_t size = backend->size;
+    /* So that huge pages of either size can be granted */
+    size_t align = size >= GiB ? GiB : 2 * MiB;
+    SharedReservation *r;
+    uint8_t *raw, *host;
+
+    if (!QEMU_IS_ALIGNED(size, page)) {
+        error_setg(errp, "the size must be a multiple of 0x%zx", page);
+        return false;
+    }
+    raw = mmap(NULL, size + align, PROT_NONE,
+               MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+    if (raw == MAP_FAILED) {
+        error_setg_errno(errp, errno, "cannot reserve address space");
+        return false;
+    }
+    host = QEMU_ALIGN_PTR_UP(raw, align);
+    if (host > raw) {
+        munmap(raw, host - raw);
+    }
+    if (host < raw + align) {
+        munmap(host + size, raw + align - host);
+    }
+
+    r = g_new0(SharedReservation, 1);
+    r->host = host;
+    r->size = size;
+    r->fd = -1;
+    s->reservation = r;
+
+    memory_region_init_ram_ptr(&backend->mr, OBJECT(s), name, size, host);
+    backend->mr.ram_block->flags |= RAM_SHARED;
+    memory_region_set_enabled(&backend->mr, false);
+    return true;
+}
+
+static bool hostmem_shared_alloc_file(HostMemoryBackendShared *s,
+                                      const char *name, uint32_t ram_flags,
+                                      Error **errp)
+{
+    HostMemoryBackend *backend = MEMORY_BACKEND(s);
+    QemuFsType fs;
+
+    if (!memory_region_init_ram_from_file(&backend->mr, OBJECT(s), name,
+                                          backend->size, 0,
+                                          ram_flags | RAM_NAMED_FILE,
+                                          s->mem_path, 0, errp)) {
+        return false;
+    }
+    fs = qemu_fd_getfs(memory_region_get_fd(&backend->mr));
+    if (fs != QEMU_FS_TYPE_TMPFS && fs != QEMU_FS_TYPE_HUGETLBFS) {
+        error_setg(errp, "mem-path '%s' is neither on tmpfs nor on hugetlbfs",
+                   s->mem_path);
+        return false;
+    }
+    return true;
+}
+
+static bool hostmem_shared_alloc_memfd(HostMemoryBackendShared *s,
+                                       const char *name, uint32_t ram_flags,
+                                       Error **errp)
+{
+    HostMemoryBackend *backend = MEMORY_BACKEND(s);
+    int fd = qemu_memfd_create(name, backend->size, false, 0,
+                               SHARED_MEMFD_SEALS, errp);
+
+    if (fd < 0) {
+        return false;
+    }
+    if (!memory_region_init_ram_from_fd(&backend->mr, OBJECT(s), name,
+                                        backend->size, ram_flags, fd, 0,
+                                        errp)) {
+        close(fd);
+        return false;
+    }
+    return true;
+}
+
+static bool hostmem_shared_alloc_master(HostMemoryBackendShared *s,
+                                        const char *name, Error **errp)
+{
+    HostMemoryBackend *backend = MEMORY_BACKEND(s);
+    uint32_t ram_flags = RAM_SHARED | (backend->reserve ? 0 : RAM_NORESERVE);
+
+    if (!het_become_master(errp)) {
+        error_append_hint(errp, "A slave's memory is granted to it: leave out"
+                          " 'master=on'.\n");
+        return false;
+    }
+    if (s->mem_path) {
+        return hostmem_shared_alloc_file(s, name, ram_flags, errp);
+    }
+    return hostmem_shared_alloc_memfd(s, name, ram_flags, errp);
+}
+
+/* What must be asked of whoever allocates the memory */
+static bool hostmem_shared_check_slave(HostMemoryBackendShared *s,
+                                       Error **errp)
+{
+    HostMemoryBackend *backend = MEMORY_BACKEND(s);
+    const char *option = NULL;
+
+    if (het_role() != HET_ROLE_SLAVE) {
+        error_setg(errp, "'master=off' is for a slave, which needs"
+                   " -machine slave=on or -incoming shared:ID");
+        return false;
+    }
+    if (s->mem_path) {
+        option = "mem-path";
+    } else if (backend->prealloc) {
+        option = "prealloc=on";
+    } else if (backend->policy != HOST_MEM_POLICY_DEFAULT ||
+               !bitmap_empty(backend->host_nodes, MAX_NODES + 1)) {
+        option = "host-nodes and policy";
+    }
+    if (option) {
+        error_setg(errp, "%s: a slave's memory is granted to it, so this is"
+                   " for whoever allocates it", option);
+        return false;
+    }
+    return true;
+}
+
+static bool hostmem_shared_alloc(HostMemoryBackend *backend, Error **errp)
+{
+    ERRP_GUARD();
+    HostMemoryBackendShared *s = MEMORY_BACKEND_SHARED(backend);
+    g_autofree char *name = host_memory_backend_get_name(backend);
+
+    if (!backend->size) {
+        error_setg(errp, "the size must not be 0");
+        return false;
+    }
+    if (!backend->share) {
+        error_setg(errp, "share=off makes no sense for memory that is shared"
+                   " with other processes");
+        return false;
+    }
+    s->is_master = s->master == ON_OFF_AUTO_AUTO ?
+                   het_role() != HET_ROLE_SLAVE : s->master == ON_OFF_AUTO_ON;
+    if (!s->is_master && !hostmem_shared_check_slave(s, errp)) {
+        return false;
+    }
+
+    error_setg(&s->migration_blocker, "the memory of '%s' is shared with other"
+               " processes", hostmem_shared_id(s));
+    if (migrate_add_blocker(&s->migration_blocker, errp) < 0) {
+        return false;
+    }
+    backend->aligned = true;
+    return s->is_master ? hostmem_shared_alloc_master(s, name, errp)
+                        : hostmem_shared_alloc_reservation(s, name, errp);
+}
+
+/* --- the object --- */
+
+static bool hostmem_shared_get_master(Object *obj, Error **errp)
+{
+    HostMemoryBackendShared *s = MEMORY_BACKEND_SHARED(obj);
+
+    return s->master == ON_OFF_AUTO_AUTO ? s->is_master
+                                         : s->master == ON_OFF_AUTO_ON;
+}
+
+static bool hostmem_shared_may_change(Object *obj, Error **errp)
+{
+    if (host_memory_backend_mr_inited(MEMORY_BACKEND(obj))) {
+        error_setg(errp, "cannot change property value");
+        return false;
+    }
+    return true;
+}
+
+static void hostmem_shared_set_master(Object *obj, bool value, Error **errp)
+{
+    if (hostmem_shared_may_change(obj, errp)) {
+        MEMORY_BACKEND_SHARED(obj)->master =
+            value ? ON_OFF_AUTO_ON : ON_OFF_AUTO_OFF;
+    }
+}
+
+static char *hostmem_shared_get_mem_path(Object *obj, Error **errp)
+{
+    return g_strdup(MEMORY_BACKEND_SHARED(obj)->mem_path);
+}
+
+static void hostmem_shared_set_mem_path(Object *obj, const char *value,
+                                        Error **errp)
+{
+    HostMemoryBackendShared *s = MEMORY_BACKEND_SHARED(obj);
+
+    if (hostmem_shared_may_change(obj, errp)) {
+        g_free(s->mem_path);
+        s->mem_path = g_strdup(value);
+    }
+}
+
+static void hostmem_shared_instance_init(Object *obj)
+{
+    MEMORY_BACKEND(obj)->share = true;
+}
+
+static void hostmem_shared_reclaim(SharedReservation *r)
+{
+    munmap(r->host, r->size);
+    if (r->fd >= 0) {
+        close(r->fd);
+    }
+    g_free(r);
+}
+
+/* An alias goes with the machine's memory, which keeps the object alive */
+static void hostmem_shared_finalize(Object *obj)
+{
+    HostMemoryBackendShared *s = MEMORY_BACKEND_SHARED(obj);
+
+    migrate_del_blocker(&s->migration_blocker);
+    error_free(s->migration_blocker);
+    g_free(s->mem_path);
+    if (s->reservation) {
+        call_rcu(s->reservation, hostmem_shared_reclaim, rcu);
+    }
+}
+
+static void hostmem_shared_class_init(ObjectClass *oc, void *data)
+{
+    HostMemoryBackendClass *bc = MEMORY_BACKEND_CLASS(oc);
+
+    bc->alloc = hostmem_shared_alloc;
+
+    object_class_property_add_bool(oc, "master", hostmem_shared_get_master,
+                                   hostmem_shared_set_master);
+    object_class_property_set_description(oc, "master",
+        "Allocate the memory (on) or wait until it is granted (off)");
+    object_class_property_add_str(oc, "mem-path", hostmem_shared_get_mem_path,
+                                  hostmem_shared_set_mem_path);
+    object_class_property_set_description(oc, "mem-path",
+        "Directory on tmpfs or hugetlbfs to allocate the memory in");
+}
+
+static const TypeInfo hostmem_shared_info = {
+    .name = TYPE_MEMORY_BACKEND_SHARED,
+    .parent = TYPE_MEMORY_BACKEND,
+    .instance_init = hostmem_shared_instance_init,
+    .instance_finalize = hostmem_shared_finalize,
+    .class_init = hostmem_shared_class_init,
+    .instance_size = sizeof(HostMemoryBackendShared),
+};
+
+static void hostmem_shared_register_types(void)
+{
+    type_register_static(&hostmem_shared_info);
+}
+
+type_init(hostmem_shared_register_types);

@@ -1,0 +1,346 @@
+/*
+ * QMP commands of heterogeneous platforms (qapi/het.json)
+ *
+ * Checks what a command names, takes its file descriptors and leaves the
+ * work to het.c, het-couple.c and het-window.c. Whatever file descriptor a
+ * command names is gone when it has returned: used, or closed.
+ *
+ * SPDX-License-Identifier: GPL-2.0-or-later
+ */
+
+#include "qemu/osdep.h"
+#include <sys/socket.h>
+#include "qapi/error.h"
+#include "qapi/qapi-commands-het.h"
+#include "monitor/monitor.h"
+#include "hw/het.h"
+
+static void het_forget_couple_fds(HetCouple *couple)
+{
+    het_forget_fd(couple->page);
+    het_forget_fd(couple->rx);
+    het_forget_fd(couple->tx);
+    if (couple->rx_halt) {
+        het_forget_fd(couple->rx_halt);
+    }
+    if (couple->tx_halt) {
+        het_forget_fd(couple->tx_halt);
+    }
+}
+
+static bool het_check_id(uint32_t id, Error **errp)
+{
+    if (id < 1 || id > HET_ID_MAX) {
+        error_setg(errp, "slave number %u is not between 1 and %u", id,
+                   HET_ID_MAX);
+        return false;
+    }
+    return true;
+}
+
+static bool het_check_slave(Error **errp)
+{
+    if (het_role() != HET_ROLE_SLAVE) {
+        error_setg(errp, "this QEMU process is not a slave");
+        return false;
+    }
+    return true;
+}
+
+/* --- slaves of a master --- */
+
+static bool het_slave_attach(uint32_t id, HetCouple *couple, HetWindow *window,
+                             Error **errp)
+{
+    if (!het_check_id(id, errp)) {
+        return false;
+    }
+    if (het_role() != HET_ROLE_SLAVE && het_couple_find(id)) {
+        error_setg(errp, "slave %u is attached already", id);
+        return false;
+    }
+    if (!het_become_master(errp) || !het_block_migration(errp)) {
+        return false;
+    }
+    if (window && !het_window_map(id, window, errp)) {
+        goto err;
+    }
+    if (!het_couple_attach(id, couple, errp)) {
+        het_window_unmap(id);
+        goto err;
+    }
+    return true;
+
+err:
+    if (!het_couple_count()) {
+        het_unblock_migration();
+    }
+    return false;
+}
+
+void qmp_het_slave_attach(uint32_t id, HetCouple *couple, HetWindow *window,
+                          Error **errp)
+{
+    if (!het_slave_attach(id, couple, window, errp)) {
+        het_forget_couple_fds(couple);
+        if (window) {
+            het_forget_fd(window->memory);
+        }
+    }
+}
+
+void qmp_het_slave_detach(uint32_t id, Error **errp)
+{
+    if (het_role() != HET_ROLE_MASTER || !het_couple_find(id)) {
+        error_setg(errp, "no slave %u is attached", id);
+        return;
+    }
+    if (!het_couple_detach(id, errp)) {
+        return;
+    }
+    het_window_unmap(id);
+    if (!het_couple_count()) {
+        het_unblock_migration();
+    }
+}
+
+void qmp_het_request_complete(uint32_t id, HetRequestResult result,
+                              Error **errp)
+{
+    if (het_role() != HET_ROLE_MASTER || !het_couple_find(id)) {
+        error_setg(errp, "no slave %u is attached", id);
+        return;
+    }
+    if (result == HET_REQUEST_RESULT_NONE ||
+        result == HET_REQUEST_RESULT_PENDING) {
+        error_setg(errp, "'%s' is not the result of a request",
+                   HetRequestResult_str(result));
+        return;
+    }
+    het_couple_request_complete(id, result, errp);
+}
+
+/* --- the master of a slave --- */
+
+static bool het_master_attach(uint32_t id, HetCouple *couple, Error **errp)
+{
+    if (!het_check_slave(errp) || !het_check_id(id, errp)) {
+        return false;
+    }
+    if (het_couple_find(0)) {
+        error_setg(errp, "this slave is attached to a master already");
+        return false;
+    }
+    return het_couple_attach(id, couple, errp);
+}
+
+void qmp_het_master_attach(uint32_t id, HetCouple *couple, Error **errp)
+{
+    if (!het_master_attach(id, couple, errp)) {
+        het_forget_couple_fds(couple);
+    }
+}
+
+void qmp_het_master_detach(Error **errp)
+{
+    if (het_role() != HET_ROLE_SLAVE || !het_couple_find(0)) {
+        error_setg(errp, "this QEMU process is not attached to a master");
+        return;
+    }
+    het_couple_detach(0, errp);
+}
+
+/* --- memory --- */
+
+static bool het_grant(const char *id, const char *memory, uint64_t offset,
+                      const uint64_t *bus_address, Error **errp)
+{
+    HostMemoryBackendShared *s;
+    size_t page_size;
+    int fd;
+
+    if (!het_check_slave(errp)) {
+        return false;
+    }
+    s = hostmem_shared_find(id, errp);
+    if (!s) {
+        return false;
+    }
+    fd = het_take_memory_fd(memory, offset, hostmem_shared_size(s), &page_size,
+                            errp);
+    return fd >= 0 &&
+           het_memory_grant(s, fd, offset, page_size, bus_address, errp);
+}
+
+void qmp_het_memory_grant(const char *id, const char *memory, bool has_offset,
+                          uint64_t offset, bool has_bus_address,
+                          uint64_t bus_address, Error **errp)
+{
+    if (!het_grant(id, memory, has_offset ? offset : 0,
+                   has_bus_address ? &bus_address : NULL, errp)) {
+        het_forget_fd(memory);
+    }
+}
+
+void qmp_het_memory_revoke(const char *id, Error **errp)
+{
+    HostMemoryBackendShared *s = hostmem_shared_find(id, errp);
+
+    if (s) {
+        het_memory_revoke(s, errp);
+    }
+}
+
+static bool het_check_unix_socket(int fd, const char *name, Error **errp)
+{
+    int domain;
+    socklen_t len = sizeof(domain);
+
+    if (getsockopt(fd, SOL_SOCKET, SO_DOMAIN, &domain, &len) < 0 ||
+        domain != AF_UNIX) {
+        error_setg(errp, "file descriptor '%s' is not a UNIX socket", name);
+        return false;
+    }
+    return true;
+}
+
+/* Does not wait: a socket that was made for this has room for one byte */
+static bool het_send_fd(int socket, int fd, Error **errp)
+{
+    union {
+        struct cmsghdr align;
+        char data[CMSG_SPACE(sizeof(int))];
+    } control = { };
+    char byte = 0;
+    struct iovec iov = { .iov_base = &byte, .iov_len = 1 };
+    struct msghdr msg = {
+        .msg_iov = &iov,
+        .msg_iovlen = 1,
+        .msg_control = &control,
+        .msg_controllen = sizeof(control),
+    };
+    struct cmsghdr *cmsg = CMSG_FIRSTHDR(&msg);
+    ssize_t ret;
+
+    cmsg->cmsg_level = SOL_SOCKET;
+    cmsg->cmsg_type = SCM_RIGHTS;
+    cmsg->cmsg_len = CMSG_LEN(sizeof(int));
+    memcpy(CMSG_DATA(cmsg), &fd, sizeof(int));
+    ret = RETRY_ON_EINTR(sendmsg(socket, &msg, MSG_DONTWAIT | MSG_NOSIGNAL));
+    if (ret != 1) {
+        error_setg_errno(errp, ret < 0 ? errno : EIO,
+                         "cannot send the file descriptor");
+        return false;
+    }
+    return true;
+}
+
+static HetMemoryExport *het_export(HostMemoryBackendShared *s, int socket,
+                                   Error **errp)
+{
+    HetMemoryExport *export;
+    uint64_t offset;
+    size_t page_size;
+    int fd;
+
+    fd = hostmem_shared_fd(s, &offset, &page_size);
+    if (!het_send_fd(socket, fd, errp)) {
+        return NULL;
+    }
+    export = g_new0(HetMemoryExport, 1);
+    export->offset = offset;
+    export->size = hostmem_shared_size(s);
+    export->page_size = page_size;
+    return export;
+}
+
+HetMemoryExport *qmp_het_memory_export(const char *id, const char *socket,
+                                       Error **errp)
+{
+    HetMemoryExport *export = NULL;
+    HostMemoryBackendShared *s;
+    int fd = monitor_get_fd(monitor_cur(), socket, errp);
+
+    if (fd < 0) {
+        return NULL;
+    }
+    s = hostmem_shared_find(id, errp);
+    if (s && !hostmem_shared_is_master(s)) {
+        error_setg(errp, "the memory of '%s' is not this process's own", id);
+        s = NULL;
+    }
+    if (s && het_check_unix_socket(fd, socket, errp)) {
+        export = het_export(s, fd, errp);
+    }
+    close(fd);
+    return export;
+}
+
+/* --- boot and stop --- */
+
+void qmp_het_slave_boot(uint64_t entry, bool has_argument, uint64_t argument,
+                        bool has_protocol, HetBootProtocol protocol,
+                        Error **errp)
+{
+    het_boot(has_protocol ? protocol : HET_BOOT_PROTOCOL_AUTO, entry,
+             has_argument ? argument : 0, errp);
+}
+
+void qmp_het_slave_stop(Error **errp)
+{
+    het_stop(errp);
+}
+
+/* --- IPIs --- */
+
+void qmp_het_ipi_send(uint32_t id, uint32_t vector, Error **errp)
+{
+    HetCoupleState *c = het_couple_find(id);
+
+    if (!c) {
+        error_setg(errp, "there is no couple with processor %u", id);
+        return;
+    }
+    if (vector >= HET_VECTORS) {
+        error_setg(errp, "vector %u is not between 0 and %u", vector,
+                   HET_VECTORS - 1);
+        return;
+    }
+    het_couple_send(c, vector);
+}
+
+void qmp_het_ipi_watch(uint32_t id, bool enable, Error **errp)
+{
+    het_couple_watch(id, enable, errp);
+}
+
+/* --- query --- */
+
+static int het_query_memory(HostMemoryBackendShared *s, void *opaque)
+{
+    HetMemoryInfoList ***tail = opaque;
+
+    QAPI_LIST_APPEND(*tail, hostmem_shared_query(s));
+    return 0;
+}
+
+HetInfo *qmp_query_het(Error **errp)
+{
+    HetInfo *info = g_new0(HetInfo, 1);
+    HetMemoryInfoList **memory = &info->memory;
+    HetCoupleInfoList **couples = &info->couples;
+    uint32_t self = het_couple_self();
+    HetCoupleState *c;
+
+    info->role = het_role();
+    info->has_id = self != UINT32_MAX;
+    info->id = info->has_id ? self : 0;
+    info->state = het_state();
+    info->reason = het_reason();
+    info->boots = het_boots();
+    hostmem_shared_foreach(het_query_memory, &memory);
+    for (c = het_couple_next(NULL); c; c = het_couple_next(c)) {
+        QAPI_LIST_APPEND(couples, het_couple_query(c));
+    }
+    return info;
+}

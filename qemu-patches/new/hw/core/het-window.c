@@ -1,0 +1,186 @@
+/*
+ * Windows: the memory of slaves, laid over the master's own
+ *
+ * Each window is a RAM region of its own, with the file of its slave,
+ * above whatever the board has at its address. So a slave holds nothing
+ * but its window, and those who ask for the file behind an address
+ * (vhost-user, dumps) are told the right one. Used by het-qmp.c.
+ *
+ * SPDX-License-Identifier: GPL-2.0-or-later
+ */
+
+#include "qemu/osdep.h"
+#include "qapi/error.h"
+#include "qemu/range.h"
+#include "qemu/rcu.h"
+#include "exec/address-spaces.h"
+#include "exec/memory.h"
+#include "hw/boards.h"
+#include "hw/loader.h"
+#include "hw/het.h"
+#include "qom/object.h"
+#include "trace.h"
+
+/* Above the board's own memory; windows do not overlap each other */
+#define HET_WINDOW_PRIORITY 1
+
+#define TYPE_HET_WINDOW "het-window"
+OBJECT_DECLARE_SIMPLE_TYPE(HetWindowState, HET_WINDOW)
+
+/*
+ * The owner of its region: views of the guest's memory that are still in
+ * use keep it alive, and with it the mapping.
+ */
+struct HetWindowState {
+    Object parent_obj;
+
+    MemoryRegion mr;
+    uint64_t address;
+    uint64_t size;
+    uint64_t offset;
+};
+
+OBJECT_DEFINE_SIMPLE_TYPE(HetWindowState, het_window, HET_WINDOW, OBJECT)
+
+static HetWindowState *windows[HET_ID_MAX + 1];
+
+static void het_window_init(Object *obj)
+{
+}
+
+static void het_window_finalize(Object *obj)
+{
+    HetWindowState *w = HET_WINDOW(obj);
+
+    trace_het_window_gone(w->address, w->size);
+}
+
+static void het_window_class_init(ObjectClass *oc, void *data)
+{
+}
+
+static bool het_window_check(const HetWindow *window, size_t page_size,
+                             Error **errp)
+{
+    uint64_t address = window->address;
+    uint64_t size = window->size;
+    uint64_t end = memory_region_size(get_system_memory());
+    const char *image;
+
+    if (!QEMU_IS_ALIGNED(address, page_size)) {
+        error_setg(errp, "window address 0x%" PRIx64 " is not aligned to the"
+                   " page size of its memory, 0x%zx", address, page_size);
+        return false;
+    }
+    if (address > end || size > end - address) {
+        error_setg(errp, "the window at 0x%" PRIx64 " with 0x%" PRIx64 " bytes"
+                   " does not fit the address space", address, size);
+        return false;
+    }
+    for (uint32_t id = 1; id <= HET_ID_MAX; id++) {
+        if (windows[id] && ranges_overlap(address, size, windows[id]->address,
+                                          windows[id]->size)) {
+            error_setg(errp, "the window overlaps that of slave %u, at"
+                       " 0x%" PRIx64 " with 0x%" PRIx64 " bytes", id,
+                       windows[id]->address, windows[id]->size);
+            return false;
+        }
+    }
+    image = rom_find_overlap(address, size, NULL);
+    if (image) {
+        error_setg(errp, "the window overlaps '%s', which a reset of this"
+                   " machine would write into it", image);
+        return false;
+    }
+    return true;
+}
+
+bool het_window_map(uint32_t slave_id, HetWindow *window, Error **errp)
+{
+    g_autofree char *name = g_strdup_printf("het-window-%u", slave_id);
+    uint64_t offset = window->has_offset ? window->offset : 0;
+    HetWindowState *w;
+    size_t page_size;
+    int fd;
+
+    assert(!windows[slave_id]);
+    if (!window->size) {
+        het_forget_fd(window->memory);
+        error_setg(errp, "the window's size must not be 0");
+        return false;
+    }
+    fd = het_take_memory_fd(window->memory, offset, window->size, &page_size,
+                            errp);
+    if (fd < 0) {
+        return false;
+    }
+    if (!het_window_check(window, page_size, errp)) {
+        close(fd);
+        return false;
+    }
+
+    w = HET_WINDOW(object_new(TYPE_HET_WINDOW));
+    if (!memory_region_init_ram_from_fd(&w->mr, OBJECT(w), name, window->size,
+                                        RAM_SHARED | RAM_NORESERVE, fd, offset,
+                                        errp)) {
+        close(fd);
+        object_unref(OBJECT(w));
+        return false;
+    }
+    w->address = window->address;
+    w->size = window->size;
+    w->offset = offset;
+    object_property_add_child(qdev_get_machine(), name, OBJECT(w));
+    object_unref(OBJECT(w));
+    memory_region_add_subregion_overlap(get_system_memory(), w->address,
+                                        &w->mr, HET_WINDOW_PRIORITY);
+    windows[slave_id] = w;
+    trace_het_window_map(slave_id, w->address, w->size);
+    return true;
+}
+
+void het_window_unmap(uint32_t slave_id)
+{
+    HetWindowState *w = windows[slave_id];
+
+    if (!w) {
+        return;
+    }
+    trace_het_window_unmap(slave_id, w->address, w->size);
+    windows[slave_id] = NULL;
+    memory_region_del_subregion(get_system_memory(), &w->mr);
+    object_unparent(OBJECT(w));
+    /*
+     * The first round ends the old views of the guest's memory, which frees
+     * the region, which leaves its RAMBlock to the second.
+     */
+    drain_call_rcu();
+    drain_call_rcu();
+}
+
+bool het_window_get(uint32_t slave_id, uint64_t *address, uint64_t *size)
+{
+    HetWindowState *w = slave_id <= HET_ID_MAX ? windows[slave_id] : NULL;
+
+    if (!w) {
+        return false;
+    }
+    *address = w->address;
+    *size = w->size;
+    return true;
+}
+
+HetWindowInfo *het_window_query(uint32_t slave_id)
+{
+    HetWindowState *w = slave_id <= HET_ID_MAX ? windows[slave_id] : NULL;
+    HetWindowInfo *info;
+
+    if (!w) {
+        return NULL;
+    }
+    info = g_new0(HetWindowInfo, 1);
+    info->address = w->address;
+    info->size = w->size;
+    info->offset = w->offset;
+    return info;
+}
