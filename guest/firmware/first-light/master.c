@@ -17,7 +17,7 @@
 #include "slave-image.h"
 #include "string.h"
 
-static bool started_once[IDM_COUPLE_MAX];
+static bool started_once[IDM_COUPLE_MAX];       /* by whomever */
 static const char *requested[IDM_COUPLE_MAX];   /* the last request to a slave, for the report */
 
 /* Our program is linked to one address, so it is for slaves whose window is there */
@@ -38,9 +38,19 @@ static void greet(unsigned slave) {
                 box->greeting[i] = greeting[i];
 }
 
+/* One request at a time: while a start is on its way, the slave may run already although its state is still ready */
+static bool request_possible(unsigned slave) {
+        if (idm_request_result(slave) != IDM_RESULT_PENDING)
+                return true;
+        print("master: the %s of slave %u is not answered yet\n", requested[slave] ? requested[slave] : "request", slave);
+        return false;
+}
+
 void master_start(unsigned slave) {
         uint32_t state = idm_peer_state(slave);
 
+        if (!request_possible(slave))
+                return;
         /* Never write over a program that runs */
         if (state != IDM_STATE_READY) {
                 print("master: slave %u is %s, only one that is ready can be started\n", slave, idm_state_name(state));
@@ -61,6 +71,8 @@ void master_start(unsigned slave) {
 }
 
 void master_stop(unsigned slave) {
+        if (!request_possible(slave))
+                return;
         requested[slave] = "stop";
         print("master: stopping slave %u\n", slave);
         idm_request_stop(slave);
@@ -81,6 +93,8 @@ void master_print_slave(unsigned slave) {
 }
 
 static void slave_changed(unsigned slave) {
+        uint32_t state = idm_peer_state(slave);
+
         if (!idm_attached(slave)) {
                 print("master: slave %u has left\n", slave);
                 started_once[slave] = false;
@@ -88,10 +102,12 @@ static void slave_changed(unsigned slave) {
         }
         master_print_slave(slave);
         greet(slave);
-        if (idm_peer_state(slave) == IDM_STATE_READY && slave_is_ours(slave) && !started_once[slave]) {
+        /* By itself the master starts a slave once; one that was stopped or has reset itself waits for a command. */
+        if (state == IDM_STATE_READY && slave_is_ours(slave) && !started_once[slave]) {
                 started_once[slave] = true;
                 master_start(slave);
-        }
+        } else if (state == IDM_STATE_RUNNING)
+                started_once[slave] = true;
 }
 
 static void say_hello(unsigned slave) {
