@@ -8,6 +8,11 @@ static uintptr_t idm_base;
 static const IdmClient *idm_client;
 static unsigned idm_summaries;          /* SUMMARY registers that can be other than 0 */
 
+/* Between the device's registers and the memory that is shared with the other side */
+static void memory_barrier(void) {
+        __asm__ volatile("dsb" : : : "memory");
+}
+
 static uint32_t couple_read(unsigned couple, unsigned reg) {
         return mmio_read32(idm_base + IDM_COUPLE(couple) + reg);
 }
@@ -37,7 +42,7 @@ bool idm_init(uintptr_t base, const IdmClient *client) {
         idm_summaries = master ? IDM_SUMMARY_COUNT : 1;
         for (unsigned couple = master ? 1 : IDM_MASTER; couple < (master ? IDM_COUPLE_MAX : IDM_MASTER + 1); couple++) {
                 idm_enable(couple, 0, 0);
-                couple_write(couple, IDM_EVENT, ~0u);
+                couple_write(couple, IDM_EVENT, IDM_EVENT_STATE | IDM_EVENT_REQUEST);
         }
         mmio_write32(base + IDM_CTRL, IDM_CTRL_IRQ_ENABLE);
         return true;
@@ -51,6 +56,7 @@ static void couple_interrupt(unsigned couple) {
         couple_write(couple, IDM_EVENT, events);
         vectors = couple_read(couple, IDM_PENDING) & couple_read(couple, IDM_ENABLE);
         couple_write(couple, IDM_PENDING, vectors);
+        memory_barrier();
 
         if (events)
                 idm_client->events(couple, events);
@@ -106,7 +112,7 @@ const char *idm_state_name(uint32_t state) {
 }
 
 void idm_send(unsigned couple, unsigned vector) {
-        __asm__ volatile("dsb" : : : "memory");
+        memory_barrier();
         couple_write(couple, IDM_DOORBELL, vector);
 }
 
@@ -114,6 +120,7 @@ uint32_t idm_take_vectors(unsigned couple) {
         uint32_t vectors = couple_read(couple, IDM_PENDING);
 
         couple_write(couple, IDM_PENDING, vectors);
+        memory_barrier();
         return vectors;
 }
 
@@ -121,7 +128,7 @@ void idm_request_start(unsigned couple, uint64_t entry, uint64_t argument, uint3
         couple_write64(couple, IDM_ENTRY_LO, entry);
         couple_write64(couple, IDM_ARGUMENT_LO, argument);
         /* The program that was put into the window must be there before the slave is. */
-        __asm__ volatile("dsb" : : : "memory");
+        memory_barrier();
         couple_write(couple, IDM_CONTROL, IDM_CONTROL_START | IDM_CONTROL_PROTOCOL(protocol));
 }
 

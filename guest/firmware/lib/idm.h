@@ -16,7 +16,7 @@
 
 #define IDM_MASTER 0u
 
-/* Called by idm_interrupt() */
+/* Called by idm_interrupt(). What the other side wrote to memory before it sent a vector can be read then. */
 typedef struct IdmClient {
         void (*events)(unsigned couple, uint32_t events);       /* IDM_EVENT_* */
         void (*vectors)(unsigned couple, uint32_t vectors);     /* bit n: vector n */

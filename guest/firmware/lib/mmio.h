@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #pragma once
 
-/* Device registers. The memory barriers are in idm_send(): nothing else here shares memory with anybody. */
+/* Device registers. Nobody but idm.c needs memory barriers: what is shared is ordered by its vectors. */
 
 #include <stdint.h>
 
