@@ -98,7 +98,7 @@ static bool check_segment(const Image *image, const FirmwareWindow *window, Segm
         if (s->file_size > s->memory_size)
                 return fail(image, error, "segment %u has more bytes in the file (0x%" PRIx64 ") than in memory (0x%" PRIx64 ")",
                             s->number, s->file_size, s->memory_size);
-        if (s->file_offset > image->file_size || s->file_size > image->file_size - s->file_offset)
+        if (s->file_size > 0 && (s->file_offset > image->file_size || s->file_size > image->file_size - s->file_offset))
                 return fail(image, error, "segment %u ends beyond the file; it was cut off", s->number);
 
         if (!window_find(window, s->address, s->memory_size, &s->window_offset)) {
@@ -122,13 +122,13 @@ static bool read_segments(Image *image, Elf *elf, const FirmwareWindow *window, 
 
         if (elf_getphdrnum(elf, &n) < 0)
                 return fail(image, error, "%s", elf_errmsg(-1));
+        if (n > SEGMENTS_MAX)
+                return fail(image, error, "has %zu segments, more than %u", n, SEGMENTS_MAX);
 
         for (unsigned i = 0; i < n; i++) {
                 GElf_Phdr header;
                 Segment *s = &image->segments[image->n_segments];
 
-                if (i == SEGMENTS_MAX)
-                        return fail(image, error, "has %zu segments, more than %u", n, SEGMENTS_MAX);
                 if (!gelf_getphdr(elf, (int) i, &header))
                         return fail(image, error, "segment %u: %s", i, elf_errmsg(-1));
                 if (header.p_type != PT_LOAD || header.p_memsz == 0)

@@ -158,20 +158,19 @@ char *extra_arguments_problem(char *const *arguments, const ProcessorConfig *con
 char *machine_options_problem(const char *options) {
         g_auto(GStrv) parts = NULL;
 
-        if (*options == '\0')
-                return NULL;
-
-        parts = g_strsplit(options + 1, ",", -1);
-        for (char **part = parts; *part; part++) {
-                size_t length = strcspn(*part, "=.");
+        /* Begins with a comma, so that what is before the first one is empty */
+        parts = g_strsplit(options, ",", -1);
+        for (unsigned i = 1; parts[0] && parts[i]; i++) {
+                const char *part = parts[i];
+                size_t length = strcspn(part, "=.");
 
                 if (length == 0)
-                        return g_strdup_printf("the option '%s' is empty; write Machine=virt,highmem=off", *part);
+                        return g_strdup_printf("there is an option without a name; write it like Machine=virt,highmem=off");
 
-                for (size_t i = 0; i < G_N_ELEMENTS(refused_machine_options); i++)
-                        if (strncmp(*part, refused_machine_options[i].name, length) == 0 && refused_machine_options[i].name[length] == '\0')
-                                return g_strdup_printf("the option '%s' is not possible here: %s", *part,
-                                                       refused_machine_options[i].instead);
+                for (size_t j = 0; j < G_N_ELEMENTS(refused_machine_options); j++)
+                        if (strncmp(part, refused_machine_options[j].name, length) == 0 && refused_machine_options[j].name[length] == '\0')
+                                return g_strdup_printf("the option '%s' is not possible here: %s", part,
+                                                       refused_machine_options[j].instead);
         }
 
         return NULL;

@@ -43,7 +43,7 @@ static uint64_t last_of(uint64_t address, uint64_t size) {
 
 static void refuse_keys(PlatformParser *p, ParsedProcessor *pp, const ProcessorKey *keys, size_t n, const char *reason) {
         for (size_t i = 0; i < n; i++)
-                if (!is_absent(pp, keys[i]))
+                if (is_good(pp, keys[i]))
                         platform_parser_key_error(p, pp, keys[i], "%s", reason);
 }
 
@@ -61,7 +61,7 @@ static void check_role(PlatformParser *p, ParsedProcessor *pp) {
                         platform_parser_key_error(p, pp, KEY_ID, "the master has number 0; remove it");
         }
 
-        if (is_slave(pp) && !is_absent(pp, KEY_MEMORY))
+        if (is_slave(pp) && is_good(pp, KEY_MEMORY))
                 platform_parser_key_error(p, pp, KEY_MEMORY, "is for the master only; a slave's memory is its window (Window=SIZE@ADDRESS)");
 }
 
@@ -307,9 +307,9 @@ static void check_window_place(PlatformParser *p, const ParsedProcessor *master,
                              "), which is the window seen once more", first, last, c->board->machine, c->board->ram_base,
                              last_of(c->board->ram_base, c->window_size));
         else if (first != c->board->ram_base && (first < c->board->bus_first || last > c->board->bus_last))
-                window_error(p, master, pp, "0x%" PRIx64 "–0x%" PRIx64 " is no place for a window of %s, which %s from 0x%" PRIx64
-                             "–0x%" PRIx64 " only", first, last, c->board->machine,
-                             c->board->m_profile ? "can execute code" : "has no devices", c->board->bus_first, c->board->bus_last);
+                window_error(p, master, pp, "0x%" PRIx64 "–0x%" PRIx64 " is no place for a window of %s, which %s there, but can have it at "
+                             "0x%" PRIx64 "–0x%" PRIx64, first, last, c->board->machine,
+                             c->board->m_profile ? "cannot execute code" : "has devices", c->board->bus_first, c->board->bus_last);
 }
 
 static void check_windows(PlatformParser *p) {

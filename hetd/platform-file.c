@@ -166,6 +166,17 @@ static void read_processor(PlatformParser *p, const KeyFileGroup *group, const c
                 return;
         }
 
+        /* "[Processor  a]" and "[Processor a]" are different groups, but the same processor */
+        for (unsigned i = 0; i < p->processors->len; i++) {
+                const ParsedProcessor *other = g_ptr_array_index(p->processors, i);
+
+                if (strcmp(other->config->name, name) == 0) {
+                        platform_parser_error(p, group->line, group->name, NULL, "is there twice, first in line %u; put its keys together",
+                                              other->config->line);
+                        return;
+                }
+        }
+
         pp = g_new0(ParsedProcessor, 1);
         pp->group = g_strdup(group->name);
         pp->config = g_new0(ProcessorConfig, 1);
@@ -173,15 +184,6 @@ static void read_processor(PlatformParser *p, const KeyFileGroup *group, const c
         pp->config->line = group->line;
         g_ptr_array_add(p->processors, pp);
         g_ptr_array_add(p->config->processors, pp->config);
-
-        /* "[Processor  a]" and "[Processor a]" are different groups, but the same processor */
-        for (unsigned i = 0; i + 1 < p->processors->len; i++) {
-                const ParsedProcessor *other = g_ptr_array_index(p->processors, i);
-
-                if (strcmp(other->config->name, name) == 0)
-                        platform_parser_error(p, group->line, group->name, NULL, "is there twice, first in line %u; put its keys together",
-                                              other->config->line);
-        }
 
         for (unsigned i = 0; i < group->entries->len; i++) {
                 const KeyFileEntry *e = g_ptr_array_index(group->entries, i);
@@ -246,6 +248,9 @@ static void read_text(PlatformParser *p, const char *path, const char *text, siz
         bool limit_told = false;
 
         groups = key_file_parse(text, size, syntax_error, p);
+        if (groups->len == 0 && p->errors->len > 0)
+                return; /* nothing of it could be read: that something is missing follows from that */
+
         for (unsigned i = 0; i < groups->len; i++) {
                 const KeyFileGroup *group = g_ptr_array_index(groups, i);
 

@@ -78,7 +78,8 @@ static bool parse_size_or_complain(PlatformParser *p, ParsedProcessor *pp, Proce
         if (r == -ERANGE)
                 platform_parser_key_error(p, pp, key, "the %s '%s' is more than 64 bits hold", what, value);
         else if (r < 0)
-                platform_parser_key_error(p, pp, key, "'%s' is no %s; write it like 64M, 1G or 0x4000000", value, what);
+                platform_parser_key_error(p, pp, key, "'%s' is no %s; write it like %s", value, what,
+                                          strcmp(what, "size") == 0 ? "64M, 1G or 0x4000000" : "0x60000000");
 
         return r >= 0;
 }
@@ -225,8 +226,8 @@ static char *expand(PlatformParser *p, const char *value, char **ret_problem) {
 
                 replacement = p->variables ? g_hash_table_lookup(p->variables, name) : NULL;
                 if (!replacement) {
-                        *ret_problem = g_strdup_printf("the variable '%s' is not set; set it where the platform is loaded "
-                                                       "(hetctl: --set %s=VALUE), or write its value here", name, name);
+                        *ret_problem = g_strdup_printf("the variable '%s' is not set; give it a value where the platform is loaded, "
+                                                       "or write the value here", name);
                         return NULL;
                 }
 
