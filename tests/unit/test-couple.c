@@ -1,0 +1,237 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+
+/* Couples: what they are made of, what hetd does to them, and what a hostile page can do to hetd (nothing). */
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+#include "couple.h"
+#include "hw/misc/idm-regs.h"
+#include "util/error.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/resource.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+static unsigned count_fds(void) {
+        DIR *directory = opendir("/proc/self/fd");
+        unsigned n = 0;
+
+        assert_non_null(directory);
+        while (readdir(directory))
+                n++;
+        closedir(directory);
+        return n;
+}
+
+/* What was written to an eventfd since it was last asked; 0: nothing */
+static uint64_t take(int fd) {
+        uint64_t count = 0;
+
+        if (read(fd, &count, sizeof(count)) < 0)
+                assert_int_equal(errno, EAGAIN);
+        return count;
+}
+
+static void signal_fd(int fd) {
+        uint64_t one = 1;
+
+        assert_int_equal(write(fd, &one, sizeof(one)), sizeof(one));
+}
+
+static void test_new(void **state) {
+        unsigned n_fds = count_fds();
+        g_autoptr(Couple) c = NULL;
+        HetPage *other;
+        struct stat st;
+
+        assert_true(couple_new(255, &c, NULL));
+        assert_int_equal(count_fds(), n_fds + 5);
+        assert_int_equal(c->id, 255);
+
+        assert_int_equal(fstat(c->page_fd, &st), 0);
+        assert_int_equal(st.st_size, HET_PAGE_SIZE);
+        assert_int_equal(fcntl(c->page_fd, F_GET_SEALS), F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_SEAL);
+
+        /* As a QEMU sees it */
+        other = mmap(NULL, HET_PAGE_SIZE, PROT_READ | PROT_WRITE, MAP_SHARED, c->page_fd, 0);
+        assert_ptr_not_equal(other, MAP_FAILED);
+        assert_int_equal(other->magic, HET_PAGE_MAGIC);
+        assert_int_equal(other->version, HET_PAGE_VERSION);
+        assert_int_equal(other->id, 255);
+        assert_int_equal(other->master.state, IDM_STATE_OFFLINE);
+        assert_int_equal(other->slave.state, IDM_STATE_OFFLINE);
+        assert_int_equal(munmap(other, HET_PAGE_SIZE), 0);
+
+        assert_int_equal(take(c->to_master) | take(c->to_slave) | take(c->to_master_halt) | take(c->to_slave_halt), 0);
+        c = couple_free(c);
+        assert_null(c);
+        assert_int_equal(count_fds(), n_fds);
+        assert_null(couple_free(NULL));
+}
+
+static void test_numbers(void **state) {
+        Couple *untouched = (Couple *) 1, *c = untouched;
+        g_autoptr(GError) error = NULL;
+
+        assert_false(couple_new(0, &c, NULL));
+        assert_false(couple_new(256, &c, &error));
+        assert_true(g_error_matches(error, HET_ERROR, HET_ERROR_INVALID_ARGUMENT));
+        assert_string_equal(error->message, "Slaves have the numbers 1 to 255, not 256");
+        assert_ptr_equal(c, untouched);
+}
+
+static void test_no_fds_left(void **state) {
+        unsigned n_fds = count_fds();
+        struct rlimit before, limit;
+        int top = dup(STDIN_FILENO);
+
+        assert_true(top >= 0);
+        assert_int_equal(close(top), 0);
+        assert_int_equal(getrlimit(RLIMIT_NOFILE, &before), 0);
+
+        /* A couple needs five; one that fails half-way leaves nothing behind */
+        for (unsigned spare = 0; spare < 5; spare++) {
+                g_autoptr(Couple) c = NULL;
+                g_autoptr(GError) error = NULL;
+                bool made;
+
+                limit = before;
+                limit.rlim_cur = (rlim_t) top + spare;
+                assert_int_equal(setrlimit(RLIMIT_NOFILE, &limit), 0);
+                made = couple_new(7, &c, &error);
+                assert_int_equal(setrlimit(RLIMIT_NOFILE, &before), 0);
+
+                assert_false(made);
+                assert_null(c);
+                assert_string_equal(error->message, "Cannot make the couple of slave 7: Too many open files");
+                assert_int_equal(count_fds(), n_fds);
+        }
+}
+
+static void test_slave_gone(void **state) {
+        g_autoptr(Couple) c = NULL;
+
+        assert_true(couple_new(1, &c, NULL));
+        c->page->slave.state = IDM_STATE_RUNNING;
+        c->page->slave.wait = HET_WAIT_HALT;
+        c->page->slave.pending = 0x80000001;
+        c->page->master.state = IDM_STATE_RUNNING;
+        c->page->master.wait = HET_WAIT_POLL;
+        c->page->master.pending = 0x10;
+        signal_fd(c->to_slave);
+        signal_fd(c->to_slave_halt);
+
+        couple_set_slave_state(c, IDM_STATE_CRASHED);
+
+        /* The slave's side is as new, the master's is as it was, and the master was woken, however it waits */
+        assert_int_equal(c->page->slave.state, IDM_STATE_CRASHED);
+        assert_int_equal(c->page->slave.wait, HET_WAIT_EVENTFD);
+        assert_int_equal(c->page->slave.pending, 0);
+        assert_int_equal(c->page->master.state, IDM_STATE_RUNNING);
+        assert_int_equal(c->page->master.wait, HET_WAIT_POLL);
+        assert_int_equal(c->page->master.pending, 0x10);
+        assert_int_equal(take(c->to_slave), 0);
+        assert_int_equal(take(c->to_slave_halt), 0);
+        assert_int_equal(take(c->to_master), 1);
+        assert_int_equal(take(c->to_master_halt), 1);
+}
+
+static void test_master_gone(void **state) {
+        g_autoptr(Couple) c = NULL;
+
+        assert_true(couple_new(1, &c, NULL));
+        c->page->master.state = IDM_STATE_RUNNING;
+        c->page->master.wait = HET_WAIT_POLL;
+        c->page->master.pending = 1;
+        c->page->slave.pending = 2;
+        signal_fd(c->to_master);
+
+        couple_set_master_state(c, IDM_STATE_OFFLINE);
+
+        assert_int_equal(c->page->master.state, IDM_STATE_OFFLINE);
+        assert_int_equal(c->page->master.wait, HET_WAIT_EVENTFD);
+        assert_int_equal(c->page->master.pending, 0);
+        assert_int_equal(c->page->slave.pending, 2);
+        assert_int_equal(take(c->to_master), 0);
+        assert_int_equal(take(c->to_slave), 1);
+        assert_int_equal(take(c->to_slave_halt), 1);
+}
+
+static void test_full_eventfd(void **state) {
+        /* A peer that fills the counter must not block hetd */
+        g_autoptr(Couple) c = NULL;
+        uint64_t most = UINT64_MAX - 1;
+
+        assert_true(couple_new(1, &c, NULL));
+        assert_int_equal(write(c->to_master, &most, sizeof(most)), sizeof(most));
+        couple_set_slave_state(c, IDM_STATE_OFFLINE);
+        assert_true(take(c->to_master) == most);
+}
+
+static void test_counters(void **state) {
+        g_autoptr(Couple) c = NULL;
+        CoupleCounters master, slave;
+
+        assert_true(couple_new(1, &c, NULL));
+        couple_get_counters(c, &master, &slave);
+        assert_int_equal(master.sent | master.coalesced | master.last_sent_ns, 0);
+
+        c->page->master.sent = 7;
+        c->page->master.coalesced = 3;
+        c->page->master.last_sent_ns = 1234567890123ULL;
+        c->page->slave.sent = UINT64_MAX;
+        couple_get_counters(c, &master, &slave);
+        assert_int_equal(master.sent, 7);
+        assert_int_equal(master.coalesced, 3);
+        assert_true(master.last_sent_ns == 1234567890123ULL);
+        assert_true(slave.sent == UINT64_MAX);
+        assert_int_equal(slave.coalesced, 0);
+}
+
+static void test_hostile_page(void **state) {
+        g_autoptr(Couple) c = NULL;
+        CoupleCounters master, slave;
+        void *page;
+
+        assert_true(couple_new(1, &c, NULL));
+        page = mmap(NULL, HET_PAGE_SIZE, PROT_READ | PROT_WRITE, MAP_SHARED, c->page_fd, 0);
+        assert_ptr_not_equal(page, MAP_FAILED);
+
+        /* Neither the size nor the mapping can be taken away, and no content leads anywhere */
+        assert_int_equal(ftruncate(c->page_fd, 0), -1);
+        for (unsigned byte = 0; byte < 256; byte++) {
+                memset(page, (int) byte, HET_PAGE_SIZE);
+                couple_get_counters(c, &master, &slave);
+                couple_set_slave_state(c, IDM_STATE_OFFLINE);
+                couple_set_master_state(c, IDM_STATE_OFFLINE);
+                assert_int_equal(c->page->slave.state, IDM_STATE_OFFLINE);
+                assert_int_equal(c->id, 1);
+        }
+        assert_int_equal(munmap(page, HET_PAGE_SIZE), 0);
+}
+
+int main(void) {
+        const struct CMUnitTest tests[] = {
+                cmocka_unit_test(test_new),
+                cmocka_unit_test(test_numbers),
+                cmocka_unit_test(test_no_fds_left),
+                cmocka_unit_test(test_slave_gone),
+                cmocka_unit_test(test_master_gone),
+                cmocka_unit_test(test_full_eventfd),
+                cmocka_unit_test(test_counters),
+                cmocka_unit_test(test_hostile_page),
+        };
+
+        return cmocka_run_group_tests(tests, NULL, NULL);
+}

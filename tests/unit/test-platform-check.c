@@ -1,0 +1,471 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+
+/* What does not fit together in a platform file: processors and their files, memory and windows. */
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+#include "platform-cases.h"
+
+#include <glib.h>
+
+static const PlatformCase processors_cases[] = {
+        {
+                .name = "role",
+                .text = TEXT("[Processor m]\n" "Role=boss\n"),
+                .error = "test.platform:1: [Processor m] Machine=: is missing; known are virt, mps2-an385, "
+                         "mps2-an386, mps2-an500\n"
+                         "test.platform:2: [Processor m] Role=: 'boss' is no role; use master or slave",
+        },
+        {
+                .name = "no role",
+                .text = TEXT("[Processor m]\n" "Machine=virt\n" "CPU=cortex-a15\n"),
+                .error = "test.platform:1: [Processor m] Role=: is missing; write Role=master or Role=slave",
+        },
+        {
+                .name = "no master",
+                .text = TEXT(PLATFORM SLAVE),
+                .error = "test.platform: there is no master; a platform has one [Processor NAME] with "
+                         "Role=master",
+        },
+        {
+                .name = "empty file",
+                .text = TEXT(""),
+                .error = "test.platform: there is no master; a platform has one [Processor NAME] with "
+                         "Role=master",
+        },
+        {
+                .name = "two masters",
+                .text = TEXT(MASTER "[Processor m2]\n" "Role=master\n" "Machine=mps2-an385\n"),
+                .error = "test.platform:7: [Processor m2] Role=: there is a master already, m in line 1; write "
+                         "Role=slave",
+        },
+        {
+                .name = "id",
+                .text = TEXT(MASTER SLAVE "Id=256\n"),
+                .error = "test.platform:11: [Processor s] Id=: '256' is no number of a processor; slaves have 1 "
+                         "to 255",
+        },
+        {
+                .name = "id 0 of a slave",
+                .text = TEXT(MASTER SLAVE "Id=0\n"),
+                .error = "test.platform:11: [Processor s] Id=: 0 is the master's number; slaves have 1 to 255",
+        },
+        {
+                .name = "id of the master",
+                .text = TEXT(MASTER "Id=1\n"),
+                .error = "test.platform:6: [Processor m] Id=: the master has number 0; remove it",
+        },
+        {
+                .name = "id twice",
+                .text = TEXT(MASTER SLAVE "Id=1\n" CORTEX_M "Id=1\n"),
+                .error = "test.platform:16: [Processor t] Id=: 1 is the number of s already (line 11); choose "
+                         "another",
+        },
+        {
+                .name = "machine missing",
+                .text = TEXT("[Processor m]\n" "Role=master\n" "Memory=1G\n"),
+                .error = "test.platform:1: [Processor m] Machine=: is missing; known are virt, mps2-an385, "
+                         "mps2-an386, mps2-an500",
+        },
+        {
+                .name = "machine unknown",
+                .text = TEXT("[Processor m]\n" "Role=master\n" "Machine=vrit\n" "Memory=1G\n"),
+                .error = "test.platform:3: [Processor m] Machine=: 'vrit' is no machine that hetd knows; did "
+                         "you mean virt? known are virt, mps2-an385, mps2-an386, mps2-an500",
+        },
+        {
+                .name = "machine unknown, nothing near",
+                .text = TEXT("[Processor m]\n" "Role=master\n" "Machine=raspberry\n"),
+                .error = "test.platform:3: [Processor m] Machine=: 'raspberry' is no machine that hetd knows; "
+                         "known are virt, mps2-an385, mps2-an386, mps2-an500",
+        },
+        {
+                .name = "machine option",
+                .text = TEXT("[Processor m]\n" "Role=master\n" "Machine=virt,memory-backend=x\n" "CPU=cortex-a15\n"
+                             "Memory=1G\n"),
+                .error = "test.platform:3: [Processor m] Machine=: the option 'memory-backend=x' is not "
+                         "possible here: hetd hands out the memory",
+        },
+        {
+                .name = "machine option slave",
+                .text = TEXT("[Processor m]\n" "Role=master\n" "Machine=virt,highmem=off,slave=on\n"
+                             "CPU=cortex-a15\n" "Memory=1G\n"),
+                .error = "test.platform:3: [Processor m] Machine=: the option 'slave=on' is not possible here: "
+                         "use Role=",
+        },
+        {
+                .name = "machine option empty",
+                .text = TEXT("[Processor m]\n" "Role=master\n" "Machine=virt,\n" "CPU=cortex-a15\n" "Memory=1G\n"),
+                .error = "test.platform:3: [Processor m] Machine=: there is an option without a name; write it "
+                         "like Machine=virt,highmem=off",
+        },
+        {
+                .name = "cpu missing",
+                .text = TEXT("[Processor m]\n" "Role=master\n" "Machine=virt\n" "Memory=1G\n"),
+                .error = "test.platform:1: [Processor m] CPU=: is missing; virt has a choice, write for example "
+                         "CPU=cortex-a15",
+        },
+        {
+                .name = "cpu wrong",
+                .text = TEXT("[Processor m]\n" "Role=master\n" "Machine=mps2-an385\n" "CPU=cortex-m4\n"),
+                .error = "test.platform:4: [Processor m] CPU=: mps2-an385 has no cortex-m4; write "
+                         "CPU=cortex-m3, or remove it",
+        },
+        {
+                .name = "cpus not a number",
+                .text = TEXT(MASTER "CPUs=two\n"),
+                .error = "test.platform:6: [Processor m] CPUs=: 'two' is no number of CPUs; use 1 to 512",
+        },
+        {
+                .name = "cpus too many",
+                .text = TEXT(MASTER "CPUs=9\n"),
+                .error = "test.platform:6: [Processor m] CPUs=: virt has up to 8 (more with gic-version=3 in "
+                         "Machine=)",
+        },
+        {
+                .name = "cpus too many for a Cortex-M",
+                .text = TEXT(MASTER CORTEX_M "CPUs=2\n"),
+                .error = "test.platform:10: [Processor t] CPUs=: mps2-an385 has up to 1",
+        },
+        {
+                .name = "missing firmware",
+                .text = TEXT(MASTER "Firmware=missing.elf\n"),
+                .error = "test.platform:6: [Processor m] Firmware=: missing.elf: No such file or directory; "
+                         "name a file that is there",
+        },
+        {
+                .name = "firmware is a directory",
+                .text = TEXT(MASTER "Firmware=.\n"),
+                .error = "test.platform:6: [Processor m] Firmware=: . is not a regular file",
+        },
+        {
+                .name = "qemu not executable",
+                .text = TEXT(MASTER "QEMU=file.elf\n"),
+                .error = "test.platform:6: [Processor m] QEMU=: file.elf cannot be executed: Permission denied",
+        },
+        {
+                .name = "firmware and kernel",
+                .text = TEXT(MASTER "Firmware=file.elf\n" "Kernel=file.elf\n"),
+                .error = "test.platform:7: [Processor m] Kernel=: there is Firmware= already (line 6); choose "
+                         "one",
+        },
+        {
+                .name = "initrd and command line without kernel",
+                .text = TEXT(MASTER "Initrd=file.elf\n" "CommandLine=quiet\n"),
+                .error = "test.platform:6: [Processor m] Initrd=: is for a Linux kernel; add Kernel=, or remove "
+                         "it\n"
+                         "test.platform:7: [Processor m] CommandLine=: is for a Linux kernel; add Kernel=, or "
+                         "remove it",
+        },
+        {
+                .name = "device tree of a slave without kernel",
+                .text = TEXT(MASTER SLAVE "DeviceTree=file.elf\n"),
+                .error = "test.platform:11: [Processor s] DeviceTree=: is for a Linux kernel; add Kernel=, or "
+                         "remove it",
+        },
+        {
+                .name = "kernel on a board with no device tree",
+                .text = TEXT(MASTER CORTEX_M "Kernel=file.elf\n" "DeviceTree=file.elf\n"),
+                .error = "test.platform:10: [Processor t] Kernel=: mps2-an385 cannot run Linux with a device "
+                         "tree; use Firmware=\n"
+                         "test.platform:11: [Processor t] DeviceTree=: mps2-an385 has no device tree; remove it",
+        },
+        {
+                .name = "slave keys on a master",
+                .text = TEXT(MASTER "Entry=0x40000000\n" "Argument=1\n" "Protocol=raw\n" "AutoBoot=yes\n"),
+                .error = "test.platform:6: [Processor m] Entry=: is for slaves only; remove it from the master\n"
+                         "test.platform:7: [Processor m] Argument=: is for slaves only; remove it from the "
+                         "master\n"
+                         "test.platform:8: [Processor m] Protocol=: is for slaves only; remove it from the "
+                         "master\n"
+                         "test.platform:9: [Processor m] AutoBoot=: is for slaves only; remove it from the "
+                         "master",
+        },
+        {
+                .name = "external",
+                .text = TEXT(MASTER "Start=external\n" "QEMU=qemu\n" "ExtraArguments=-s\n" "Firmware=file.elf\n"),
+                .error = "test.platform:7: [Processor m] QEMU=: has no effect with Start=external: who starts "
+                         "that QEMU chooses it; remove it\n"
+                         "test.platform:8: [Processor m] ExtraArguments=: has no effect with Start=external: "
+                         "who starts that QEMU chooses it; remove it\n"
+                         "test.platform:9: [Processor m] Firmware=: has no effect with Start=external: who "
+                         "starts that QEMU chooses it; remove it",
+        },
+        {
+                .name = "external slave",
+                .text = TEXT(MASTER SLAVE "Start=external\n" "ExtraArguments=-s\n"),
+                .error = "test.platform:12: [Processor s] ExtraArguments=: has no effect with Start=external: "
+                         "who starts that QEMU chooses it; remove it",
+        },
+        {
+                .name = "start",
+                .text = TEXT(MASTER "Start=systemd\n"),
+                .error = "test.platform:6: [Processor m] Start=: 'systemd' is not known; use hetd (hetd starts "
+                         "it) or external (you start and attach it)",
+        },
+        {
+                .name = "entry no number",
+                .text = TEXT(MASTER SLAVE "Entry=main\n"),
+                .error = "test.platform:11: [Processor s] Entry=: 'main' is no address; write it like 0x60000000",
+        },
+        {
+                .name = "entry outside",
+                .text = TEXT(MASTER SLAVE "Entry=0x70000000\n"),
+                .error = "test.platform:11: [Processor s] Entry=: 0x70000000 is not inside the window; it is "
+                         "seen at 0x60000000–0x63ffffff and at 0x40000000–0x43ffffff",
+        },
+        {
+                .name = "entry of a vector table unaligned",
+                .text = TEXT(MASTER CORTEX_M "Entry=0x70000004\n"),
+                .error = "test.platform:10: [Processor t] Entry=: a vector table begins at a multiple of 128, "
+                         "not at 0x70000004; write Entry=0x70000000",
+        },
+        {
+                .name = "argument too large",
+                .text = TEXT(MASTER SLAVE "Argument=0x10000000000000000\n"),
+                .error = "test.platform:11: [Processor s] Argument=: '0x10000000000000000' is no number of 64 "
+                         "bits; write it like 0x60000000",
+        },
+        {
+                .name = "protocol",
+                .text = TEXT(MASTER SLAVE "Protocol=multiboot\n"),
+                .error = "test.platform:11: [Processor s] Protocol=: 'multiboot' is no boot protocol; use auto, "
+                         "raw, linux or vector-table",
+        },
+        {
+                .name = "vector table on an A-profile",
+                .text = TEXT(MASTER SLAVE "Protocol=vector-table\n"),
+                .error = "test.platform:11: [Processor s] Protocol=: vector-table is for Cortex-M; virt boots "
+                         "by raw or linux",
+        },
+        {
+                .name = "linux on a Cortex-M",
+                .text = TEXT(MASTER CORTEX_M "Protocol=linux\n"),
+                .error = "test.platform:10: [Processor t] Protocol=: mps2-an385 is a Cortex-M, which boots by "
+                         "vector-table only",
+        },
+        {
+                .name = "auto boot",
+                .text = TEXT(MASTER SLAVE "AutoBoot=maybe\n"),
+                .error = "test.platform:11: [Processor s] AutoBoot=: 'maybe' is neither yes nor no",
+        },
+        {
+                .name = "auto boot of nothing",
+                .text = TEXT(MASTER SLAVE "AutoBoot=yes\n"),
+                .error = "test.platform:11: [Processor s] AutoBoot=: there is nothing to boot; add Firmware= or "
+                         "Kernel=, or write AutoBoot=no",
+        },
+};
+
+static void test_processors(void **state) {
+        platform_cases_check(processors_cases, G_N_ELEMENTS(processors_cases));
+}
+
+static const PlatformCase memory_cases[] = {
+        {
+                .name = "memory missing",
+                .text = TEXT("[Processor m]\n" "Role=master\n" "Machine=virt\n" "CPU=cortex-a15\n"),
+                .error = "test.platform:1: [Processor m] Memory=: is missing; the windows are parts of it, "
+                         "write for example Memory=1G",
+        },
+        {
+                .name = "memory not a size",
+                .text = TEXT("[Processor m]\n" "Role=master\n" "Machine=virt\n" "CPU=cortex-a15\n" "Memory=1GB\n"),
+                .error = "test.platform:5: [Processor m] Memory=: '1GB' is no size; write it like 64M, 1G or "
+                         "0x4000000",
+        },
+        {
+                .name = "memory too large for 64 bits",
+                .text = TEXT("[Processor m]\n" "Role=master\n" "Machine=virt\n" "CPU=cortex-a15\n"
+                             "Memory=99999999999T\n"),
+                .error = "test.platform:5: [Processor m] Memory=: the size '99999999999T' is more than 64 bits "
+                         "hold",
+        },
+        {
+                .name = "memory too large",
+                .text = TEXT("[Processor m]\n" "Role=master\n" "Machine=virt\n" "CPU=cortex-a15\n" "Memory=2T\n"),
+                .error = "test.platform:5: [Processor m] Memory=: 2T is no possible size; it is 64K to 1T",
+        },
+        {
+                .name = "memory zero",
+                .text = TEXT("[Processor m]\n" "Role=master\n" "Machine=virt\n" "CPU=cortex-a15\n" "Memory=0\n"),
+                .error = "test.platform:5: [Processor m] Memory=: 0 is no possible size; it is 64K to 1T",
+        },
+        {
+                .name = "memory unaligned",
+                .text = TEXT("[Processor m]\n" "Role=master\n" "Machine=virt\n" "CPU=cortex-a15\n"
+                             "Memory=1000000\n"),
+                .error = "test.platform:5: [Processor m] Memory=: the size 1000000 is not a multiple of 64K; "
+                         "write Memory=1M",
+        },
+        {
+                .name = "memory of a board that has another size",
+                .text = TEXT("[Processor m]\n" "Role=master\n" "Machine=mps2-an385\n" "Memory=32M\n"),
+                .error = "test.platform:4: [Processor m] Memory=: mps2-an385 has exactly 16M of memory, not "
+                         "32M; write Memory=16M",
+        },
+        {
+                .name = "memory of a slave",
+                .text = TEXT(MASTER SLAVE "Memory=64M\n"),
+                .error = "test.platform:11: [Processor s] Memory=: is for the master only; a slave's memory is "
+                         "its window (Window=SIZE@ADDRESS)",
+        },
+        {
+                .name = "window of a master",
+                .text = TEXT(MASTER "Window=64M@0x60000000\n"),
+                .error = "test.platform:6: [Processor m] Window=: is for slaves only; remove it from the master",
+        },
+        {
+                .name = "window missing",
+                .text = TEXT(MASTER "[Processor s]\n" "Role=slave\n" "Machine=virt\n" "CPU=cortex-a15\n"),
+                .error = "test.platform:6: [Processor s] Window=: is missing; write SIZE@ADDRESS, like "
+                         "Window=64M@0x60000000",
+        },
+        {
+                .name = "window without address",
+                .text = TEXT(MASTER SLAVE_WITHOUT_WINDOW "Window=64M\n"),
+                .error = "test.platform:10: [Processor s] Window=: '64M' is no window; write SIZE@ADDRESS, like "
+                         "64M@0x60000000",
+        },
+        {
+                .name = "window with a bad size",
+                .text = TEXT(MASTER SLAVE_WITHOUT_WINDOW "Window=64X@0x60000000\n"),
+                .error = "test.platform:10: [Processor s] Window=: '64X' is no size; write it like 64M, 1G or "
+                         "0x4000000",
+        },
+        {
+                .name = "window with a bad address",
+                .text = TEXT(MASTER SLAVE_WITHOUT_WINDOW "Window=64M@here\n"),
+                .error = "test.platform:10: [Processor s] Window=: 'here' is no address; write it like "
+                         "0x60000000",
+        },
+        {
+                .name = "window with an address of more than 64 bits",
+                .text = TEXT(MASTER SLAVE_WITHOUT_WINDOW "Window=64M@0x10000000000000000\n"),
+                .error = "test.platform:10: [Processor s] Window=: the address '0x10000000000000000' is more "
+                         "than 64 bits hold",
+        },
+        {
+                .name = "window size zero",
+                .text = TEXT(MASTER SLAVE_WITHOUT_WINDOW "Window=0@0x60000000\n"),
+                .error = "test.platform:10: [Processor s] Window=: 0 is no possible size; it is 64K to 1T",
+        },
+        {
+                .name = "window size unaligned",
+                .text = TEXT(MASTER SLAVE_WITHOUT_WINDOW "Window=100K@0x60000000\n"),
+                .error = "test.platform:10: [Processor s] Window=: the size 100K is not a multiple of 64K; "
+                         "write Window=128K@0x60000000",
+        },
+        {
+                .name = "window address unaligned",
+                .text = TEXT(MASTER SLAVE_WITHOUT_WINDOW "Window=64M@0x60001000\n"),
+                .error = "test.platform:10: [Processor s] Window=: the address 0x60001000 is not a multiple of "
+                         "64K; write Window=64M@0x60000000",
+        },
+        {
+                .name = "window beyond all addresses",
+                .text = TEXT(MASTER SLAVE_WITHOUT_WINDOW "Window=128K@0xffffffffffff0000\n"),
+                .error = "test.platform:10: [Processor s] Window=: 0xffffffffffff0000 and 128K more is beyond "
+                         "the end of all addresses; write a lower one",
+        },
+        {
+                .name = "window of the wrong size for the board",
+                .text = TEXT(MASTER "[Processor s]\n" "Role=slave\n" "Machine=mps2-an385\n"
+                             "Window=64M@0x60000000\n"),
+                .error = "test.platform:9: [Processor s] Window=: mps2-an385 has exactly 16M of memory, not "
+                         "64M; write Window=16M@0x60000000",
+        },
+        {
+                .name = "window below the memory",
+                .text = TEXT(MASTER SLAVE_WITHOUT_WINDOW "Window=64M@0x30000000\n"),
+                .error = "test.platform:10: [Processor s] Window=: 0x30000000–0x33ffffff is not inside the "
+                         "master's memory (0x40000000–0x7fffffff); there is room at Window=64M@0x7c000000",
+        },
+        {
+                .name = "window above the memory",
+                .text = TEXT(MASTER SLAVE_WITHOUT_WINDOW "Window=64M@0x80000000\n"),
+                .error = "test.platform:10: [Processor s] Window=: 0x80000000–0x83ffffff is not inside the "
+                         "master's memory (0x40000000–0x7fffffff); there is room at Window=64M@0x7c000000",
+        },
+        {
+                .name = "window half above the memory",
+                .text = TEXT(MASTER SLAVE_WITHOUT_WINDOW "Window=64M@0x7e000000\n"),
+                .error = "test.platform:10: [Processor s] Window=: 0x7e000000–0x81ffffff is not inside the "
+                         "master's memory (0x40000000–0x7fffffff); there is room at Window=64M@0x7c000000",
+        },
+        {
+                .name = "windows overlap",
+                .text = TEXT(MASTER SLAVE "[Processor s2]\n" "Role=slave\n" "Machine=mps2-an385\n"
+                             "Window=16M@0x63000000\n"),
+                .error = "test.platform:14: [Processor s2] Window=: 0x63000000–0x63ffffff overlaps the window "
+                         "of s in line 10 (0x60000000–0x63ffffff); there is room at Window=16M@0x7f000000",
+        },
+        {
+                .name = "windows overlap by one page",
+                .text = TEXT(MASTER SLAVE "[Processor s2]\n" "Role=slave\n" "Machine=virt\n" "CPU=cortex-a15\n"
+                             "Window=64K@0x63ff0000\n"),
+                .error = "test.platform:15: [Processor s2] Window=: 0x63ff0000–0x63ffffff overlaps the window "
+                         "of s in line 10 (0x60000000–0x63ffffff); there is room at Window=64K@0x7fff0000",
+        },
+        {
+                .name = "the room found is below the other windows",
+                .text = TEXT("[Processor m]\n" "Role=master\n" "Machine=virt\n" "CPU=cortex-a15\n" "Memory=256M\n"
+                             "[Processor a]\n" "Role=slave\n" "Machine=virt\n" "CPU=cortex-a15\n"
+                             "Window=64M@0x4c000000\n" "[Processor b]\n" "Role=slave\n" "Machine=virt\n"
+                             "CPU=cortex-a15\n" "Window=32M@0x4e000000\n"),
+                .error = "test.platform:15: [Processor b] Window=: 0x4e000000–0x4fffffff overlaps the window of "
+                         "a in line 10 (0x4c000000–0x4fffffff); there is room at Window=32M@0x4a000000",
+        },
+        {
+                .name = "windows overlap, no room",
+                .text = TEXT("[Processor m]\n" "Role=master\n" "Machine=virt\n" "CPU=cortex-a15\n" "Memory=128M\n"
+                             "[Processor a]\n" "Role=slave\n" "Machine=virt\n" "CPU=cortex-a15\n"
+                             "Window=32M@0x46000000\n" "[Processor b]\n" "Role=slave\n" "Machine=virt\n"
+                             "CPU=cortex-a15\n" "Window=64M@0x44000000\n"),
+                .error = "test.platform:15: [Processor b] Window=: 0x44000000–0x47ffffff overlaps the window of "
+                         "a in line 10 (0x46000000–0x47ffffff); there is no room for 64M, give the master more "
+                         "memory or make windows smaller",
+        },
+        {
+                .name = "window partly over the slave's own memory",
+                .text = TEXT(MASTER SLAVE_WITHOUT_WINDOW "Window=64M@0x42000000\n"),
+                .error = "test.platform:10: [Processor s] Window=: 0x42000000–0x45ffffff partly overlaps where "
+                         "virt has its memory (0x40000000–0x43ffffff), which is the window seen once more; "
+                         "there is room at Window=64M@0x7c000000",
+        },
+        {
+                .name = "window where a Cortex-M cannot execute",
+                .text = TEXT("[Processor m]\n" "Role=master\n" "Machine=virt\n" "CPU=cortex-a15\n" "Memory=2G\n"
+                             "[Processor s]\n" "Role=slave\n" "Machine=mps2-an385\n" "Window=16M@0xa0000000\n"),
+                .error = "test.platform:9: [Processor s] Window=: 0xa0000000–0xa0ffffff is no place for a "
+                         "window of mps2-an385, which cannot execute code there, but can have it at "
+                         "0x60000000–0x9fffffff; there is room at Window=16M@0x9f000000",
+        },
+        {
+                .name = "window of an A-profile slave over devices",
+                .text = TEXT("[Processor m]\n" "Role=master\n" "Machine=mps2-an385\n" "[Processor s]\n"
+                             "Role=slave\n" "Machine=virt\n" "CPU=cortex-a15\n" "Window=1M@0x21000000\n"),
+                .error = "test.platform:8: [Processor s] Window=: 0x21000000–0x210fffff is no place for a "
+                         "window of virt, which has devices there, but can have it at 0x40000000–0x3fffffffff; "
+                         "there is no room for 1M, give the master more memory or make windows smaller",
+        },
+};
+
+static void test_memory(void **state) {
+        platform_cases_check(memory_cases, G_N_ELEMENTS(memory_cases));
+}
+
+int main(void) {
+        const struct CMUnitTest tests[] = {
+                cmocka_unit_test(test_processors),
+                cmocka_unit_test(test_memory),
+        };
+
+        return cmocka_run_group_tests(tests, platform_cases_set_up, platform_cases_tear_down);
+}
