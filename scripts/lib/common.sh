@@ -157,6 +157,19 @@ run_ninja() {
         ) &
         set +m
         wait_child $! || status=$?
-        ((status == 0)) || show_log_end "$log"
+        ((status == 0)) || show_first_error "$log"
         return "$status"
+}
+
+# What ninja was at when it first failed; later lines are what it was still doing, or consequences.
+show_first_error() {
+        local line
+        line=$(grep -n -m 1 '^FAILED:' "$1" | cut -d: -f1) || true
+        if [[ -z $line ]]; then
+                show_log_end "$1"
+                return
+        fi
+        printf '%s--- the first failure in %s ---%s\n' "$het_dim" "$1" "$het_off" >&2
+        tail -n "+$line" "$1" | cut -c1-300 | head -n 30 >&2
+        printf '%s---%s\n' "$het_dim" "$het_off" >&2
 }
