@@ -1,0 +1,35 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#pragma once
+
+/*
+ * The log: structured entries of the journal when stderr is connected to it, else lines on stderr with the same fields behind the
+ * text. Called by everything that has nobody to return an error to.
+ */
+
+#include <glib.h>
+#include <stdbool.h>
+#include <syslog.h>
+
+/* What an entry is about; each may be NULL. Fields of the journal: PLATFORM=, PROCESSOR=, JOB=, STATE=, REASON=. */
+typedef struct LogAbout {
+        const char *platform;
+        const char *processor;
+        const char *job;
+        const char *state;
+        const char *reason;
+} LogAbout;
+
+/* Decides where the log goes. Until then, and in tests, it goes to stderr. */
+void log_open(void);
+
+/* Messages of a lower priority (a greater number, LOG_DEBUG) are dropped. LOG_INFO at the beginning. */
+void log_set_level(int level);
+/* "debug", "info", "notice", "warning", "err" or a number 0 to 7 */
+bool log_level_from_string(const char *s, int *ret);
+
+void log_about(int level, const LogAbout *about, const char *format, ...) G_GNUC_PRINTF(3, 4);
+
+#define log_debug(...)   log_about(LOG_DEBUG, NULL, __VA_ARGS__)
+#define log_info(...)    log_about(LOG_INFO, NULL, __VA_ARGS__)
+#define log_warning(...) log_about(LOG_WARNING, NULL, __VA_ARGS__)
+#define log_error(...)   log_about(LOG_ERR, NULL, __VA_ARGS__)

@@ -1,0 +1,58 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#pragma once
+
+/*
+ * (Not spawn.h: that is a header of the C library.)
+ *
+ * A QEMU process that hetd starts. Here it is a child in its own process group; a second way, as an instance of a systemd unit,
+ * fits the same interface: nothing here says that the process is ours to wait for.
+ *
+ * The process gets a listening UNIX socket as file descriptor 0 (its QMP monitor), what it prints comes back line by line, and
+ * it inherits nothing else.
+ */
+
+#include <glib.h>
+#include <stdbool.h>
+#include <stdint.h>
+#include <sys/types.h>
+#include <systemd/sd-event.h>
+
+#define SPAWN_TERM_TIMEOUT_USEC  (3 * G_USEC_PER_SEC)    /* SIGTERM, then after this time SIGKILL */
+#define SPAWN_LINE_MAX           1024U                   /* bytes of a line that is printed; longer ones are cut */
+
+typedef struct Spawn Spawn;
+
+typedef struct SpawnExit {
+        bool killed;                    /* by a signal: `status` is its number; else the exit status */
+        int status;
+} SpawnExit;
+
+typedef struct SpawnHandlers {
+        /* The monitor's socket can be connected to. Runs once, never from inside spawn_new(). */
+        void (*started)(Spawn *spawn, void *userdata);
+        /* One line, without its end, as UTF-8 */
+        void (*line)(Spawn *spawn, const char *line, void *userdata);
+        /* Runs once, last: the process is gone, all of its lines were delivered. It may free the spawn. */
+        void (*exited)(Spawn *spawn, const SpawnExit *status, void *userdata);
+} SpawnHandlers;
+
+typedef struct SpawnRequest {
+        const char *name;               /* "platform/processor", for descriptions */
+        char *const *argv;
+        const char *monitor_path;       /* a stale socket in its place is replaced */
+} SpawnRequest;
+
+/* handlers must outlive the spawn; members may be NULL. SIGCHLD must be blocked in the process. */
+bool spawn_new(sd_event *event, const SpawnRequest *request, const SpawnHandlers *handlers, void *userdata,
+               Spawn **ret, GError **error);
+/* A process that still lives is killed, and reaped by the loop; no handler runs any more. Returns NULL. */
+Spawn *spawn_free(Spawn *spawn);
+G_DEFINE_AUTOPTR_CLEANUP_FUNC(Spawn, spawn_free)
+
+pid_t spawn_get_pid(const Spawn *spawn);
+/* Whether it has ended already, even if the loop has not come to tell so */
+bool spawn_is_gone(const Spawn *spawn);
+/* Asks the process to end (SIGTERM), later makes it (SIGKILL); `exited` tells when it has. Again: no effect. */
+void spawn_end(Spawn *spawn);
+/* "it was killed by signal 9 (Killed)", "it ended with status 1" */
+char *spawn_exit_to_string(const SpawnExit *status);
