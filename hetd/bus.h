@@ -1,0 +1,137 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#pragma once
+
+/*
+ * The objects on D-Bus. bus-manager.c, bus-platform.c, bus-processor.c and bus-job.c are an interface each; the rest is what they
+ * share. Without a bus (manager->bus is NULL) signals go nowhere.
+ */
+
+#include <stdbool.h>
+#include <systemd/sd-bus.h>
+
+#include "job.h"
+#include "manager.h"
+#include "platform.h"
+#include "processor.h"
+
+#define BUS_NAME                "org.hetd1"
+#define BUS_PATH                "/org/hetd1"
+#define BUS_PATH_PLATFORM       BUS_PATH "/platform"
+#define BUS_PATH_JOB            BUS_PATH "/job"
+#define BUS_MANAGER             "org.hetd1.Manager"
+#define BUS_PLATFORM            "org.hetd1.Platform"
+#define BUS_PROCESSOR           "org.hetd1.Processor"
+#define BUS_JOB                 "org.hetd1.Job"
+
+#define BUS_CALLS_PER_SENDER_MAX        32U     /* calls that wait for QEMU */
+#define BUS_SENDERS_MAX                 1024U   /* whose user we remember */
+
+/* --- bus-objects.c --- */
+
+/* Puts the objects on the bus; manager->bus is set. 0 or a negative errno. */
+int bus_export(Manager *manager, sd_bus *bus);
+void bus_unexport(Manager *manager);
+
+char *bus_platform_path(const char *platform);
+char *bus_processor_path(const char *platform, const char *processor);
+char *bus_job_path(uint32_t id);
+
+void bus_platform_added(Platform *platform);
+void bus_platform_removed(Platform *platform);
+void bus_job_added(Job *job);
+void bus_job_removed(Job *job, const char *result, const char *message);
+
+/* --- bus-manager.c, bus-platform.c, bus-processor.c, bus-job.c --- */
+
+extern const sd_bus_vtable bus_manager_vtable[];
+extern const sd_bus_vtable bus_platform_vtable[];
+extern const sd_bus_vtable bus_processor_vtable[];
+extern const sd_bus_vtable bus_job_vtable[];
+
+int bus_platform_find(sd_bus *bus, const char *path, const char *interface, void *userdata, void **ret, sd_bus_error *error);
+int bus_processor_find(sd_bus *bus, const char *path, const char *interface, void *userdata, void **ret, sd_bus_error *error);
+int bus_job_find(sd_bus *bus, const char *path, const char *interface, void *userdata, void **ret, sd_bus_error *error);
+
+/* The same verb is at the platform, and at the manager by name */
+int bus_platform_start(sd_bus_message *m, Platform *platform, sd_bus_error *error);
+int bus_platform_stop(sd_bus_message *m, Platform *platform, sd_bus_error *error);
+int bus_platform_remove(sd_bus_message *m, Platform *platform, sd_bus_error *error);
+/* Answers with a JSON text */
+int bus_reply_json(sd_bus_message *m, json_object *object_consume);
+
+/* A property's getter: sd_bus_message_append(reply, TYPE, VALUES…) of `object` */
+#define BUS_GETTER(name, Type, object, ...) \
+        static int name(sd_bus *bus, const char *path, const char *interface, const char *property, sd_bus_message *reply, \
+                        void *userdata, sd_bus_error *error) { \
+                G_GNUC_UNUSED Type *object = userdata; \
+                return sd_bus_message_append(reply, __VA_ARGS__); \
+        }
+
+/* --- bus-changes.c: PropertiesChanged, collected and sent once in a turn of the loop --- */
+
+typedef struct BusChanges BusChanges;
+
+BusChanges *bus_changes_new(Manager *manager);          /* NULL: no memory for it */
+BusChanges *bus_changes_free(BusChanges *changes);      /* returns NULL */
+/* interface and property must be constant */
+void bus_changed(Manager *manager, const char *path, const char *interface, const char *property);
+bool bus_is_changed(Manager *manager, const char *path, const char *interface, const char *property);
+/* Sends what has collected: before a reply or another signal, which must not overtake it */
+void bus_flush(Manager *manager);
+/* The object is gone */
+void bus_changes_forget(Manager *manager, const char *path);
+
+/* --- bus-authorize.c: who may call --- */
+
+typedef struct BusSenders BusSenders;
+
+BusSenders *bus_senders_new(void);
+BusSenders *bus_senders_free(BusSenders *senders);      /* returns NULL */
+/*
+ * To be called first by the handler of a method that changes something. Positive: go on. 0: not known yet; the handler returns 1,
+ * and is run again from its top when it is known. Negative: the handler returns it, error is set.
+ */
+int bus_authorize(Manager *manager, sd_bus_message *m, sd_bus_error *error);
+
+/* --- bus-request.c: calls that are answered later --- */
+
+typedef struct BusRequest BusRequest;
+
+/* Keeps the call. Counts against the limit of its sender. Negative with error set: answer that. */
+int bus_request_new(Manager *manager, sd_bus_message *m, BusRequest **ret, sd_bus_error *error);
+/* A DoneFunc: answers the call, with nothing or with the error */
+void bus_request_done(const GError *error, void *request);
+
+/* --- bus-options.c --- */
+
+typedef enum BusOptionType {
+        BUS_OPTION_STRING,      /* const char *: borrowed from the message */
+        BUS_OPTION_UINT64,
+        BUS_OPTION_BOOL,
+        BUS_OPTION_STRINGS,     /* GHashTable *: a{ss}; to be unreferenced by the caller */
+} BusOptionType;
+
+typedef struct BusOption {
+        const char *name;
+        BusOptionType type;
+        void *value;            /* not written where the option is not given */
+        bool *given;            /* may be NULL */
+} BusOption;
+
+/* Reads the a{sv} at the end of a call. An unknown key, or one of another type, is an error. */
+#define BUS_NO_OPTIONS NULL, 0
+int bus_options_read(sd_bus_message *m, const BusOption *options, size_t n_options, sd_bus_error *error);
+
+/* --- bus-error.c --- */
+
+/* Makes known which errno an error name is */
+int bus_error_init(void);
+/* Returns a negative errno: what a handler returns */
+int bus_error_set(sd_bus_error *error, const GError *from);
+
+struct BusState {
+        BusChanges *changes;
+        BusSenders *senders;
+        GHashTable *calls;              /* sender → number of calls that wait */
+        GPtrArray *slots;               /* of sd_bus_slot* */
+};

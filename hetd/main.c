@@ -1,0 +1,318 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+
+/* The daemon: options, signals, and the order in which things begin and end. */
+
+#include "bus.h"
+#include "log.h"
+#include "manager.h"
+#include "util/sd-cleanup.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/stat.h>
+#include <systemd/sd-daemon.h>
+#include <unistd.h>
+
+typedef struct Options {
+        gboolean user, system, version;
+        char *runtime_directory, *firmware_directory, *log_level;
+        char **directories, **qemu;
+} Options;
+
+static void options_clear(Options *o) {
+        g_free(o->runtime_directory);
+        g_free(o->firmware_directory);
+        g_free(o->log_level);
+        g_strfreev(o->directories);
+        g_strfreev(o->qemu);
+}
+
+G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC(Options, options_clear)
+
+/* --- options --- */
+
+static bool options_parse(Options *o, int *argc, char ***argv, GError **error) {
+        const GOptionEntry entries[] = {
+                { "user", 0, 0, G_OPTION_ARG_NONE, &o->user, "Be on the session bus (the default when not root)", NULL },
+                { "system", 0, 0, G_OPTION_ARG_NONE, &o->system, "Be on the system bus (the default for root)", NULL },
+                { "runtime-dir", 0, 0, G_OPTION_ARG_FILENAME, &o->runtime_directory,
+                  "Where sockets and logs are (/run/hetd, or hetd in $XDG_RUNTIME_DIR)", "DIR" },
+                { "platform-dir", 0, 0, G_OPTION_ARG_FILENAME_ARRAY, &o->directories,
+                  "Where to look for platform files, instead of the usual places; may be repeated", "DIR" },
+                { "qemu", 0, 0, G_OPTION_ARG_FILENAME_ARRAY, &o->qemu,
+                  "The QEMU binary for a target, e.g. arm=/opt/qemu-het/bin/qemu-system-arm; may be repeated", "TARGET=PATH" },
+                { "firmware-dir", 0, 0, G_OPTION_ARG_FILENAME, &o->firmware_directory,
+                  "What ${FIRMWARE_DIR} is in platform files", "DIR" },
+                { "log-level", 0, 0, G_OPTION_ARG_STRING, &o->log_level, "debug, info, notice, warning or err (info)", "LEVEL" },
+                { "version", 0, 0, G_OPTION_ARG_NONE, &o->version, "Say which version this is", NULL },
+                {},
+        };
+        g_autoptr(GOptionContext) context = g_option_context_new("- the daemon of heterogeneous QEMU platforms");
+
+        g_option_context_add_main_entries(context, entries, NULL);
+        g_option_context_set_summary(context, "Starts and connects the QEMU processes of heterogeneous platforms, and is asked to do so on "
+                                     "D-Bus (org.hetd1).\nhetctl is its command line.");
+        if (!g_option_context_parse(context, argc, argv, error))
+                return false;
+
+        if (*argc > 1) {
+                g_set_error(error, G_OPTION_ERROR, G_OPTION_ERROR_FAILED, "Unknown argument %s", (*argv)[1]);
+                return false;
+        }
+
+        if (o->user && o->system) {
+                g_set_error(error, G_OPTION_ERROR, G_OPTION_ERROR_FAILED, "Either --user or --system");
+                return false;
+        }
+
+        if (!o->user && !o->system)
+                o->user = geteuid() != 0;
+        return true;
+}
+
+static char **default_directories(bool user) {
+        g_autoptr(GPtrArray) list = g_ptr_array_new();
+
+        if (user)
+                g_ptr_array_add(list, g_build_filename(g_get_user_config_dir(), "hetd", NULL));
+        g_ptr_array_add(list, g_strdup("/etc/hetd"));
+        if (user)
+                g_ptr_array_add(list, g_build_filename(g_get_user_data_dir(), "hetd", NULL));
+        g_ptr_array_add(list, g_strdup("/usr/local/lib/hetd"));
+        g_ptr_array_add(list, g_strdup("/usr/lib/hetd"));
+        g_ptr_array_add(list, NULL);
+
+        return (char **) g_ptr_array_free(g_steal_pointer(&list), FALSE);
+}
+
+static char *absolute(const char *path) {
+        return path ? g_canonicalize_filename(path, NULL) : NULL;
+}
+
+static bool parse_qemu(char **list, GHashTable *to, GError **error) {
+        for (char **s = list; s && *s; s++) {
+                const char *equals = strchr(*s, '=');
+
+                if (!equals || equals == *s || !equals[1]) {
+                        g_set_error(error, G_OPTION_ERROR, G_OPTION_ERROR_BAD_VALUE, "--qemu=%s: it must be TARGET=PATH", *s);
+                        return false;
+                }
+
+                g_hash_table_insert(to, g_strndup(*s, (gsize) (equals - *s)), absolute(equals + 1));
+        }
+
+        return true;
+}
+
+static bool manager_options(const Options *o, ManagerOptions *ret, GError **error) {
+        GHashTable *qemu = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, g_free);
+        const char *runtime = g_getenv("RUNTIME_DIRECTORY");    /* RuntimeDirectory= of a unit */
+
+        if (!parse_qemu(o->qemu, qemu, error)) {
+                g_hash_table_unref(qemu);
+                return false;
+        }
+
+        ret->qemu = qemu;
+        ret->firmware_directory = absolute(o->firmware_directory);
+        ret->directories = o->directories ? g_strdupv(o->directories) : default_directories(o->user);
+        for (char **d = ret->directories; *d; d++) {
+                char *path = absolute(*d);
+
+                g_free(*d);
+                *d = path;
+        }
+
+        if (o->runtime_directory)
+                ret->runtime_directory = absolute(o->runtime_directory);
+        else if (runtime)
+                ret->runtime_directory = g_strdup(runtime);
+        else
+                ret->runtime_directory = o->user ? g_build_filename(g_get_user_runtime_dir(), "hetd", NULL) : g_strdup("/run/hetd");
+
+        return true;
+}
+
+/* --- the daemon --- */
+
+typedef struct Daemon {
+        sd_event *event;
+        sd_bus *bus;
+        Manager *manager;
+        bool lost_bus;
+} Daemon;
+
+static void on_ended(const GError *error, void *userdata) {
+        Daemon *d = userdata;
+
+        (void) sd_event_exit(d->event, d->lost_bus ? EXIT_FAILURE : EXIT_SUCCESS);
+}
+
+static void begin_end(Daemon *d, const char *why) {
+        if (d->manager->ending)
+                return;
+
+        log_info("%s: ending the platforms", why);
+        (void) sd_notify(false, "STOPPING=1");
+        manager_end(d->manager, on_ended, d);
+}
+
+static int on_signal(sd_event_source *source, const struct signalfd_siginfo *si, void *userdata) {
+        begin_end(userdata, si->ssi_signo == SIGINT ? "SIGINT" : "SIGTERM");
+        return 0;
+}
+
+static int on_bus_lost(sd_bus_message *m, void *userdata, sd_bus_error *error) {
+        Daemon *d = userdata;
+
+        d->lost_bus = true;
+        begin_end(d, "The bus is gone");
+        return 0;
+}
+
+static int on_name(sd_bus_message *m, void *userdata, sd_bus_error *error) {
+        Daemon *d = userdata;
+        const sd_bus_error *e = sd_bus_message_get_error(m);
+        uint32_t answer = 0;
+
+        if (!e && sd_bus_message_read(m, "u", &answer) >= 0 && answer == 1) {
+                log_info("hetd " HET_VERSION " is on the bus as " BUS_NAME);
+                (void) sd_notify(false, "READY=1\nSTATUS=On the bus");
+                return 0;
+        }
+
+        if (e)
+                log_error("Cannot have the name " BUS_NAME " on this bus: %s", e->message);
+        else
+                log_error("The name " BUS_NAME " is taken: another hetd is on this bus (busctl status " BUS_NAME ")");
+        (void) sd_event_exit(d->event, EXIT_FAILURE);
+        return 0;
+}
+
+static int open_runtime_directory(const char *path) {
+        struct stat st;
+
+        if (g_mkdir_with_parents(path, 0700) < 0 || stat(path, &st) < 0)
+                return -errno;
+        if (!S_ISDIR(st.st_mode))
+                return -ENOTDIR;
+        if (st.st_uid != geteuid())
+                return -EPERM;
+
+        return 0;
+}
+
+static int connect_signals(Daemon *d) {
+        sigset_t set;
+        int r;
+
+        sigemptyset(&set);
+        sigaddset(&set, SIGTERM);
+        sigaddset(&set, SIGINT);
+        sigaddset(&set, SIGCHLD);
+        if (sigprocmask(SIG_BLOCK, &set, NULL) < 0)
+                return -errno;
+
+        r = sd_event_add_signal(d->event, NULL, SIGTERM, on_signal, d);
+        if (r >= 0)
+                r = sd_event_add_signal(d->event, NULL, SIGINT, on_signal, d);
+        if (r >= 0)
+                r = sd_event_set_watchdog(d->event, true);
+
+        return r;
+}
+
+static int connect_bus(Daemon *d, bool user) {
+        int r = user ? sd_bus_open_user_with_description(&d->bus, "hetd") : sd_bus_open_system_with_description(&d->bus, "hetd");
+
+        if (r >= 0)
+                r = bus_export(d->manager, d->bus);
+        if (r >= 0)
+                r = sd_bus_match_signal_async(d->bus, NULL, NULL, "/org/freedesktop/DBus/Local", "org.freedesktop.DBus.Local",
+                                              "Disconnected", on_bus_lost, NULL, d);
+        if (r >= 0)
+                r = sd_bus_attach_event(d->bus, d->event, SD_EVENT_PRIORITY_NORMAL);
+        if (r >= 0)
+                r = sd_bus_request_name_async(d->bus, NULL, BUS_NAME, 0, on_name, d);
+
+        return r;
+}
+
+static int failed(const char *what, int r) {
+        log_error("%s: %s", what, g_strerror(-r));
+        return EXIT_FAILURE;
+}
+
+static int run(const Options *o, ManagerOptions *options) {
+        g_autoptr(Manager) manager = NULL;
+        g_autoptr(sd_bus) bus = NULL;
+        g_autoptr(sd_event) event = NULL;
+        Daemon d = {};
+        int r;
+
+        r = open_runtime_directory(options->runtime_directory);
+        if (r < 0)
+                return failed(options->runtime_directory, r);
+
+        r = sd_event_default(&event);
+        if (r < 0)
+                return failed("Cannot make an event loop", r);
+
+        d.event = event;
+        d.manager = manager = manager_new(event, options);
+        r = connect_signals(&d);
+        if (r < 0)
+                return failed("Cannot take signals", r);
+
+        r = connect_bus(&d, o->user);
+        bus = d.bus;
+        if (r < 0)
+                return failed(o->user ? "Cannot connect to the session bus (is DBUS_SESSION_BUS_ADDRESS set?)"
+                                      : "Cannot connect to the system bus", r);
+
+        r = sd_event_loop(event);
+        (void) sd_bus_flush(bus);
+        return r < 0 ? failed("The event loop failed", r) : r;
+}
+
+/* 0, 1 and 2 must be something: what hetd opens would take their place, and a child would get it */
+static void open_standard_fds(void) {
+        int fd;
+
+        do
+                fd = open("/dev/null", O_RDWR | O_CLOEXEC);
+        while (fd >= 0 && fd <= STDERR_FILENO);
+        if (fd >= 0)
+                close(fd);
+}
+
+int main(int argc, char **argv) {
+        g_auto(Options) o = {};
+        g_autoptr(GError) error = NULL;
+        ManagerOptions options = {};
+        int level = LOG_INFO;
+
+        open_standard_fds();
+        log_open();
+
+        if (!options_parse(&o, &argc, &argv, &error) || (!o.version && !manager_options(&o, &options, &error))) {
+                fprintf(stderr, "hetd: %s (see hetd --help)\n", error->message);
+                return 2;
+        }
+
+        if (o.version) {
+                puts("hetd " HET_VERSION);
+                return EXIT_SUCCESS;
+        }
+
+        if (o.log_level && !log_level_from_string(o.log_level, &level)) {
+                fprintf(stderr, "hetd: --log-level=%s: there are debug, info, notice, warning and err\n", o.log_level);
+                return 2;
+        }
+
+        log_set_level(level);
+        return run(&o, &options);
+}

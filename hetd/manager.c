@@ -1,0 +1,209 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+
+#include "manager.h"
+
+#include "bus.h"
+#include "job.h"
+#include "log.h"
+#include "platform.h"
+#include "util/fd-util.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <unistd.h>
+
+static void options_take(ManagerOptions *to, ManagerOptions *from) {
+        static const char *const none[] = { NULL };
+
+        *to = *from;
+        *from = (ManagerOptions) {};
+        if (!to->directories)
+                to->directories = g_strdupv((char **) none);
+        if (!to->qemu)
+                to->qemu = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, g_free);
+}
+
+Manager *manager_new(sd_event *event, ManagerOptions *options_consume) {
+        Manager *manager = g_new0(Manager, 1);
+
+        manager->event = sd_event_ref(event);
+        options_take(&manager->options, options_consume);
+        manager->platforms = g_hash_table_new(g_str_hash, g_str_equal);
+        manager->jobs = g_hash_table_new(NULL, NULL);
+        return manager;
+}
+
+Manager *manager_free(Manager *manager) {
+        if (!manager)
+                return NULL;
+
+        GHashTableIter iter;
+        Platform *platform;
+
+        manager->ending = true;
+        bus_unexport(manager);
+        g_hash_table_iter_init(&iter, manager->platforms);
+        while (g_hash_table_iter_next(&iter, NULL, (void **) &platform)) {
+                g_hash_table_iter_steal(&iter);
+                platform_free(platform);
+        }
+
+        g_hash_table_unref(manager->platforms);
+        g_hash_table_unref(manager->jobs);
+        g_hash_table_unref(manager->options.qemu);
+        g_strfreev(manager->options.directories);
+        g_free(manager->options.runtime_directory);
+        g_free(manager->options.firmware_directory);
+        sd_event_unref(manager->event);
+        g_free(manager);
+        return NULL;
+}
+
+bool manager_add_platform(Manager *manager, PlatformConfig *config_consume, Platform **ret, GError **error) {
+        g_autoptr(PlatformConfig) config = config_consume;
+        Platform *platform = NULL;
+
+        if (g_hash_table_contains(manager->platforms, config->name)) {
+                g_set_error(error, HET_ERROR, HET_ERROR_PLATFORM_EXISTS, "There is a platform %s already; remove it first, or name "
+                            "this one otherwise", config->name);
+                return false;
+        }
+
+        if (g_hash_table_size(manager->platforms) >= MANAGER_PLATFORMS_MAX) {
+                g_set_error(error, HET_ERROR, HET_ERROR_LIMIT_EXCEEDED, "There are %u platforms already, more are not possible",
+                            MANAGER_PLATFORMS_MAX);
+                return false;
+        }
+
+        if (!platform_new(manager, g_steal_pointer(&config), &platform, error))
+                return false;
+
+        log_info("%s: Defined, %u processors%s%s", platform->config->name, platform->processors->len,
+                 platform->config->path ? ", from " : "", platform->config->path ?: "");
+        g_hash_table_insert(manager->platforms, platform->config->name, platform);
+        bus_platform_added(platform);
+
+        *ret = platform;
+        return true;
+}
+
+bool manager_remove_platform(Manager *manager, Platform *platform, GError **error) {
+        if (!platform_is_idle(platform)) {
+                g_set_error(error, HET_ERROR, HET_ERROR_WRONG_STATE, "%s is %s: stop it first", platform->config->name,
+                            platform_state_to_string(platform->state));
+                return false;
+        }
+
+        log_info("%s: Removed", platform->config->name);
+        bus_platform_removed(platform);
+        g_hash_table_remove(manager->platforms, platform->config->name);
+        platform_free(platform);
+        return true;
+}
+
+bool manager_find_platform(Manager *manager, const char *name, Platform **ret, GError **error) {
+        *ret = g_hash_table_lookup(manager->platforms, name);
+        if (*ret)
+                return true;
+
+        g_set_error(error, HET_ERROR, HET_ERROR_NO_SUCH_PLATFORM, "There is no platform %s", name);
+        return false;
+}
+
+GHashTable *manager_complete_variables(Manager *manager, GHashTable *variables) {
+        GHashTable *all = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, g_free);
+        GHashTableIter iter;
+        void *key, *value;
+
+        if (manager->options.firmware_directory)
+                g_hash_table_insert(all, g_strdup("FIRMWARE_DIR"), g_strdup(manager->options.firmware_directory));
+
+        if (variables) {
+                g_hash_table_iter_init(&iter, variables);
+                while (g_hash_table_iter_next(&iter, &key, &value))
+                        g_hash_table_insert(all, g_strdup(key), g_strdup(value));
+        }
+
+        return all;
+}
+
+bool manager_load_platform(Manager *manager, const char *path_or_name, GHashTable *variables, Platform **ret, GError **error) {
+        g_autoptr(GHashTable) all = manager_complete_variables(manager, variables);
+        HET_AUTO_FD int fd = -EBADF;
+        g_autofree char *path = NULL;
+        PlatformConfig *config = NULL;
+
+        if (g_path_is_absolute(path_or_name))
+                path = g_strdup(path_or_name);
+        else if (!platform_config_find(path_or_name, (const char *const *) manager->options.directories, &path, error))
+                return false;
+
+        /* O_NONBLOCK: a fifo must not hold us up; reading then says that it is no regular file */
+        fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
+        if (fd < 0) {
+                g_set_error(error, HET_ERROR, errno == ENOENT ? HET_ERROR_NO_SUCH_PLATFORM : het_error_from_errno(errno),
+                            "Cannot open %s: %s", path, g_strerror(errno));
+                return false;
+        }
+
+        return platform_config_read_fd(NULL, path, fd, all, &config, error) && manager_add_platform(manager, config, ret, error);
+}
+
+bool manager_find_qemu(Manager *manager, const ProcessorConfig *config, char **ret, GError **error) {
+        const char *target = config->board->target;
+        g_autofree char *program = g_strdup_printf("qemu-system-%s", target), *path = NULL;
+        const char *named = config->qemu ?: g_hash_table_lookup(manager->options.qemu, target);
+
+        path = named ? g_strdup(named) : g_find_program_in_path(program);
+        if (path && access(path, X_OK) >= 0) {
+                *ret = g_steal_pointer(&path);
+                return true;
+        }
+
+        g_set_error(error, HET_ERROR, HET_ERROR_SPAWN_FAILED, "%s: There is no program %s: set QEMU= in [Processor %s], or start "
+                    "hetd with --qemu=%s=PATH", config->name, path ?: program, config->name, target);
+        return false;
+}
+
+/* --- the end --- */
+
+static bool is_over(Manager *manager) {
+        GHashTableIter iter;
+        Platform *platform;
+
+        g_hash_table_iter_init(&iter, manager->platforms);
+        while (g_hash_table_iter_next(&iter, NULL, (void **) &platform))
+                if (!platform_is_idle(platform))
+                        return false;
+
+        return true;
+}
+
+void manager_platform_ended(Manager *manager) {
+        DoneFunc done = manager->end_done;
+
+        if (!done || !is_over(manager))
+                return;
+
+        manager->end_done = NULL;
+        done(NULL, manager->end_userdata);
+}
+
+void manager_end(Manager *manager, DoneFunc done, void *userdata) {
+        g_autoptr(GList) platforms = g_hash_table_get_values(manager->platforms);
+
+        manager->ending = true;
+        manager->end_done = done;
+        manager->end_userdata = userdata;
+
+        for (GList *l = platforms; l; l = l->next) {
+                Platform *platform = l->data;
+
+                if (platform->job)
+                        (void) job_cancel(platform->job, NULL);         /* a stop job comes to its end by itself */
+                else if (platform_is_active(platform))
+                        platform_end(platform, PLATFORM_STOPPED, "hetd-exit", "hetd was asked to exit", NULL, NULL);
+        }
+
+        manager_platform_ended(manager);
+}

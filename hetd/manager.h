@@ -1,0 +1,64 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#pragma once
+
+/* Everything that this hetd knows: its platforms and jobs. org.hetd1.Manager shows it on the bus (bus-manager.c). */
+
+#include <glib.h>
+#include <stdbool.h>
+#include <stdint.h>
+#include <systemd/sd-bus.h>
+#include <systemd/sd-event.h>
+
+#include "gather.h"
+#include "platform-file.h"
+
+#define MANAGER_PLATFORMS_MAX   256U
+#define MANAGER_JOBS_MAX        64U
+
+typedef struct Job Job;
+typedef struct Platform Platform;
+typedef struct Processor Processor;
+typedef struct BusState BusState;
+
+typedef struct ManagerOptions {
+        char *runtime_directory;        /* sockets and logs: RUNTIME/PLATFORM/PROCESSOR.{qmp,console,log} */
+        char **directories;             /* NULL-terminated: where platform files are looked for, in order */
+        char *firmware_directory;       /* ${FIRMWARE_DIR} in platform files, may be NULL */
+        GHashTable *qemu;               /* QEMU's target ("arm") → path of the binary; others are looked for in PATH */
+} ManagerOptions;
+
+typedef struct Manager {
+        sd_event *event;
+        sd_bus *bus;                    /* NULL: not on a bus (yet) */
+        BusState *bus_state;            /* of bus-*.c */
+        ManagerOptions options;
+        GHashTable *platforms;          /* name → Platform*, owned */
+        GHashTable *jobs;               /* number → Job*, each owned by itself */
+        uint32_t last_job;
+        bool ending;                    /* hetd is going to exit: nothing new is started */
+        DoneFunc end_done;
+        void *end_userdata;
+} Manager;
+
+/* Members of options_consume may be NULL but for runtime_directory */
+Manager *manager_new(sd_event *event, ManagerOptions *options_consume);
+Manager *manager_free(Manager *manager);        /* returns NULL; kills what still runs */
+G_DEFINE_AUTOPTR_CLEANUP_FUNC(Manager, manager_free)
+
+/* Eats the config. HET_ERROR_PLATFORM_EXISTS, HET_ERROR_LIMIT_EXCEEDED, HET_ERROR_INVALID_PLATFORM (paths of sockets too long) */
+bool manager_add_platform(Manager *manager, PlatformConfig *config_consume, Platform **ret, GError **error);
+/* HET_ERROR_WRONG_STATE unless nothing of it runs */
+bool manager_remove_platform(Manager *manager, Platform *platform, GError **error);
+bool manager_find_platform(Manager *manager, const char *name, Platform **ret, GError **error);
+/* A path or a name; variables may be NULL */
+bool manager_load_platform(Manager *manager, const char *path_or_name, GHashTable *variables, Platform **ret, GError **error);
+
+/* With FIRMWARE_DIR of the options, where the caller did not give one. Free with g_hash_table_unref(). */
+GHashTable *manager_complete_variables(Manager *manager, GHashTable *variables);
+/* The binary for a processor: its Qemu=, the option --qemu, PATH. HET_ERROR_SPAWN_FAILED says how to name one. */
+bool manager_find_qemu(Manager *manager, const ProcessorConfig *config, char **ret, GError **error);
+
+/* Ends every platform; done runs when no process is left */
+void manager_end(Manager *manager, DoneFunc done, void *userdata);
+/* A platform, or a job of it, has come to its end */
+void manager_platform_ended(Manager *manager);

@@ -1,0 +1,88 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+
+/* The end of a platform: asked for, after a failure, or because its master is gone. See platform.h. */
+
+#include "platform.h"
+
+#include "log.h"
+#include "util/fd-util.h"
+
+typedef struct End {
+        Platform *platform;
+        PlatformState state;
+        const char *reason;
+        char *text;
+        DoneFunc done;
+        void *userdata;
+} End;
+
+static void on_all_ended(const GError *error, void *userdata) {
+        End *end = userdata;
+        Platform *platform = end->platform;
+        DoneFunc done = end->done;
+        void *done_userdata = end->userdata;
+
+        if (error)
+                log_warning("%s: %s", platform->config->name, error->message);
+
+        for (guint i = 0; i < platform->processors->len; i++) {
+                Processor *p = platform->processors->pdata[i];
+
+                p->couple = couple_free(p->couple);
+                p->master_attached = p->slave_attached = false;
+                /* After a crash one may want to look at the windows */
+                if (end->state != PLATFORM_CRASHED)
+                        processor_drop_window(p);
+        }
+
+        platform->ending = false;
+        platform_set_state(platform, end->state, end->reason, "%s", end->text);
+        g_free(end->text);
+        g_free(end);
+
+        if (done)
+                done(NULL, done_userdata);
+        manager_platform_ended(platform->manager);
+}
+
+static void on_all_left(const GError *error, void *userdata) {
+        End *end = userdata;
+        Gather *gather = gather_new(on_all_ended, end);
+
+        for (guint i = 0; i < end->platform->processors->len; i++)
+                processor_end(end->platform->processors->pdata[i], end->reason, gather_done, gather_add(gather));
+        gather_close(gather);
+}
+
+/* A QEMU that lives on must not keep what it has of the platform; the others take it with them */
+static bool must_leave(const Processor *slave, const Processor *master) {
+        return slave->couple && ((slave->config->start == PROCESSOR_START_EXTERNAL && slave->monitor_ready) ||
+                                 (master->config->start == PROCESSOR_START_EXTERNAL && master->monitor_ready));
+}
+
+void platform_end(Platform *platform, PlatformState state, const char *reason, const char *text, DoneFunc done, void *userdata) {
+        Processor *master = platform_get_master(platform);
+        End *end = g_new0(End, 1);
+        Gather *gather;
+
+        g_assert(!platform->ending);
+
+        end->platform = platform;
+        end->state = state;
+        end->reason = reason;
+        end->text = g_strdup(text);
+        end->done = done;
+        end->userdata = userdata;
+
+        platform->ending = true;
+        platform_set_state(platform, PLATFORM_STOPPING, reason, "%s", text);
+
+        gather = gather_new(on_all_left, end);
+        for (guint i = 1; i < platform->processors->len; i++) {
+                Processor *slave = platform->processors->pdata[i];
+
+                if (must_leave(slave, master))
+                        platform_leave(slave, gather_done, gather_add(gather));
+        }
+        gather_close(gather);
+}

@@ -1,0 +1,97 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#pragma once
+
+/*
+ * A platform: one master and its slaves. org.hetd1.Platform shows it on the bus. Belongs to the Manager.
+ *
+ * platform.c       the object, its state, what becomes of it when a processor changes
+ * platform-join.c  couples and windows: a slave joins the master, and leaves it
+ * platform-end.c   ends all of its processes
+ * start-job.c      starts it
+ */
+
+#include <glib.h>
+#include <json-c/json.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "gather.h"
+#include "job.h"
+#include "manager.h"
+#include "processor.h"
+
+typedef enum PlatformState {
+        PLATFORM_DEFINED,
+        PLATFORM_STARTING,
+        PLATFORM_RUNNING,
+        PLATFORM_PAUSED,
+        PLATFORM_STOPPING,
+        PLATFORM_STOPPED,
+        PLATFORM_CRASHED,       /* the master ended unexpectedly */
+        PLATFORM_FAILED,        /* it could not be started */
+        _PLATFORM_STATE_MAX,
+} PlatformState;
+
+struct Platform {
+        Manager *manager;
+        PlatformConfig *config;
+        char *path;                     /* D-Bus object */
+        char *directory;                /* sockets and logs of its processors */
+        GPtrArray *processors;          /* of Processor*, owned; in the order of the config: the master first */
+        PlatformState state;
+        const char *reason;             /* a word of docs/states.md, constant */
+        char *reason_text;
+        Job *job;                       /* the one that works on it, NULL: none */
+        bool ending;                    /* platform_end() is at work */
+};
+
+bool platform_new(Manager *manager, PlatformConfig *config_consume, Platform **ret, GError **error);
+Platform *platform_free(Platform *platform);            /* returns NULL; kills what still runs */
+G_DEFINE_AUTOPTR_CLEANUP_FUNC(Platform, platform_free)
+
+const char *platform_state_to_string(PlatformState state);
+Processor *platform_get_master(Platform *platform);
+Processor *platform_find_processor(Platform *platform, const char *name);       /* NULL: none */
+Processor *platform_find_slave(Platform *platform, uint32_t id);                /* NULL: none */
+/* Started, and not being ended */
+bool platform_is_active(const Platform *platform);
+/* Nothing of it runs: it may be started, or removed */
+bool platform_is_idle(const Platform *platform);
+/* Where its sockets and logs are, for its owner only */
+bool platform_make_directory(Platform *platform, GError **error);
+void platform_set_state(Platform *platform, PlatformState state, const char *reason, const char *format, ...) G_GNUC_PRINTF(4, 5);
+
+/* A processor's state has changed */
+void platform_processor_changed(Platform *platform, Processor *p);
+
+/* Start, stop: a job, whose end is told on the bus */
+bool platform_start(Platform *platform, Job **ret, GError **error);
+bool platform_stop(Platform *platform, Job **ret, GError **error);
+/* QMP stop and cont on all that run, or are paused */
+void platform_pause(Platform *platform, DoneFunc done, void *userdata);
+void platform_resume(Platform *platform, DoneFunc done, void *userdata);
+
+/* docs/json.md */
+json_object *platform_describe(Platform *platform);
+
+/* --- platform-join.c --- */
+
+/* Makes the couple of a slave, and gives it to both QEMUs, and the window to the master's. Both must be connected. */
+void platform_join(Processor *slave, DoneFunc done, void *userdata);
+/* The opposite; a QEMU that does not answer any more is no error */
+void platform_leave(Processor *slave, DoneFunc done, void *userdata);
+/* Gives the couple and the window, if there is one now, to the master's QEMU anew */
+void platform_replace_window(Processor *slave, DoneFunc done, void *userdata);
+/* An external processor was attached while the platform is active: joins what can be joined now */
+void platform_attached(Processor *p, DoneFunc done, void *userdata);
+/* Attach and Detach of the bus */
+void platform_attach(Processor *p, const char *path, int fd_consume, DoneFunc done, void *userdata);
+void platform_detach(Processor *p, DoneFunc done, void *userdata);
+
+/* --- platform-end.c --- */
+
+/*
+ * Ends every process of the platform and detaches from the others; then the state is the given one. `stopping` meanwhile.
+ * done may be NULL. Reasons must be constant.
+ */
+void platform_end(Platform *platform, PlatformState state, const char *reason, const char *text, DoneFunc done, void *userdata);

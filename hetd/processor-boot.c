@@ -1,0 +1,398 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+
+/* Boot, stop, reset and kick of a processor, by a client of hetd or by the master's guest. See processor.h. */
+
+#include "processor.h"
+
+#include "device-tree.h"
+#include "firmware.h"
+#include "log.h"
+#include "platform.h"
+#include "util/json-util.h"
+
+#include <errno.h>
+#include <string.h>
+#include <unistd.h>
+
+#define DEVICE_TREE_ALIGNMENT   (64U * 1024)
+
+typedef struct Boot {
+        Processor *processor;
+        uint64_t entry, argument;
+        BootProtocol protocol;
+        char *device_tree;              /* the file that QEMU dumps its board into */
+        uint64_t boots;                 /* before this one */
+        DoneFunc done;
+        void *userdata;
+} Boot;
+
+static void boot_end(Boot *boot, const GError *error) {
+        DoneFunc done = boot->done;
+        void *userdata = boot->userdata;
+
+        processor_end_verb(boot->processor);
+        if (boot->device_tree)
+                (void) unlink(boot->device_tree);
+        g_free(boot->device_tree);
+        g_free(boot);
+        done(error, userdata);
+}
+
+static void on_boot_seen(const GError *error, void *userdata) {
+        boot_end(userdata, error);
+}
+
+static void on_boot_answered(const GError *error, void *userdata) {
+        Boot *boot = userdata;
+
+        /* The event came before the answer: short programs may have ended already */
+        if (error || boot->processor->boots != boot->boots)
+                boot_end(boot, error);
+        else
+                processor_wait(boot->processor, PROCESSOR_STATE_MASK(PROCESSOR_RUNNING), PROCESSOR_STATE_TIMEOUT_USEC,
+                               on_boot_seen, boot);
+}
+
+static void boot_go(Boot *boot) {
+        json_object *arguments = json_object_new_object();
+
+        boot->boots = boot->processor->boots;
+        json_add_uint64(arguments, "entry", boot->entry);
+        json_add_uint64(arguments, "argument", boot->argument);
+        json_add_string(arguments, "protocol", boot_protocol_to_string(boot->protocol));
+        processor_call(boot->processor, "het-slave-boot", arguments, NULL, 0, on_boot_answered, boot);
+}
+
+/* --- the device tree of a slave with Linux: near the end of its window --- */
+
+static bool place_device_tree(Boot *boot, const void *blob, size_t size, GError **error) {
+        Processor *p = boot->processor;
+        uint64_t window_size = p->config->window_size, offset;
+
+        if (size > window_size) {
+                g_set_error(error, HET_ERROR, HET_ERROR_INVALID_ARGUMENT, "%s: The device tree does not fit into the window",
+                            p->config->name);
+                return false;
+        }
+
+        offset = (window_size - size) & ~(uint64_t) (DEVICE_TREE_ALIGNMENT - 1);
+        if (pwrite(p->window_fd, blob, size, (off_t) (p->window_offset + offset)) != (ssize_t) size) {
+                g_set_error(error, HET_ERROR, HET_ERROR_FAILED, "%s: Cannot write the device tree into the window: %s",
+                            p->config->name, g_strerror(errno));
+                return false;
+        }
+
+        boot->argument = p->config->window_address + offset;
+        return true;
+}
+
+static bool read_device_tree(const char *path, char **ret, size_t *ret_size, GError **error) {
+        g_autoptr(GError) local = NULL;
+
+        if (!g_file_get_contents(path, ret, ret_size, &local)) {
+                g_set_error(error, HET_ERROR, HET_ERROR_FAILED, "Cannot read the device tree: %s", local->message);
+                return false;
+        }
+
+        if (*ret_size <= DEVICE_TREE_SIZE_MAX)
+                return true;
+
+        g_clear_pointer(ret, g_free);
+        g_set_error(error, HET_ERROR, HET_ERROR_INVALID_ARGUMENT, "The device tree %s is larger than %u bytes", path,
+                    DEVICE_TREE_SIZE_MAX);
+        return false;
+}
+
+static void on_dumped(const GError *error, void *userdata) {
+        Boot *boot = userdata;
+        Processor *p = boot->processor;
+        g_autoptr(GError) local = NULL;
+        g_autofree char *base = NULL;
+        g_autofree void *made = NULL;
+        size_t base_size, made_size;
+
+        if (error) {
+                boot_end(boot, error);
+                return;
+        }
+
+        if (read_device_tree(boot->device_tree, &base, &base_size, &local) &&
+            device_tree_make_slave(p->platform->config, p->config, base, base_size, &made, &made_size, &local) &&
+            place_device_tree(boot, made, made_size, &local))
+                boot_go(boot);
+        else
+                boot_end(boot, local);
+}
+
+static void boot_with_device_tree(Boot *boot) {
+        Processor *p = boot->processor;
+        g_autoptr(GError) error = NULL;
+        g_autofree char *blob = NULL;
+        json_object *arguments;
+        size_t size;
+
+        if (p->config->device_tree) {
+                if (read_device_tree(p->config->device_tree, &blob, &size, &error) && place_device_tree(boot, blob, size, &error))
+                        boot_go(boot);
+                else
+                        boot_end(boot, error);
+                return;
+        }
+
+        boot->device_tree = g_strdup_printf("%s/%s.dtb", p->platform->directory, p->config->name);
+        arguments = json_object_new_object();
+        json_add_string(arguments, "filename", boot->device_tree);
+        processor_call(p, "dumpdtb", arguments, NULL, 0, on_dumped, boot);
+}
+
+/* --- boot --- */
+
+static bool boot_load(Boot *boot, const BootOptions *options, GError **error) {
+        Processor *p = boot->processor;
+        const ProcessorConfig *config = p->config;
+        const char *firmware = options->firmware ?: config->firmware;
+        bool vector_table = boot->protocol == BOOT_PROTOCOL_VECTOR_TABLE ||
+                (boot->protocol == BOOT_PROTOCOL_AUTO && config->board->m_profile);
+        FirmwareWindow window = {
+                .fd = p->window_fd,
+                .offset = p->window_offset,
+                .size = config->window_size,
+                .bus_address = config->window_address,
+                .ram_base = config->board->ram_base,
+        };
+
+        if (firmware && !options->no_load) {
+                if (!firmware_load(firmware, &window, vector_table, &p->firmware_entry, error))
+                        return false;
+                p->has_firmware_entry = true;
+        }
+
+        if (options->has_entry)
+                boot->entry = options->entry;
+        else if (config->has_entry && !options->firmware)
+                boot->entry = config->entry;
+        else if (p->has_firmware_entry)
+                boot->entry = p->firmware_entry;
+        else {
+                g_set_error(error, HET_ERROR, HET_ERROR_INVALID_ARGUMENT, "%s: It is not known where it begins: set Firmware= or "
+                            "Entry= in [Processor %s], or give the option Entry or Firmware", config->name, config->name);
+                return false;
+        }
+
+        return true;
+}
+
+static bool may_boot(Processor *p, GError **error) {
+        if (processor_is_master(p))
+                return processor_wrong_state(p, error, "it is the master, which runs from the start of the platform on");
+        if (p->state == PROCESSOR_RUNNING || p->state == PROCESSOR_PAUSED)
+                return processor_wrong_state(p, error, "it was booted already, stop it first");
+        if (p->state == PROCESSOR_WAITING)
+                return processor_wrong_state(p, error, "it has no memory to boot from");
+        if (p->state != PROCESSOR_READY)
+                return processor_wrong_state(p, error, "only a slave that is ready can be booted");
+        if (p->window_fd < 0)
+                return processor_wrong_state(p, error, "its window is not known to hetd");
+
+        return processor_begin(p, "boot", error);
+}
+
+void processor_boot(Processor *p, const BootOptions *options, DoneFunc done, void *userdata) {
+        g_autoptr(GError) error = NULL;
+        Boot *boot;
+
+        if (!may_boot(p, &error)) {
+                done(error, userdata);
+                return;
+        }
+
+        boot = g_new0(Boot, 1);
+        boot->processor = p;
+        boot->done = done;
+        boot->userdata = userdata;
+        boot->argument = options->has_argument ? options->argument : p->config->argument;
+        boot->protocol = options->has_protocol ? options->protocol : p->config->protocol;
+
+        if (!boot_load(boot, options, &error))
+                boot_end(boot, error);
+        else if (boot->protocol == BOOT_PROTOCOL_LINUX && !options->has_argument && !options->no_load)
+                boot_with_device_tree(boot);
+        else
+                boot_go(boot);
+}
+
+/* --- verbs that are one command, and then perhaps a change of state --- */
+
+typedef struct Verb {
+        Processor *processor;
+        unsigned mask;                  /* of the states that it leads to, 0: none */
+        DoneFunc done;
+        void *userdata;
+} Verb;
+
+static void on_verb_done(const GError *error, void *userdata) {
+        g_autofree Verb *verb = userdata;
+
+        processor_end_verb(verb->processor);
+        verb->done(error, verb->userdata);
+}
+
+static void on_verb_answered(const GError *error, void *userdata) {
+        Verb *verb = userdata;
+
+        if (error || !verb->mask)
+                on_verb_done(error, verb);
+        else
+                processor_wait(verb->processor, verb->mask, PROCESSOR_STATE_TIMEOUT_USEC, on_verb_done, verb);
+}
+
+static void verb_run(Processor *p, const char *command, unsigned mask, DoneFunc done, void *userdata) {
+        Verb *verb = g_new0(Verb, 1);
+
+        verb->processor = p;
+        verb->mask = mask;
+        verb->done = done;
+        verb->userdata = userdata;
+        processor_call(p, command, NULL, NULL, 0, on_verb_answered, verb);
+}
+
+#define STATES_NOT_BOOTED (PROCESSOR_STATE_MASK(PROCESSOR_READY) | PROCESSOR_STATE_MASK(PROCESSOR_WAITING))
+
+void processor_stop(Processor *p, DoneFunc done, void *userdata) {
+        g_autoptr(GError) error = NULL;
+
+        if (processor_is_master(p))
+                processor_wrong_state(p, &error, "it is the master, stop the platform instead");
+        else if (!p->monitor_ready)
+                processor_wrong_state(p, &error, "there is no QEMU to be stopped");
+        else if (processor_begin(p, "stop", &error)) {
+                verb_run(p, "het-slave-stop", STATES_NOT_BOOTED, done, userdata);
+                return;
+        }
+
+        done(error, userdata);
+}
+
+void processor_reset(Processor *p, DoneFunc done, void *userdata) {
+        g_autoptr(GError) error = NULL;
+
+        if (!p->monitor_ready)
+                processor_wrong_state(p, &error, "there is no QEMU to be reset");
+        else if (processor_begin(p, "reset", &error)) {
+                verb_run(p, "system_reset", processor_is_master(p) ? 0 : STATES_NOT_BOOTED, done, userdata);
+                return;
+        }
+
+        done(error, userdata);
+}
+
+void processor_kick(Processor *p, uint32_t vector, bool from_slave, DoneFunc done, void *userdata) {
+        Processor *sender = from_slave ? p : platform_get_master(p->platform);
+        g_autoptr(GError) error = NULL;
+        json_object *arguments;
+
+        if (vector >= HET_VECTORS)
+                g_set_error(&error, HET_ERROR, HET_ERROR_INVALID_ARGUMENT, "There is no vector %u, they are 0 to %u", vector,
+                            HET_VECTORS - 1);
+        else if (processor_is_master(p))
+                processor_wrong_state(p, &error, "it is the master, kick a slave (or with FromSlave the master from a slave)");
+        else if (!p->couple)
+                processor_wrong_state(p, &error, "it has no couple with the master now");
+        if (error) {
+                done(error, userdata);
+                return;
+        }
+
+        arguments = json_object_new_object();
+        json_add_uint64(arguments, "id", from_slave ? 0 : p->config->id);
+        json_add_uint64(arguments, "vector", vector);
+        processor_call(sender, "het-ipi-send", arguments, NULL, 0, done, userdata);
+}
+
+/* --- requests of the master's guest --- */
+
+typedef struct Request {
+        Processor *master;
+        uint32_t id;
+        const char *verb;
+} Request;
+
+static void on_completed(const GError *error, void *userdata) {
+        Processor *master = userdata;
+
+        if (error)
+                processor_log(master, LOG_WARNING, "%s", error->message);
+}
+
+static void on_request_carried_out(const GError *error, void *userdata) {
+        g_autofree Request *request = userdata;
+        Processor *master = request->master;
+        json_object *arguments = json_object_new_object();
+        const char *result = "done";
+
+        if (error) {
+                bool refused = error->code == HET_ERROR_WRONG_STATE || error->code == HET_ERROR_INVALID_ARGUMENT ||
+                        error->code == HET_ERROR_NO_SUCH_PROCESSOR;
+
+                result = refused ? "refused" : "failed";
+                processor_log(master, LOG_WARNING, "The guest's request to %s slave %u was %s: %s", request->verb, request->id,
+                              result, error->message);
+        }
+
+        json_add_uint64(arguments, "id", request->id);
+        json_add_string(arguments, "result", result);
+        processor_call(master, "het-request-complete", arguments, NULL, 0, on_completed, master);
+}
+
+/* NULL when it was refused already */
+static Processor *request_begin(Processor *master, json_object *data, const char *verb, Request **ret) {
+        uint64_t id = 0;
+        Processor *slave;
+
+        if (!json_get_uint64(data, "id", &id))
+                return NULL;
+
+        Request *request = g_new0(Request, 1);
+
+        request->master = master;
+        request->id = (uint32_t) id;
+        request->verb = verb;
+        slave = platform_find_slave(master->platform, (uint32_t) id);
+        if (slave && slave->monitor_ready) {
+                *ret = request;
+                return slave;
+        }
+
+        g_autoptr(GError) error = g_error_new(HET_ERROR, HET_ERROR_NO_SUCH_PROCESSOR, "There is no slave %u now", request->id);
+
+        on_request_carried_out(error, request);
+        return NULL;
+}
+
+void processor_boot_requested(Processor *master, json_object *data) {
+        const char *protocol = json_get_string(data, "protocol");
+        BootOptions options = {};
+        Request *request = NULL;
+        Processor *slave = request_begin(master, data, "boot", &request);
+
+        if (!slave)
+                return;
+
+        /* Without an entry: as the platform file says. With one the guest has loaded the window, and hetd keeps off it. */
+        (void) json_get_uint64(data, "entry", &options.entry);
+        if (options.entry != 0) {
+                options.has_entry = options.has_argument = options.no_load = true;
+                (void) json_get_uint64(data, "argument", &options.argument);
+                options.has_protocol = protocol && boot_protocol_from_string(protocol, &options.protocol);
+        }
+
+        processor_boot(slave, &options, on_request_carried_out, request);
+}
+
+void processor_stop_requested(Processor *master, json_object *data) {
+        Request *request = NULL;
+        Processor *slave = request_begin(master, data, "stop", &request);
+
+        if (slave)
+                processor_stop(slave, on_request_carried_out, request);
+}

@@ -1,0 +1,469 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+
+/*
+ * The connection to a processor's QEMU: what it says of its state when it is connected, what its events mean, and what is done when
+ * the connection is lost. See processor.h.
+ *
+ * QEMU sends events from the negotiation on, and its answers in order with them: what comes later is newer, so each is applied
+ * when it comes.
+ */
+
+#include "processor.h"
+
+#include "log.h"
+#include "platform.h"
+#include "util/fd-util.h"
+#include "util/json-util.h"
+#include "util/sd-cleanup.h"
+
+#include <errno.h>
+#include <string.h>
+
+#define LOST_GRACE_USEC         (500 * G_USEC_PER_SEC / 1000)   /* the end of the process comes within it, if that is the reason */
+#define RECONNECT_MIN_USEC      (100 * G_USEC_PER_SEC / 1000)
+#define RECONNECT_MAX_USEC      (10 * G_USEC_PER_SEC)
+
+/* --- what QEMU says of its state --- */
+
+typedef struct StateReason {
+        const char *qemu;               /* HetStateReason in qapi/het.json */
+        const char *reason;
+        const char *text;
+} StateReason;
+
+static const StateReason state_reasons[] = {
+        { "none",           "connected",      "Its QEMU answers" },
+        { "granted",        "granted",        "It was granted its window" },
+        { "revoked",        "revoked",        "Its window was taken away" },
+        { "boot",           "boot",           "It was booted" },
+        { "stop",           "stop",           "It was stopped; its window keeps its content" },
+        { "guest-reset",    "guest-reset",    "Its guest reset itself" },
+        { "host-reset",     "host-reset",     "It was reset" },
+        { "guest-shutdown", "guest-shutdown", "Its guest powered off" },
+        { "guest-panicked", "guest-panicked", "Its guest panicked" },
+        { "cpus-stopped",   "cpus-stopped",   "Its CPUs were stopped" },
+        { "cpus-resumed",   "cpus-resumed",   "Its CPUs go on" },
+        { "process-exit",   "process-exit",   "Its process ended" },
+        { "watchdog",       "watchdog",       "It gave no sign of life in time" },
+};
+
+static const StateReason *find_reason(const char *qemu) {
+        for (size_t i = 0; i < G_N_ELEMENTS(state_reasons); i++)
+                if (qemu && g_str_equal(state_reasons[i].qemu, qemu))
+                        return &state_reasons[i];
+
+        return &state_reasons[0];
+}
+
+static bool parse_het_state(const char *s, ProcessorState *ret) {
+        static const struct {
+                const char *name;
+                ProcessorState state;
+        } states[] = {
+                { "waiting", PROCESSOR_WAITING }, { "ready", PROCESSOR_READY },     { "running", PROCESSOR_RUNNING },
+                { "paused", PROCESSOR_PAUSED },   { "crashed", PROCESSOR_CRASHED },
+        };
+
+        for (size_t i = 0; i < G_N_ELEMENTS(states); i++)
+                if (s && g_str_equal(states[i].name, s)) {
+                        *ret = states[i].state;
+                        return true;
+                }
+
+        return false;
+}
+
+static void set_boots(Processor *p, uint64_t boots) {
+        if (p->boots == boots)
+                return;
+
+        p->boots = boots;
+        processor_changed(p, "Boots");
+}
+
+/* Of a slave: its own QEMU's "state" and "reason" */
+static void apply_het_state(Processor *p, json_object *data) {
+        const StateReason *reason = find_reason(json_get_string(data, "reason"));
+        ProcessorState state;
+
+        if (!parse_het_state(json_get_string(data, "state"), &state)) {
+                processor_log(p, LOG_WARNING, "%s: QEMU told a state that is not known: %s", p->config->name,
+                              json_object_to_json_string(data));
+                return;
+        }
+
+        processor_set_state(p, state, reason->reason, "%s", reason->text);
+}
+
+/* Of a master: RunState */
+static void apply_run_state(Processor *p, const char *status) {
+        if (g_str_equal(status, "running") || g_str_equal(status, "suspended")) {
+                if (p->boots == 0)
+                        set_boots(p, 1);
+                processor_set_state(p, PROCESSOR_RUNNING, "connected", "Its QEMU answers, its guest runs");
+        } else if (g_str_equal(status, "prelaunch") || g_str_equal(status, "inmigrate"))
+                processor_set_state(p, PROCESSOR_READY, "connected", "Its QEMU answers, its CPUs have not started");
+        else if (g_str_equal(status, "guest-panicked") || g_str_equal(status, "internal-error") || g_str_equal(status, "io-error"))
+                processor_set_state(p, PROCESSOR_CRASHED, "guest-panicked", "Its QEMU is in the state %s", status);
+        else if (g_str_equal(status, "shutdown"))
+                processor_set_state(p, PROCESSOR_STOPPED, "guest-shutdown", "Its guest powered off");
+        else
+                processor_set_state(p, PROCESSOR_PAUSED, "cpus-stopped", "Its CPUs are stopped (%s)", status);
+}
+
+/* --- queries after the connection was made --- */
+
+static void refuse(Processor *p, HetError code, const char *text) {
+        processor_drop_monitor(p);
+        p->failure = code;
+        if (p->process)
+                processor_set_state(p, PROCESSOR_LOST, "not-supported", "%s", text);
+        else
+                processor_set_state(p, PROCESSOR_DEFINED, "attach-failed", "%s", text);
+}
+
+static void monitor_is_ready(Processor *p) {
+        p->monitor_ready = true;
+        p->reconnects = 0;
+        g_free(p->qemu_version);
+        p->qemu_version = g_strdup(qmp_client_get_version(p->monitor));
+}
+
+static void on_status(QmpClient *client, json_object *result, const GError *error, void *userdata) {
+        Processor *p = userdata;
+        const char *status = result ? json_get_string(result, "status") : NULL;
+
+        if (p->monitor != client || (error && (error->code == HET_ERROR_CANCELED || error->code == HET_ERROR_MONITOR_LOST)))
+                return;         /* given up, or `closed` follows */
+
+        if (!status) {
+                refuse(p, error ? (HetError) error->code : HET_ERROR_PROTOCOL, error ? error->message : "QEMU told no status");
+                return;
+        }
+
+        monitor_is_ready(p);
+        apply_run_state(p, status);
+}
+
+static void take_memory(Processor *p, json_object *info) {
+        json_object *memory = json_get_array(info, "memory");
+        json_object *first = memory && json_object_array_length(memory) > 0 ? json_object_array_get_idx(memory, 0) : NULL;
+        bool granted = false;
+
+        g_free(p->memory_id);
+        p->memory_id = g_strdup(first ? json_get_string(first, "id") : NULL);
+        if (first)
+                (void) json_get_bool(first, "granted", &granted);
+        processor_set_granted(p, granted);
+}
+
+static void on_het(QmpClient *client, json_object *result, const GError *error, void *userdata) {
+        Processor *p = userdata;
+        const char *role = result ? json_get_string(result, "role") : NULL;
+        bool is_slave = role && g_str_equal(role, "slave");
+        uint64_t boots = 0;
+
+        if (p->monitor != client || (error && (error->code == HET_ERROR_CANCELED || error->code == HET_ERROR_MONITOR_LOST)))
+                return;
+
+        if (!role) {
+                bool unknown = error && error->code == HET_ERROR_NOT_SUPPORTED;
+
+                refuse(p, error ? (HetError) error->code : HET_ERROR_PROTOCOL,
+                       unknown ? "This QEMU knows nothing of heterogeneous platforms (no query-het): use the patched one" :
+                       error ? error->message : "QEMU told no role");
+        } else if (processor_is_master(p) && is_slave)
+                refuse(p, HET_ERROR_NOT_SUPPORTED, "This QEMU is a slave and cannot be the master");
+        else if (!processor_is_master(p) && !is_slave)
+                refuse(p, HET_ERROR_NOT_SUPPORTED, "This QEMU is no slave: start it with -machine slave=on");
+        else if (processor_is_master(p)) {
+                if (qmp_client_call(client, "query-status", NULL, NULL, 0, 0, on_status, p, NULL) == 0)
+                        refuse(p, HET_ERROR_LIMIT_EXCEEDED, "QEMU cannot be asked for its status");
+        } else {
+                take_memory(p, result);
+                if (json_get_uint64(result, "boots", &boots))
+                        set_boots(p, boots);
+                monitor_is_ready(p);
+                apply_het_state(p, result);
+        }
+}
+
+static void on_ready(QmpClient *client, void *userdata) {
+        Processor *p = userdata;
+
+        if (qmp_client_call(client, "query-het", NULL, NULL, 0, 0, on_het, p, NULL) == 0)
+                refuse(p, HET_ERROR_LIMIT_EXCEEDED, "QEMU cannot be asked for its state");
+}
+
+/* --- events --- */
+
+static void on_slave_state(Processor *p, json_object *data) {
+        const char *state = json_get_string(data, "state"), *reason = json_get_string(data, "reason");
+
+        /* On the master it tells what is seen through a couple; the slave's own monitor says more */
+        if (processor_is_master(p))
+                return;
+
+        if (state && reason && g_str_equal(state, "running") && g_str_equal(reason, "boot"))
+                set_boots(p, p->boots + 1);
+        apply_het_state(p, data);
+}
+
+static void on_master_resumed(Processor *p, json_object *data) {
+        if (!processor_is_master(p) || p->state == PROCESSOR_RUNNING)
+                return;
+
+        if (p->boots == 0) {
+                set_boots(p, 1);
+                processor_set_state(p, PROCESSOR_RUNNING, "boot", "Its CPUs were started");
+        } else
+                processor_set_state(p, PROCESSOR_RUNNING, "cpus-resumed", "Its CPUs go on");
+}
+
+static void on_master_stopped(Processor *p, json_object *data) {
+        /* After a panic or a power-off QEMU stops the CPUs: they will not go on */
+        if (!processor_is_master(p) || p->state == PROCESSOR_CRASHED)
+                return;
+
+        if (p->shutdown_reason)
+                processor_set_state(p, PROCESSOR_STOPPED, p->shutdown_reason, "Its guest powered off");
+        else
+                processor_set_state(p, PROCESSOR_PAUSED, "cpus-stopped", "Its CPUs were stopped");
+}
+
+static void on_shutdown(Processor *p, json_object *data) {
+        bool guest = false;
+
+        (void) json_get_bool(data, "guest", &guest);
+        p->shutdown_reason = guest ? "guest-shutdown" : "host-shutdown";
+}
+
+static void on_reset(Processor *p, json_object *data) {
+        bool guest = false;
+
+        p->shutdown_reason = NULL;
+        if (!processor_is_master(p) || !processor_in_states(p, PROCESSOR_STATES_CONNECTED))
+                return;
+
+        (void) json_get_bool(data, "guest", &guest);
+        if (p->state == PROCESSOR_RUNNING)
+                set_boots(p, p->boots + 1);
+        processor_set_state(p, p->state, guest ? "guest-reset" : "host-reset", "%s (boot %" G_GUINT64_FORMAT ")",
+                            guest ? "Its guest reset itself" : "It was reset", p->boots);
+}
+
+static void on_panicked(Processor *p, json_object *data) {
+        if (processor_is_master(p))
+                processor_set_state(p, PROCESSOR_CRASHED, "guest-panicked", "Its guest panicked");
+}
+
+static void on_granted(Processor *p, json_object *data) {
+        processor_set_granted(p, true);
+}
+
+static void on_revoked(Processor *p, json_object *data) {
+        processor_set_granted(p, false);
+}
+
+static void on_event(QmpClient *client, const char *event, json_object *data, uint64_t usec, void *userdata) {
+        static const struct {
+                const char *name;
+                void (*handler)(Processor *p, json_object *data);
+        } handlers[] = {
+                { "HET_SLAVE_STATE", on_slave_state },
+                { "HET_MEMORY_GRANTED", on_granted },
+                { "HET_MEMORY_REVOKED", on_revoked },
+                { "HET_BOOT_REQUEST", processor_boot_requested },
+                { "HET_STOP_REQUEST", processor_stop_requested },
+                { "STOP", on_master_stopped },
+                { "RESUME", on_master_resumed },
+                { "SHUTDOWN", on_shutdown },
+                { "RESET", on_reset },
+                { "GUEST_PANICKED", on_panicked },
+        };
+        Processor *p = userdata;
+
+        processor_log(p, LOG_DEBUG, "%s: Event %s %s", p->config->name, event, data ? json_object_to_json_string(data) : "");
+
+        /* What happens before the answer to the first query is in that answer */
+        if (!p->monitor_ready && !g_str_equal(event, "SHUTDOWN"))
+                return;
+
+        for (size_t i = 0; i < G_N_ELEMENTS(handlers); i++)
+                if (g_str_equal(handlers[i].name, event)) {
+                        handlers[i].handler(p, data);
+                        return;
+                }
+}
+
+/* --- loss and return --- */
+
+static bool arm_reconnect(Processor *p, uint64_t usec);
+static const QmpClientHandlers monitor_handlers;
+
+static void set_lost(Processor *p, const char *text) {
+        if (p->state == PROCESSOR_STARTING || p->state == PROCESSOR_LOST)
+                return;         /* starting goes on until its time is over */
+
+        p->failure = HET_ERROR_MONITOR_LOST;
+        processor_set_state(p, PROCESSOR_LOST, "monitor-lost", "%s", text);
+}
+
+static int on_reconnect(sd_event_source *source, uint64_t usec, void *userdata) {
+        Processor *p = userdata;
+        g_autoptr(GError) error = NULL;
+
+        p->reconnect_timer = sd_event_source_disable_unref(p->reconnect_timer);
+        if (p->process && spawn_is_gone(p->process))
+                return 0;       /* the loop is about to tell */
+
+        set_lost(p, "The connection to its monitor ended, its process may live on");
+        if (p->monitor_path && !p->monitor &&
+            qmp_client_new_path(p->platform->manager->event, p->monitor_path, &monitor_handlers, p, &p->monitor, &error))
+                return 0;
+
+        if (!p->process && error && error->code == HET_ERROR_MONITOR_LOST) {
+                p->failure = HET_ERROR_MONITOR_LOST;
+                processor_drop_monitor(p);
+                processor_set_state(p, PROCESSOR_CRASHED, "process-exit", "Nobody listens on its monitor any more: its process is gone");
+        } else if (p->monitor_path)
+                (void) arm_reconnect(p, MIN(RECONNECT_MIN_USEC << MIN(p->reconnects, 10U), RECONNECT_MAX_USEC));
+
+        p->reconnects++;
+        return 0;
+}
+
+static bool arm_reconnect(Processor *p, uint64_t usec) {
+        int r;
+
+        p->reconnect_timer = sd_event_source_disable_unref(p->reconnect_timer);
+        r = sd_event_add_time_relative(p->platform->manager->event, &p->reconnect_timer, CLOCK_MONOTONIC, usec, 0, on_reconnect, p);
+        if (r < 0)
+                processor_log(p, LOG_ERR, "%s: Cannot arm a timer: %s", p->config->name, g_strerror(-r));
+
+        return r >= 0;
+}
+
+static void on_closed(QmpClient *client, const GError *reason, void *userdata) {
+        Processor *p = userdata;
+        bool was_ready = p->monitor_ready;
+
+        p->monitor = qmp_client_free(p->monitor);
+        p->monitor_ready = false;
+        if (p->end_reason)
+                return;
+
+        processor_log(p, LOG_DEBUG, "%s: Its monitor closed: %s", p->config->name, reason->message);
+        if (p->process) {
+                (void) arm_reconnect(p, was_ready ? LOST_GRACE_USEC : RECONNECT_MAX_USEC / 20);
+                return;
+        }
+
+        if (p->state == PROCESSOR_STARTING) {
+                p->failure = reason->code;
+                processor_drop_monitor(p);
+                processor_set_state(p, PROCESSOR_DEFINED, "attach-failed", "%s", reason->message);
+        } else if (p->monitor_path) {
+                set_lost(p, "The connection to its monitor ended, its process may live on");
+                (void) arm_reconnect(p, RECONNECT_MIN_USEC);
+        } else
+                set_lost(p, "The connection to its monitor ended; it came as a file descriptor: attach it anew");
+}
+
+static const QmpClientHandlers monitor_handlers = {
+        .ready = on_ready,
+        .event = on_event,
+        .closed = on_closed,
+};
+
+static void set_monitor_path(Processor *p, const char *path) {
+        if (g_strcmp0(p->monitor_path, path) == 0)
+                return;
+
+        g_free(p->monitor_path);
+        p->monitor_path = g_strdup(path);
+        processor_changed(p, "Monitor");
+}
+
+static void set_attaching(Processor *p) {
+        if (!p->process)
+                processor_set_state(p, PROCESSOR_STARTING, "attach", "Its monitor is being connected");
+}
+
+bool processor_connect_path(Processor *p, const char *path, GError **error) {
+        processor_drop_monitor(p);
+        if (!qmp_client_new_path(p->platform->manager->event, path, &monitor_handlers, p, &p->monitor, error))
+                return false;
+
+        set_monitor_path(p, path);
+        set_attaching(p);
+        return true;
+}
+
+bool processor_connect_fd(Processor *p, int fd_consume, GError **error) {
+        processor_drop_monitor(p);
+        if (!qmp_client_new_fd(p->platform->manager->event, fd_consume, &monitor_handlers, p, &p->monitor, error))
+                return false;
+
+        set_attaching(p);
+        return true;
+}
+
+void processor_drop_monitor(Processor *p) {
+        QmpClient *monitor = g_steal_pointer(&p->monitor);
+
+        p->monitor_ready = false;
+        p->reconnect_timer = sd_event_source_disable_unref(p->reconnect_timer);
+        set_monitor_path(p, NULL);
+        qmp_client_free(monitor);
+}
+
+void processor_detached(Processor *p, const char *reason, const char *text) {
+        processor_drop_monitor(p);
+        processor_set_granted(p, false);
+        p->failure = HET_ERROR_CANCELED;
+        processor_set_state(p, PROCESSOR_DEFINED, reason, "%s", text);
+}
+
+/* --- commands --- */
+
+typedef struct Call {
+        Processor *processor;
+        char *command;
+        DoneFunc done;
+        void *userdata;
+} Call;
+
+static void call_done(Call *call, const GError *error) {
+        g_autoptr(GError) full = error ? g_error_new(error->domain, error->code, "%s: %s: %s", call->processor->config->name,
+                                                     call->command, error->message) : NULL;
+        DoneFunc done = call->done;
+        void *userdata = call->userdata;
+
+        g_free(call->command);
+        g_free(call);
+        done(full, userdata);
+}
+
+static void on_answered(QmpClient *client, json_object *result, const GError *error, void *userdata) {
+        call_done(userdata, error);
+}
+
+void processor_call(Processor *p, const char *command, json_object *arguments_consume, const QmpClientFd *fds, size_t n_fds,
+                    DoneFunc done, void *userdata) {
+        g_autoptr(GError) error = NULL;
+        Call *call = g_new0(Call, 1);
+
+        call->processor = p;
+        call->command = g_strdup(command);
+        call->done = done;
+        call->userdata = userdata;
+
+        if (!p->monitor_ready) {
+                json_object_put(arguments_consume);
+                error = g_error_new(HET_ERROR, HET_ERROR_MONITOR_LOST, "There is no connection to its monitor");
+        } else if (qmp_client_call(p->monitor, command, arguments_consume, fds, n_fds, 0, on_answered, call, &error) > 0)
+                return;
+
+        call_done(call, error);
+}

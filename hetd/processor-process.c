@@ -1,0 +1,182 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+
+/* The QEMU process of a processor that hetd starts: from its command line to the reason of its end. See processor.h. */
+
+#include "processor.h"
+
+#include "command-line.h"
+#include "log.h"
+#include "platform.h"
+#include "util/sd-cleanup.h"
+
+#include <errno.h>
+#include <string.h>
+#include <unistd.h>
+
+/* As HetState in qapi/het.json numbers them, which is what stands in the control page */
+#define HET_STATE_OFFLINE       0U
+#define HET_STATE_CRASHED       5U
+
+#define END_TIMEOUT_USEC        (PROCESSOR_QUIT_TIMEOUT_USEC + SPAWN_TERM_TIMEOUT_USEC + 10 * G_USEC_PER_SEC)
+
+static void on_started(Spawn *spawn, void *userdata) {
+        Processor *p = userdata;
+        g_autofree char *path = g_strdup_printf("%s/%s.qmp", p->platform->directory, p->config->name);
+        g_autoptr(GError) error = NULL;
+
+        if (p->end_reason || processor_connect_path(p, path, &error))
+                return;
+
+        /* Its socket was made by us: it can only have ended, or somebody has removed it */
+        processor_log(p, LOG_WARNING, "%s", error->message);
+        spawn_end(spawn);
+}
+
+static void on_line(Spawn *spawn, const char *line, void *userdata) {
+        Processor *p = userdata;
+
+        g_free(p->last_line);
+        p->last_line = g_strdup(line);
+        processor_log(p, LOG_INFO, "%s/%s: QEMU says: %s", p->platform->config->name, p->config->name, line);
+}
+
+/* The other side of the couple learns it without any help of the process */
+static void tell_peer(Processor *p, bool crashed) {
+        if (!processor_is_master(p)) {
+                if (p->couple)
+                        couple_set_slave_state(p->couple, crashed ? HET_STATE_CRASHED : HET_STATE_OFFLINE);
+                return;
+        }
+
+        for (guint i = 0; i < p->platform->processors->len; i++) {
+                Processor *slave = p->platform->processors->pdata[i];
+
+                if (slave->couple)
+                        couple_set_master_state(slave->couple, crashed ? HET_STATE_CRASHED : HET_STATE_OFFLINE);
+        }
+}
+
+static void set_end_state(Processor *p, const SpawnExit *status) {
+        g_autofree char *how = spawn_exit_to_string(status);
+        bool clean = !status->killed && status->status == 0;
+
+        if (p->end_reason) {
+                tell_peer(p, false);
+                p->failure = HET_ERROR_CANCELED;
+                processor_set_state(p, PROCESSOR_STOPPED, p->end_reason, "Its QEMU process was ended as asked");
+        } else if (clean && p->shutdown_reason) {
+                tell_peer(p, false);
+                p->failure = HET_ERROR_SPAWN_FAILED;
+                processor_set_state(p, PROCESSOR_STOPPED, p->shutdown_reason, "%s, and its QEMU process ended",
+                                    g_str_equal(p->shutdown_reason, "guest-shutdown") ? "Its guest powered off"
+                                                                                      : "QEMU was asked to quit");
+        } else {
+                tell_peer(p, true);
+                p->failure = HET_ERROR_SPAWN_FAILED;
+                processor_set_state(p, PROCESSOR_CRASHED, status->killed ? "process-killed" : "process-exit",
+                                    "Its QEMU process is gone: %s%s%s", how,
+                                    p->last_line ? "; it said: " : "", p->last_line ?: "");
+        }
+}
+
+static void on_exited(Spawn *spawn, const SpawnExit *status, void *userdata) {
+        Processor *p = userdata;
+
+        p->process = spawn_free(p->process);
+        p->quit_timer = sd_event_source_disable_unref(p->quit_timer);
+        processor_drop_monitor(p);
+        (void) unlink(p->console_path);
+        processor_changed(p, "Pid");
+        processor_changed(p, "Console");
+        processor_set_granted(p, false);
+
+        set_end_state(p, status);
+        processor_check_waiters(p);
+}
+
+static const SpawnHandlers spawn_handlers = {
+        .started = on_started,
+        .line = on_line,
+        .exited = on_exited,
+};
+
+/* What an earlier process left */
+static void forget_past(Processor *p) {
+        g_clear_pointer(&p->last_line, g_free);
+        g_clear_pointer(&p->memory_id, g_free);
+        p->end_reason = p->shutdown_reason = NULL;
+        p->reconnects = 0;
+        p->boots = 0;
+        processor_changed(p, "Boots");
+        (void) unlink(p->console_path);
+        (void) unlink(p->log_path);
+}
+
+bool processor_start(Processor *p, const char *device_tree, GError **error) {
+        g_autofree char *qemu = NULL, *monitor = NULL, *name = NULL;
+        g_auto(GStrv) argv = NULL;
+
+        if (!manager_find_qemu(p->platform->manager, p->config, &qemu, error))
+                return false;
+
+        CommandLinePaths paths = {
+                .qemu = qemu,
+                .console_socket = p->console_path,
+                .console_log = p->log_path,
+                .device_tree = device_tree,
+        };
+
+        forget_past(p);
+        monitor = g_strdup_printf("%s/%s.qmp", p->platform->directory, p->config->name);
+        name = g_strdup_printf("%s/%s", p->platform->config->name, p->config->name);
+        argv = command_line_build(p->platform->config, p->config, &paths);
+
+        SpawnRequest request = { .name = name, .argv = argv, .monitor_path = monitor };
+        g_autofree char *joined = g_strjoinv(" ", argv);
+
+        processor_log(p, LOG_DEBUG, "%s: Starting %s", name, joined);
+        if (!spawn_new(p->platform->manager->event, &request, &spawn_handlers, p, &p->process, error)) {
+                g_prefix_error(error, "%s: ", p->config->name);
+                return false;
+        }
+
+        processor_changed(p, "Pid");
+        processor_changed(p, "Console");
+        processor_changed(p, "ConsoleLog");
+        processor_set_state(p, PROCESSOR_STARTING, "platform-start", "Its QEMU process was started");
+        return true;
+}
+
+static int on_quit_timeout(sd_event_source *source, uint64_t usec, void *userdata) {
+        Processor *p = userdata;
+
+        processor_log(p, LOG_WARNING, "%s/%s: It does not quit, it is killed", p->platform->config->name, p->config->name);
+        spawn_end(p->process);
+        return 0;
+}
+
+static void on_quit_answered(QmpClient *client, json_object *result, const GError *error, void *userdata) {
+        /* The end of the process is what counts */
+}
+
+void processor_end(Processor *p, const char *reason, DoneFunc done, void *userdata) {
+        if (!p->process) {
+                if (p->monitor || p->state == PROCESSOR_LOST)
+                        processor_detached(p, reason, "hetd let go of it; its process lives on");
+                done(NULL, userdata);
+                return;
+        }
+
+        if (!p->end_reason) {
+                bool asked = p->monitor_ready &&
+                        qmp_client_call(p->monitor, "quit", NULL, NULL, 0, 0, on_quit_answered, NULL, NULL) > 0 &&
+                        sd_event_add_time_relative(p->platform->manager->event, &p->quit_timer, CLOCK_MONOTONIC,
+                                                   PROCESSOR_QUIT_TIMEOUT_USEC, 0, on_quit_timeout, p) >= 0;
+
+                p->end_reason = reason;
+                if (!asked)
+                        spawn_end(p->process);
+        }
+
+        processor_wait(p, PROCESSOR_PROCESS_GONE, END_TIMEOUT_USEC, done, userdata);
+}

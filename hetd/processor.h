@@ -1,0 +1,176 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#pragma once
+
+/*
+ * One processor of a platform: a QEMU process, its monitor, its couple with the master and its window. org.hetd1.Processor shows
+ * it on the bus. Belongs to its Platform.
+ *
+ * processor.c          the object and its state
+ * processor-process.c  the QEMU process that hetd starts
+ * processor-monitor.c  the connection to QEMU, what its events mean, loss and return
+ * processor-boot.c     boot, stop, reset, kick
+ * processor-memory.c   grant and revoke
+ *
+ * A function with a DoneFunc may run it from inside itself, where there is nothing to wait for.
+ */
+
+#include <glib.h>
+#include <json-c/json.h>
+#include <stdbool.h>
+#include <stdint.h>
+#include <systemd/sd-event.h>
+
+#include "couple.h"
+#include "gather.h"
+#include "platform-file.h"
+#include "qmp-client.h"
+#include "spawn-process.h"
+#include "util/error.h"
+
+typedef struct Manager Manager;
+typedef struct Platform Platform;
+
+typedef enum ProcessorState {
+        PROCESSOR_DEFINED,      /* known, no process of ours and no monitor */
+        PROCESSOR_STARTING,     /* the process is being started, or the monitor connected */
+        PROCESSOR_WAITING,      /* a slave without memory */
+        PROCESSOR_READY,        /* a slave with memory that is not booted; a master whose CPUs have not started */
+        PROCESSOR_RUNNING,
+        PROCESSOR_PAUSED,
+        PROCESSOR_STOPPED,      /* ended as asked, by us or by its guest */
+        PROCESSOR_CRASHED,      /* the process ended unexpectedly, or the guest panicked */
+        PROCESSOR_LOST,         /* the monitor is gone, the process may live */
+        _PROCESSOR_STATE_MAX,
+} ProcessorState;
+
+#define PROCESSOR_STATE_MASK(state)     (1U << (state))
+/* QEMU answers its monitor */
+#define PROCESSOR_STATES_CONNECTED      (PROCESSOR_STATE_MASK(PROCESSOR_WAITING) | PROCESSOR_STATE_MASK(PROCESSOR_READY) | \
+                                         PROCESSOR_STATE_MASK(PROCESSOR_RUNNING) | PROCESSOR_STATE_MASK(PROCESSOR_PAUSED))
+/* There is no process to wait for */
+#define PROCESSOR_STATES_ENDED          (PROCESSOR_STATE_MASK(PROCESSOR_DEFINED) | PROCESSOR_STATE_MASK(PROCESSOR_STOPPED) | \
+                                         PROCESSOR_STATE_MASK(PROCESSOR_CRASHED))
+
+/* For processor_wait(): the process that hetd started is gone */
+#define PROCESSOR_PROCESS_GONE          (1U << 31)
+
+#define PROCESSOR_START_TIMEOUT_USEC    (60 * G_USEC_PER_SEC)   /* process started → monitor negotiated */
+#define PROCESSOR_STATE_TIMEOUT_USEC    (10 * G_USEC_PER_SEC)   /* command answered → its effect reported */
+#define PROCESSOR_QUIT_TIMEOUT_USEC     (3 * G_USEC_PER_SEC)    /* quit by QMP, then after this time SIGTERM */
+
+typedef struct Processor {
+        Platform *platform;
+        const ProcessorConfig *config;
+        char *path;                     /* D-Bus object */
+
+        ProcessorState state;
+        const char *reason;             /* a word of docs/states.md, constant */
+        char *reason_text;
+        uint64_t state_usec;            /* CLOCK_REALTIME of the last change */
+        HetError failure;               /* what a waiter that hoped for another state is told */
+        GQueue waiters;                 /* of Waiter (processor.c) */
+        const char *busy;               /* the verb that is being carried out, NULL: none */
+
+        Spawn *process;
+        char *last_line;                /* what QEMU printed last: mostly why it ended */
+        const char *end_reason;         /* its end was asked for, and why; NULL: it was not */
+        const char *shutdown_reason;    /* QEMU said that it is going to end, and why */
+        sd_event_source *quit_timer;
+
+        QmpClient *monitor;
+        bool monitor_ready;             /* negotiated, and its state was queried */
+        char *monitor_path;             /* NULL: none, or came as an fd */
+        char *qemu_version;
+        sd_event_source *reconnect_timer;
+        unsigned reconnects;            /* tries since the monitor was lost */
+        char *console_path, *log_path;  /* NULL: not started by hetd */
+        char *memory_id;                /* of the memory-backend-shared object */
+        int window_fd;                  /* what is, or will be, the slave's memory */
+        uint64_t window_offset;
+        bool granted;
+        bool has_firmware_entry;        /* something was loaded into the window by hetd, and begins there */
+        uint64_t firmware_entry;
+
+        Couple *couple;                 /* of a slave with the master */
+        bool master_attached;           /* the master's QEMU has the couple */
+        bool slave_attached;            /* the slave's QEMU has it */
+        uint64_t boots;
+} Processor;
+
+Processor *processor_new(Platform *platform, const ProcessorConfig *config);
+Processor *processor_free(Processor *p);                /* returns NULL */
+/* Answers all that is pending; the first part of freeing a platform, since processors use each other's monitors */
+void processor_disconnect(Processor *p);
+
+const char *processor_state_to_string(ProcessorState state);
+bool processor_is_master(const Processor *p);
+bool processor_in_states(const Processor *p, unsigned mask);
+void processor_log(const Processor *p, int level, const char *format, ...) G_GNUC_PRINTF(3, 4);
+
+/* Change signal, log line, waiters, the platform. reason must be constant. Nothing happens if nothing differs. */
+void processor_set_state(Processor *p, ProcessorState state, const char *reason, const char *format, ...) G_GNUC_PRINTF(4, 5);
+/* Looks again at what is waited for: something but the state has changed */
+void processor_check_waiters(Processor *p);
+/* A property has changed; name must be constant */
+void processor_changed(Processor *p, const char *property);
+void processor_set_granted(Processor *p, bool granted);
+
+/*
+ * done runs when the state is in mask. Fails with p->failure and the reason's text when it gets into one of
+ * PROCESSOR_STATES_ENDED or `lost` that is not in mask; or with time.
+ */
+void processor_wait(Processor *p, unsigned mask, uint64_t timeout_usec, DoneFunc done, void *userdata);
+
+/* One verb at a time: HET_ERROR_WRONG_STATE if one is being carried out. verb must be constant. */
+bool processor_begin(Processor *p, const char *verb, GError **error);
+void processor_end_verb(Processor *p);
+bool processor_wrong_state(const Processor *p, GError **error, const char *format, ...) G_GNUC_PRINTF(3, 4);
+
+/* --- processor-process.c --- */
+
+/* Starts the process; state `starting`, then what QEMU says. Wait for it with processor_wait(). */
+bool processor_start(Processor *p, const char *device_tree, GError **error);
+/* Ends the process, or lets go of a QEMU that somebody else started; done when it has ended. reason must be constant. */
+void processor_end(Processor *p, const char *reason, DoneFunc done, void *userdata);
+
+/* --- processor-monitor.c --- */
+
+bool processor_connect_path(Processor *p, const char *path, GError **error);
+bool processor_connect_fd(Processor *p, int fd_consume, GError **error);
+/* Forgets the monitor without a change of state */
+void processor_drop_monitor(Processor *p);
+/* Lets go of a QEMU that hetd did not start: state `defined`. Its commands must have been answered. */
+void processor_detached(Processor *p, const char *reason, const char *text);
+/* A command for QEMU; done is told of the answer. Tolerates that there is no monitor. */
+void processor_call(Processor *p, const char *command, json_object *arguments_consume, const QmpClientFd *fds, size_t n_fds,
+                    DoneFunc done, void *userdata);
+
+/* --- processor-boot.c --- */
+
+typedef struct BootOptions {
+        bool has_entry, has_argument, has_protocol;
+        uint64_t entry, argument;
+        BootProtocol protocol;
+        const char *firmware;           /* NULL: the platform file's */
+        bool no_load;                   /* the window has what is to run */
+} BootOptions;
+
+void processor_boot(Processor *p, const BootOptions *options, DoneFunc done, void *userdata);
+void processor_stop(Processor *p, DoneFunc done, void *userdata);
+void processor_reset(Processor *p, DoneFunc done, void *userdata);
+void processor_kick(Processor *p, uint32_t vector, bool from_slave, DoneFunc done, void *userdata);
+/* HET_BOOT_REQUEST and HET_STOP_REQUEST of a master */
+void processor_boot_requested(Processor *master, json_object *data);
+void processor_stop_requested(Processor *master, json_object *data);
+
+/* --- processor-memory.c --- */
+
+/* Gives the slave its window; makes memory for it if it has none. For the start of a platform. */
+void processor_grant(Processor *p, DoneFunc done, void *userdata);
+/* The D-Bus verbs; memory is duplicated */
+void processor_grant_memory(Processor *p, int memory, uint64_t offset, DoneFunc done, void *userdata);
+void processor_revoke_memory(Processor *p, DoneFunc done, void *userdata);
+void processor_drop_window(Processor *p);
+bool processor_make_window(Processor *p, GError **error);
+/* The window's memory, borrowed */
+bool processor_get_memory(Processor *p, int *ret_fd, GError **error);

@@ -1,0 +1,282 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+
+/*
+ * Start and stop of a platform, step by step. Each step works on all processors at once, and its end calls the next one. The first
+ * failure ends what is under way, and then everything that was done is undone.
+ */
+
+#include "job.h"
+
+#include "bus.h"
+#include "log.h"
+#include "platform.h"
+
+static void undone(const GError *error, void *userdata) {
+        job_finish(userdata);
+}
+
+/* True when the job goes on */
+static bool step_succeeded(Job *job, const GError *error) {
+        g_autofree char *text = NULL;
+        bool canceled;
+
+        if (error)
+                job_fail(job, error);
+        if (!job->error)
+                return true;
+
+        canceled = job->error->code == HET_ERROR_CANCELED;
+        text = g_strdup_printf("%s%s", canceled ? "" : "It could not be started: ", job->error->message);
+        job_set_step(job, job->progress, "undoing what was done");
+        platform_end(job->platform, canceled ? PLATFORM_STOPPED : PLATFORM_FAILED, canceled ? "start-canceled" : "start-failed",
+                     text, undone, job);
+        return false;
+}
+
+static void noop(const GError *error, void *userdata) {
+}
+
+void start_job_abort(Job *job) {
+        g_autoptr(GPtrArray) processors = g_ptr_array_ref(job->platform->processors);
+        bool canceled = job->error->code == HET_ERROR_CANCELED;
+
+        if (job->platform->ending)
+                return;
+        if (job->dump)
+                spawn_end(job->dump);
+
+        for (guint i = 0; i < processors->len; i++) {
+                Processor *p = processors->pdata[i];
+
+                if (p->process)
+                        processor_end(p, canceled ? "start-canceled" : "start-failed", noop, NULL);
+        }
+}
+
+/* The slaves that take part now: connected, and the master too */
+static bool takes_part(Processor *slave) {
+        return slave->monitor_ready && platform_get_master(slave->platform)->monitor_ready;
+}
+
+static Processor *get_processor(Job *job, guint i) {
+        return job->platform->processors->pdata[i];
+}
+
+static guint n_processors(Job *job) {
+        return job->platform->processors->len;
+}
+
+/* --- 6: slaves with AutoBoot= --- */
+
+static void on_booted(const GError *error, void *userdata) {
+        Job *job = userdata;
+        Platform *platform = job->platform;
+        Processor *master = platform_get_master(platform);
+
+        if (!step_succeeded(job, error))
+                return;
+
+        if (master->monitor_ready)
+                platform_set_state(platform, PLATFORM_RUNNING, "master-running", "Its master runs");
+        else
+                platform_set_state(platform, PLATFORM_RUNNING, "master-absent", "Its master is to be attached");
+
+        job_set_step(job, 1.0, "done");
+        job_finish(job);
+
+        /* It may have been paused, or have panicked, meanwhile */
+        platform_processor_changed(platform, master);
+}
+
+static void boot_slaves(Job *job) {
+        Gather *gather = gather_new(on_booted, job);
+        const BootOptions options = {};
+
+        job_set_step(job, 0.9, "booting the slaves with AutoBoot=");
+        for (guint i = 1; i < n_processors(job); i++) {
+                Processor *slave = get_processor(job, i);
+
+                if (slave->config->auto_boot && takes_part(slave))
+                        processor_boot(slave, &options, gather_done, gather_add(gather));
+        }
+        gather_close(gather);
+}
+
+/* --- 5: the master's CPUs --- */
+
+static void on_master_runs(const GError *error, void *userdata) {
+        if (step_succeeded(userdata, error))
+                boot_slaves(userdata);
+}
+
+static void on_continued(const GError *error, void *userdata) {
+        Job *job = userdata;
+
+        if (step_succeeded(job, error))
+                processor_wait(platform_get_master(job->platform),
+                               PROCESSOR_STATE_MASK(PROCESSOR_RUNNING) | PROCESSOR_STATE_MASK(PROCESSOR_PAUSED),
+                               PROCESSOR_STATE_TIMEOUT_USEC, on_master_runs, job);
+}
+
+static void on_granted(const GError *error, void *userdata) {
+        Job *job = userdata;
+        Processor *master = platform_get_master(job->platform);
+
+        if (!step_succeeded(job, error))
+                return;
+
+        job_set_step(job, 0.8, "%s: starting its CPUs", master->config->name);
+        if (master->state == PROCESSOR_READY)
+                processor_call(master, "cont", NULL, NULL, 0, on_continued, job);
+        else
+                boot_slaves(job);
+}
+
+/* --- 4: memory --- */
+
+static void on_grants_answered(const GError *error, void *userdata) {
+        Job *job = userdata;
+        Gather *gather;
+
+        if (!step_succeeded(job, error))
+                return;
+
+        /* QEMU says so by an event, which came before the answer, or comes right after it */
+        gather = gather_new(on_granted, job);
+        for (guint i = 1; i < n_processors(job); i++)
+                if (takes_part(get_processor(job, i)))
+                        processor_wait(get_processor(job, i), PROCESSOR_STATES_CONNECTED & ~PROCESSOR_STATE_MASK(PROCESSOR_WAITING),
+                                       PROCESSOR_STATE_TIMEOUT_USEC, gather_done, gather_add(gather));
+        gather_close(gather);
+}
+
+static void on_joined(const GError *error, void *userdata) {
+        Job *job = userdata;
+        Gather *gather;
+
+        if (!step_succeeded(job, error))
+                return;
+
+        job_set_step(job, 0.7, "granting the windows");
+        gather = gather_new(on_grants_answered, job);
+        for (guint i = 1; i < n_processors(job); i++)
+                if (takes_part(get_processor(job, i)))
+                        processor_grant(get_processor(job, i), gather_done, gather_add(gather));
+        gather_close(gather);
+}
+
+/* --- 3: couples --- */
+
+static void on_processes_ready(const GError *error, void *userdata) {
+        Job *job = userdata;
+        Gather *gather;
+
+        if (!step_succeeded(job, error))
+                return;
+
+        job_set_step(job, 0.5, "making the couples and windows");
+        gather = gather_new(on_joined, job);
+        for (guint i = 1; i < n_processors(job); i++)
+                if (takes_part(get_processor(job, i)))
+                        platform_join(get_processor(job, i), gather_done, gather_add(gather));
+        gather_close(gather);
+}
+
+/* --- 2: processes --- */
+
+static void on_tree_made(const GError *error, void *userdata) {
+        Job *job = userdata;
+        g_autoptr(GError) local = NULL;
+        Gather *gather;
+
+        if (!step_succeeded(job, error))
+                return;
+
+        job_set_step(job, 0.2, "starting the QEMU processes");
+        gather = gather_new(on_processes_ready, job);
+        for (guint i = 0; i < n_processors(job) && !local; i++) {
+                Processor *p = get_processor(job, i);
+
+                processor_drop_window(p);       /* kept after a crash */
+                if (p->config->start != PROCESSOR_START_HETD)
+                        continue;
+                if (processor_start(p, processor_is_master(p) ? job->device_tree : NULL, &local))
+                        processor_wait(p, PROCESSOR_STATES_CONNECTED, PROCESSOR_START_TIMEOUT_USEC, gather_done, gather_add(gather));
+                else
+                        job_fail(job, local);
+        }
+        gather_close(gather);
+}
+
+/* --- 1: the master's device tree --- */
+
+void start_job_begin(Job *job) {
+        platform_set_state(job->platform, PLATFORM_STARTING, "start", "It is being started");
+
+        if (job->error)
+                on_tree_made(job->error, job);
+        else if (master_tree_is_needed(job->platform)) {
+                job_set_step(job, 0.1, "%s: making its device tree", platform_get_master(job->platform)->config->name);
+                master_tree_make(job, on_tree_made, job);
+        } else
+                on_tree_made(NULL, job);
+}
+
+/* What can be known before anything is started */
+static bool check_start(Platform *platform, GError **error) {
+        if (platform->manager->ending) {
+                g_set_error(error, HET_ERROR, HET_ERROR_WRONG_STATE, "hetd is about to exit");
+                return false;
+        }
+
+        if (!platform_is_idle(platform)) {
+                g_set_error(error, HET_ERROR, HET_ERROR_WRONG_STATE, "%s is %s: only a platform that is not started can be started",
+                            platform->config->name, platform_state_to_string(platform->state));
+                return false;
+        }
+
+        for (guint i = 0; i < platform->config->processors->len; i++) {
+                const ProcessorConfig *config = platform->config->processors->pdata[i];
+                g_autofree char *qemu = NULL;
+
+                if (config->start == PROCESSOR_START_HETD && !manager_find_qemu(platform->manager, config, &qemu, error))
+                        return false;
+        }
+
+        return platform_make_directory(platform, error);
+}
+
+bool platform_start(Platform *platform, Job **ret, GError **error) {
+        return check_start(platform, error) && job_new(platform, JOB_START, start_job_begin, ret, error);
+}
+
+/* --- stop --- */
+
+static void on_ended(const GError *error, void *userdata) {
+        Job *job = userdata;
+
+        job_set_step(job, 1.0, "done");
+        job_finish(job);
+}
+
+static void stop_job_begin(Job *job) {
+        /* Its master may have ended meanwhile */
+        if (job->platform->ending || !platform_is_active(job->platform)) {
+                on_ended(NULL, job);
+                return;
+        }
+
+        job_set_step(job, 0.1, "ending the QEMU processes");
+        platform_end(job->platform, PLATFORM_STOPPED, "platform-stop", "It was stopped as asked", on_ended, job);
+}
+
+bool platform_stop(Platform *platform, Job **ret, GError **error) {
+        if (!platform_is_active(platform) || platform->job) {
+                g_set_error(error, HET_ERROR, HET_ERROR_WRONG_STATE, "%s is %s%s: only a platform that was started can be stopped",
+                            platform->config->name, platform_state_to_string(platform->state),
+                            platform->job ? " and a job works on it" : "");
+                return false;
+        }
+
+        return job_new(platform, JOB_STOP, stop_job_begin, ret, error);
+}
