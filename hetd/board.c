@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
 /*
- * What hetd knows of QEMU's boards. A board that is missing here cannot be described in a platform file: hetd would not know where
- * its memory is and which address and interrupt are free for the IDM. Called by platform-file.c and command-line.c.
+ * What hetd knows of QEMU's boards. A board that is missing here cannot be described in a platform file: hetd would not
+ * know where its memory is and which address and interrupt are free for the IDM. Called by platform-file.c and
+ * command-line.c.
  */
 
 #include <string.h>
@@ -12,14 +13,14 @@
 #define GIB (1ULL << 30)
 
 /*
- * The default memory map of Armv7-M and Armv8-M: code can be executed from the two "RAM" ranges; what is below belongs to the
- * board (flash, SRAM, peripherals), what is above is for devices and never executable.
+ * The default memory map of Armv7-M and Armv8-M: code can be executed from the two "RAM" ranges; what is below belongs
+ * to the board (flash, SRAM, peripherals), what is above is for devices and never executable.
  */
 #define M_PROFILE_BUS .m_profile = true, .bus_first = 0x60000000, .bus_last = 0x9fffffff
 
 /*
- * The three MPS2 images with CMSDK peripherals: 0x50000000 is far above the peripherals and their bit-band alias (which ends at
- * 0x43ffffff), and of the 32 inputs of the NVIC the highest in use is 24.
+ * The three MPS2 images with CMSDK peripherals: 0x50000000 is far above the peripherals and their bit-band alias (which
+ * ends at 0x43ffffff), and of the 32 inputs of the NVIC the highest in use is 24.
  */
 #define MPS2 \
         .target = "arm", .ram_size = 16 << 20, .max_cpus = 1, .idm_address = 0x50000000, .idm_irq = 31, M_PROFILE_BUS
@@ -51,7 +52,8 @@ const Board *board_find(const char *machine) {
         for (size_t i = 0; i < G_N_ELEMENTS(boards); i++) {
                 size_t length = strlen(boards[i].machine);
 
-                if (strncmp(machine, boards[i].machine, length) == 0 && (machine[length] == '\0' || is_version(machine + length)))
+                if (strncmp(machine, boards[i].machine, length) == 0 &&
+                    (machine[length] == '\0' || is_version(machine + length)))
                         return &boards[i];
         }
 

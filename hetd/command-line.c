@@ -41,7 +41,8 @@ static char *quote(const char *value) {
         return g_string_free(g_steal_pointer(&quoted), FALSE);
 }
 
-static void add_common(GPtrArray *argv, const PlatformConfig *platform, const ProcessorConfig *c, const CommandLinePaths *paths) {
+static void add_common(GPtrArray *argv, const PlatformConfig *platform, const ProcessorConfig *c,
+                       const CommandLinePaths *paths) {
         g_autofree char *socket = quote(paths->console_socket), *log = quote(paths->console_log);
 
         add_option(argv, "-name", "%s/%s,process=het-%s,debug-threads=on", platform->name, c->name, c->name);
@@ -51,13 +52,15 @@ static void add_common(GPtrArray *argv, const PlatformConfig *platform, const Pr
         add_option(argv, "-sandbox", "%s", SANDBOX);
         add_option(argv, "-chardev", "socket,id=qmp,fd=0,server=on,wait=off");
         add_option(argv, "-mon", "chardev=qmp,mode=control");
-        add_option(argv, "-chardev", "socket,id=console,path=%s,server=on,wait=off,logfile=%s,logappend=on", socket, log);
+        add_option(argv, "-chardev", "socket,id=console,path=%s,server=on,wait=off,logfile=%s,logappend=on", socket,
+                   log);
         add_option(argv, "-serial", "chardev:console");
 }
 
 static void add_machine(GPtrArray *argv, const ProcessorConfig *c) {
         if (c->role == PROCESSOR_SLAVE) {
-                add_option(argv, "-object", "memory-backend-shared,id=%s,size=%" PRIu64, COMMAND_LINE_MEMORY_ID, c->memory);
+                add_option(argv, "-object", "memory-backend-shared,id=%s,size=%" PRIu64, COMMAND_LINE_MEMORY_ID,
+                           c->memory);
                 add_option(argv, "-machine", "%s,slave=on,memory-backend=%s", c->machine, COMMAND_LINE_MEMORY_ID);
         } else
                 add_option(argv, "-machine", "%s", c->machine);
@@ -70,8 +73,8 @@ static void add_machine(GPtrArray *argv, const ProcessorConfig *c) {
         if (c->board->platform_bus)
                 add_option(argv, "-device", "%s,id=idm", IDM_DEVICE);
         else
-                add_option(argv, "-device", "%s,id=idm,addr=0x%" PRIx64 ",irq=%u", IDM_DEVICE_FLAT, c->board->idm_address,
-                           c->board->idm_irq);
+                add_option(argv, "-device", "%s,id=idm,addr=0x%" PRIx64 ",irq=%u", IDM_DEVICE_FLAT,
+                           c->board->idm_address, c->board->idm_irq);
 }
 
 /* A slave's memory is not there yet: hetd loads it later */
@@ -95,7 +98,8 @@ static void add_boot(GPtrArray *argv, const ProcessorConfig *c, const CommandLin
                 add_option(argv, "-dtb", "%s", device_tree);
 }
 
-char **command_line_build(const PlatformConfig *platform, const ProcessorConfig *processor, const CommandLinePaths *paths) {
+char **command_line_build(const PlatformConfig *platform, const ProcessorConfig *processor,
+                          const CommandLinePaths *paths) {
         g_autoptr(GPtrArray) argv = g_ptr_array_new_with_free_func(g_free);
 
         add(argv, paths->qemu);

@@ -52,7 +52,8 @@ bool couple_new(uint32_t id, Couple **ret, GError **error) {
         g_autoptr(Couple) c = NULL;
 
         if (id == 0 || id > HET_ID_MAX) {
-                g_set_error(error, HET_ERROR, HET_ERROR_INVALID_ARGUMENT, "Slaves have the numbers 1 to %u, not %u", HET_ID_MAX, id);
+                g_set_error(error, HET_ERROR, HET_ERROR_INVALID_ARGUMENT, "Slaves have the numbers 1 to %u, not %u",
+                            HET_ID_MAX, id);
                 return false;
         }
 
@@ -103,9 +104,9 @@ static void drain(int fd) {
 }
 
 /*
- * A side's process is gone. Interrupts that were on their way to it are lost, and must not reach the process that comes after
- * it. The eventfds are drained before the word is taken: who sends in between finds the word empty and writes an eventfd again,
- * so that no wake-up is missing, at worst one is too many.
+ * A side's process is gone. Interrupts that were on their way to it are lost, and must not reach the process that comes
+ * after it. The eventfds are drained before the word is taken: who sends in between finds the word empty and writes an
+ * eventfd again, so that no wake-up is missing, at worst one is too many.
  */
 static void mend_side(HetPageSide *side, int rx, int rx_halt, uint32_t state) {
         drain(rx);

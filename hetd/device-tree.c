@@ -95,7 +95,8 @@ static void set_reg(Tree *t, int parent, int node, uint64_t address, uint64_t si
 
 /* --- nodes --- */
 
-/* QEMU makes one for a device on its platform bus, with what the board chose; only where it did not, the board's numbers are used */
+/* QEMU makes one for a device on its platform bus, with what the board chose; only where it did not, the board's
+ * numbers are used */
 static int idm_node(Tree *t, const Board *board) {
         const uint32_t interrupt[] = { GIC_SPI, board->idm_irq, IRQ_LEVEL_HIGH };
         g_autofree char *name = NULL;
@@ -178,7 +179,8 @@ static void remove_memory(Tree *t) {
         }
 }
 
-/* A slave sees its window at two addresses; Linux gets the one that the master knows, so that what they tell each other fits */
+/* A slave sees its window at two addresses; Linux gets the one that the master knows, so that what they tell each other
+ * fits */
 static void set_memory(Tree *t, const ProcessorConfig *slave) {
         g_autofree char *name = g_strdup_printf("memory@%" PRIx64, slave->window_address);
         int node;
@@ -192,23 +194,26 @@ static void set_memory(Tree *t, const ProcessorConfig *slave) {
 /* --- blobs --- */
 
 static bool fail(const ProcessorConfig *c, int r, GError **error) {
-        g_set_error(error, HET_ERROR, HET_ERROR_INVALID_ARGUMENT, "Cannot make the device tree of %s from the one of %s: %s", c->name,
-                    c->board->machine, fdt_strerror(r));
+        g_set_error(error, HET_ERROR, HET_ERROR_INVALID_ARGUMENT,
+                    "Cannot make the device tree of %s from the one of %s: %s", c->name, c->board->machine,
+                    fdt_strerror(r));
         return false;
 }
 
 /* A copy of base with room to grow; base may be shorter than it says, or no device tree at all */
-static bool tree_open(Tree *t, const ProcessorConfig *c, const void *base, size_t base_size, size_t room, GError **error) {
+static bool tree_open(Tree *t, const ProcessorConfig *c, const void *base, size_t base_size, size_t room,
+                      GError **error) {
         size_t size = base_size + room;
 
         if (!c->board->device_tree) {
-                g_set_error(error, HET_ERROR, HET_ERROR_NOT_SUPPORTED, "%s (%s) has no device tree", c->name, c->board->machine);
+                g_set_error(error, HET_ERROR, HET_ERROR_NOT_SUPPORTED, "%s (%s) has no device tree", c->name,
+                            c->board->machine);
                 return false;
         }
 
         if (base_size > DEVICE_TREE_SIZE_MAX) {
-                g_set_error(error, HET_ERROR, HET_ERROR_INVALID_ARGUMENT, "The device tree of %s is larger than %u bytes", c->name,
-                            DEVICE_TREE_SIZE_MAX);
+                g_set_error(error, HET_ERROR, HET_ERROR_INVALID_ARGUMENT,
+                            "The device tree of %s is larger than %u bytes", c->name, DEVICE_TREE_SIZE_MAX);
                 return false;
         }
 
@@ -254,8 +259,8 @@ bool device_tree_make_master(const PlatformConfig *platform, const void *base, s
         return ok;
 }
 
-bool device_tree_make_slave(const PlatformConfig *platform, const ProcessorConfig *slave, const void *base, size_t base_size,
-                            void **ret, size_t *ret_size, GError **error) {
+bool device_tree_make_slave(const PlatformConfig *platform, const ProcessorConfig *slave, const void *base,
+                            size_t base_size, void **ret, size_t *ret_size, GError **error) {
         size_t room = ROOM_FIXED + (slave->command_line ? strlen(slave->command_line) : 0);
         Tree t = { 0 };
         bool ok;

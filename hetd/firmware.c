@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
 /*
- * Firmware images. The file is hostile input, and may change while it is read: headers are read once and kept, the data goes from
- * file to window by read and write, so that no length in it can lead out of a buffer. Called by the objects of a platform.
+ * Firmware images. The file is hostile input, and may change while it is read: headers are read once and kept, the data
+ * goes from file to window by read and write, so that no length in it can lead out of a buffer. Called by the objects
+ * of a platform.
  */
 
 #include "firmware.h"
@@ -72,20 +73,24 @@ static bool window_find(const FirmwareWindow *window, uint64_t address, uint64_t
         return false;
 }
 
-static bool fail_outside(const Image *image, const FirmwareWindow *window, GError **error, const char *what, uint64_t address) {
-        return fail(image, error, "%s (0x%" PRIx64 ") is not inside the window: 0x%" PRIx64 "–0x%" PRIx64 " on the bus, 0x%" PRIx64
-                    "–0x%" PRIx64 " as the slave's own memory", what, address, window->bus_address,
-                    window->bus_address + (window->size - 1), window->ram_base, window->ram_base + (window->size - 1));
+static bool fail_outside(const Image *image, const FirmwareWindow *window, GError **error, const char *what,
+                         uint64_t address) {
+        return fail(image, error,
+                    "%s (0x%" PRIx64 ") is not inside the window: 0x%" PRIx64 "–0x%" PRIx64 " on the bus, 0x%" PRIx64
+                    "–0x%" PRIx64 " as the slave's own memory",
+                    what, address, window->bus_address, window->bus_address + (window->size - 1), window->ram_base,
+                    window->ram_base + (window->size - 1));
 }
 
 static bool check_header(const Image *image, const GElf_Ehdr *header, bool vector_table, GError **error) {
         if (header->e_ident[EI_DATA] != ELFDATA2LSB)
                 return fail(image, error, "is not little-endian");
         if (header->e_type != ET_EXEC)
-                return fail(image, error, "is not an executable (ELF type %u); link it to fixed addresses", header->e_type);
+                return fail(image, error, "is not an executable (ELF type %u); link it to fixed addresses",
+                            header->e_type);
         if (header->e_machine != EM_ARM && header->e_machine != EM_AARCH64)
-                return fail(image, error, "is for ELF machine %u, not for Arm (%u) or AArch64 (%u)", header->e_machine, EM_ARM,
-                            EM_AARCH64);
+                return fail(image, error, "is for ELF machine %u, not for Arm (%u) or AArch64 (%u)", header->e_machine,
+                            EM_ARM, EM_AARCH64);
         if (header->e_ident[EI_CLASS] != (header->e_machine == EM_ARM ? ELFCLASS32 : ELFCLASS64))
                 return fail(image, error, "has the wrong ELF class for its machine");
         if (vector_table && header->e_machine != EM_ARM)
@@ -96,7 +101,8 @@ static bool check_header(const Image *image, const GElf_Ehdr *header, bool vecto
 
 static bool check_segment(const Image *image, const FirmwareWindow *window, Segment *s, GError **error) {
         if (s->file_size > s->memory_size)
-                return fail(image, error, "segment %u has more bytes in the file (0x%" PRIx64 ") than in memory (0x%" PRIx64 ")",
+                return fail(image, error,
+                            "segment %u has more bytes in the file (0x%" PRIx64 ") than in memory (0x%" PRIx64 ")",
                             s->number, s->file_size, s->memory_size);
         if (s->file_size > 0 && (s->file_offset > image->file_size || s->file_size > image->file_size - s->file_offset))
                 return fail(image, error, "segment %u ends beyond the file; it was cut off", s->number);
@@ -158,7 +164,9 @@ static bool check_entry(Image *image, const FirmwareWindow *window, bool vector_
                         image->entry = MIN(image->entry, image->segments[i].address);
 
                 if (image->entry % VECTOR_TABLE_ALIGNMENT != 0)
-                        return fail(image, error, "the vector table, at its lowest address (0x%" PRIx64 "), is not aligned to %u bytes",
+                        return fail(image, error,
+                                    "the vector table, at its lowest address (0x%" PRIx64 "), "
+                                    "is not aligned to %u bytes",
                                     image->entry, VECTOR_TABLE_ALIGNMENT);
                 return true;
         }
@@ -227,7 +235,8 @@ static int copy_segment(const Image *image, const Segment *s, const FirmwareWind
         uint64_t to = window->offset + s->window_offset;
 
         for (uint64_t done = 0; done < s->file_size;) {
-                ssize_t n = pread(image->fd, buffer, MIN(s->file_size - done, COPY_SIZE), (off_t) (s->file_offset + done));
+                ssize_t n = pread(image->fd, buffer, MIN(s->file_size - done, COPY_SIZE),
+                                  (off_t) (s->file_offset + done));
                 int r;
 
                 if (n < 0 && errno == EINTR)
@@ -258,7 +267,8 @@ static bool open_image(Image *image, GError **error) {
         return true;
 }
 
-bool firmware_load(const char *path, const FirmwareWindow *window, bool vector_table, uint64_t *ret_entry, GError **error) {
+bool firmware_load(const char *path, const FirmwareWindow *window, bool vector_table, uint64_t *ret_entry,
+                   GError **error) {
         g_autofree uint8_t *buffer = NULL;
         Image image = { .path = path, .fd = -EBADF };
         bool ok;

@@ -102,7 +102,8 @@ static void read_group(Reader *r, char *text, unsigned line) {
         r->skip = true;
 
         if (text[length - 1] != ']') {
-                complain(r, line, NULL, "'%s' has no closing bracket; a group is written [Platform] or [Processor NAME]", text);
+                complain(r, line, NULL,
+                         "'%s' has no closing bracket; a group is written [Platform] or [Processor NAME]", text);
                 return;
         }
 
@@ -190,7 +191,8 @@ GPtrArray *key_file_parse(const char *text, size_t size, KeyFileErrorHandler han
 
         /* A NUL byte is invalid here as well */
         if (!g_utf8_validate(text, (gssize) size, &invalid)) {
-                complain(&r, count_lines(text, invalid), NULL, "has a byte (0x%02x) that is not UTF-8 text", (unsigned char) *invalid);
+                complain(&r, count_lines(text, invalid), NULL, "has a byte (0x%02x) that is not UTF-8 text",
+                         (unsigned char) *invalid);
                 return g_steal_pointer(&groups);
         }
 

@@ -2,8 +2,9 @@
 #pragma once
 
 /*
- * The syntax of platform files: groups of Key=value lines, as in systemd's units. GLib's parser does not tell the line of a key, and
- * merges what is there twice; here every entry has its line, and a second group or key of the same name is an error.
+ * The syntax of platform files: groups of Key=value lines, as in systemd's units. GLib's parser does not tell the line
+ * of a key, and merges what is there twice; here every entry has its line, and a second group or key of the same name
+ * is an error.
  */
 
 #include <glib.h>
@@ -21,7 +22,8 @@ typedef struct KeyFileGroup {
 } KeyFileGroup;
 
 /* group and key may be NULL. Called once for each error, in the order of the file. */
-typedef void (*KeyFileErrorHandler)(void *userdata, unsigned line, const char *group, const char *key, const char *message);
+typedef void (*KeyFileErrorHandler)(void *userdata, unsigned line, const char *group, const char *key,
+                                    const char *message);
 
 /* Returns an array of KeyFileGroup*, with all that could be read */
 GPtrArray *key_file_parse(const char *text, size_t size, KeyFileErrorHandler handler, void *userdata);

@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
 /*
- * ExtraArguments= and the options behind Machine= go to QEMU as they are. What would take away what hetd relies on (its monitor,
- * the slave's memory, the time at which a guest starts) is refused here, where the file and line can still be told. This protects
- * from mistakes, not from ill will: who may write a platform file may run QEMU as he likes. Called by platform-check.c.
+ * ExtraArguments= and the options behind Machine= go to QEMU as they are. What would take away what hetd relies on (its
+ * monitor, the slave's memory, the time at which a guest starts) is refused here, where the file and line can still be
+ * told. This protects from mistakes, not from ill will: who may write a platform file may run QEMU as he likes. Called
+ * by platform-check.c.
  */
 
 #include <string.h>
@@ -89,7 +90,8 @@ static bool has_part(const char *value, const char *word) {
 /* Anything that would read QEMU's standard input, where the monitor's socket is */
 static bool uses_standard_input(const char *value) {
         return has_part(value, "stdio") || has_part(value, "mon:stdio") || has_part(value, "chardev:stdio") ||
-                has_part(value, "fd=0") || has_part(value, "path=0") || has_part(value, "/dev/stdin") || has_part(value, "path=/dev/stdin");
+                has_part(value, "fd=0") || has_part(value, "path=0") || has_part(value, "/dev/stdin") ||
+                has_part(value, "path=/dev/stdin");
 }
 
 static const char *value_problem(const char *option, const char *value, const ProcessorConfig *config) {
@@ -99,21 +101,25 @@ static const char *value_problem(const char *option, const char *value, const Pr
         if (strcmp(option, "mon") == 0 || strcmp(option, "qmp") == 0 || strcmp(option, "qmp-pretty") == 0 ||
             strcmp(option, "monitor") == 0 || strcmp(option, "serial") == 0)
                 if (has_part(value, "qmp") || has_part(value, "chardev=qmp") || has_part(value, "chardev:qmp") ||
-                    has_part(value, "console") || has_part(value, "chardev=console") || has_part(value, "chardev:console"))
+                    has_part(value, "console") || has_part(value, "chardev=console") ||
+                    has_part(value, "chardev:console"))
                         return "the character devices qmp and console are hetd's; add one of your own with -chardev";
 
         if (strcmp(option, "chardev") == 0 && (has_part(value, "id=qmp") || has_part(value, "id=console")))
                 return "the ids qmp and console are hetd's; choose another";
 
-        if (strcmp(option, "object") == 0 && (has_part(value, "id=" COMMAND_LINE_MEMORY_ID) || has_part(value, "memory-backend-shared") ||
-                                              has_part(value, "qom-type=memory-backend-shared")))
+        if (strcmp(option, "object") == 0 &&
+            (has_part(value, "id=" COMMAND_LINE_MEMORY_ID) || has_part(value, "memory-backend-shared") ||
+             has_part(value, "qom-type=memory-backend-shared")))
                 return "the memory that is shared is hetd's (Memory=, Window=)";
 
-        if (strcmp(option, "device") == 0 && (has_part(value, "idm_ipi") || has_part(value, "driver=idm_ipi") ||
-                                              has_part(value, "idm_ipi-flat") || has_part(value, "driver=idm_ipi-flat")))
+        if (strcmp(option, "device") == 0 &&
+            (has_part(value, "idm_ipi") || has_part(value, "driver=idm_ipi") || has_part(value, "idm_ipi-flat") ||
+             has_part(value, "driver=idm_ipi-flat")))
                 return "hetd adds the IDM itself";
 
-        if (strcmp(option, "device") == 0 && config->role == PROCESSOR_SLAVE && (has_part(value, "loader") || has_part(value, "driver=loader")))
+        if (strcmp(option, "device") == 0 && config->role == PROCESSOR_SLAVE &&
+            (has_part(value, "loader") || has_part(value, "driver=loader")))
                 return "a slave's memory is not there when QEMU starts; use Firmware=";
 
         if (strcmp(option, "accel") == 0 && (has_part(value, "thread=single") || has_part(value, "one-insn-per-tb=on")))
@@ -148,7 +154,8 @@ char *extra_arguments_problem(char *const *arguments, const ProcessorConfig *con
                 if (!instead && arguments[1])
                         instead = value_problem(option, arguments[1], config);
                 if (instead)
-                        return g_strdup_printf("%s%s%s is not possible here: %s", *arguments, arguments[1] && arguments[1][0] != '-' ? " " : "",
+                        return g_strdup_printf("%s%s%s is not possible here: %s", *arguments,
+                                               arguments[1] && arguments[1][0] != '-' ? " " : "",
                                                arguments[1] && arguments[1][0] != '-' ? arguments[1] : "", instead);
         }
 
@@ -165,10 +172,12 @@ char *machine_options_problem(const char *options) {
                 size_t length = strcspn(part, "=.");
 
                 if (length == 0)
-                        return g_strdup_printf("there is an option without a name; write it like Machine=virt,highmem=off");
+                        return g_strdup_printf("there is an option without a name; write it like "
+                                               "Machine=virt,highmem=off");
 
                 for (size_t j = 0; j < G_N_ELEMENTS(refused_machine_options); j++)
-                        if (strncmp(part, refused_machine_options[j].name, length) == 0 && refused_machine_options[j].name[length] == '\0')
+                        if (strncmp(part, refused_machine_options[j].name, length) == 0 &&
+                            refused_machine_options[j].name[length] == '\0')
                                 return g_strdup_printf("the option '%s' is not possible here: %s", part,
                                                        refused_machine_options[j].instead);
         }

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
 /*
- * What must fit together in a platform file, and the defaults. Each check keeps away from keys that were reported already, so that
- * one mistake is one error. Called by platform-file.c once all keys were read.
+ * What must fit together in a platform file, and the defaults. Each check keeps away from keys that were reported
+ * already, so that one mistake is one error. Called by platform-file.c once all keys were read.
  */
 
 #include <inttypes.h>
@@ -41,7 +41,8 @@ static uint64_t last_of(uint64_t address, uint64_t size) {
 
 /* --- which keys belong together --- */
 
-static void refuse_keys(PlatformParser *p, ParsedProcessor *pp, const ProcessorKey *keys, size_t n, const char *reason) {
+static void refuse_keys(PlatformParser *p, ParsedProcessor *pp, const ProcessorKey *keys, size_t n,
+                        const char *reason) {
         for (size_t i = 0; i < n; i++)
                 if (is_good(pp, keys[i]))
                         platform_parser_key_error(p, pp, keys[i], "%s", reason);
@@ -62,12 +63,15 @@ static void check_role(PlatformParser *p, ParsedProcessor *pp) {
         }
 
         if (is_slave(pp) && is_good(pp, KEY_MEMORY))
-                platform_parser_key_error(p, pp, KEY_MEMORY, "is for the master only; a slave's memory is its window (Window=SIZE@ADDRESS)");
+                platform_parser_key_error(p, pp, KEY_MEMORY,
+                                          "is for the master only; a slave's memory is its window "
+                                          "(Window=SIZE@ADDRESS)");
 }
 
 static void check_start(PlatformParser *p, ParsedProcessor *pp) {
         static const ProcessorKey of_process[] = { KEY_QEMU, KEY_EXTRA_ARGUMENTS };
-        static const ProcessorKey of_master[] = { KEY_FIRMWARE, KEY_KERNEL, KEY_INITRD, KEY_COMMAND_LINE, KEY_DEVICE_TREE };
+        static const ProcessorKey of_master[] = { KEY_FIRMWARE, KEY_KERNEL, KEY_INITRD, KEY_COMMAND_LINE,
+                                                  KEY_DEVICE_TREE };
         static const char reason[] = "has no effect with Start=external: who starts that QEMU chooses it; remove it";
 
         if (!is_good(pp, KEY_START) || pp->config->start != PROCESSOR_START_EXTERNAL)
@@ -80,22 +84,35 @@ static void check_start(PlatformParser *p, ParsedProcessor *pp) {
 
 static void check_boot_files(PlatformParser *p, ParsedProcessor *pp) {
         static const ProcessorKey of_kernel[] = { KEY_INITRD, KEY_COMMAND_LINE };
+        static const ProcessorKey of_linux[] = { KEY_COMMAND_LINE, KEY_DEVICE_TREE };
+        static const ProcessorKey of_master[] = { KEY_KERNEL, KEY_INITRD };
         const Board *board = pp->config->board;
 
-        if (is_good(pp, KEY_FIRMWARE) && is_good(pp, KEY_KERNEL))
-                platform_parser_key_error(p, pp, KEY_KERNEL, "there is Firmware= already (line %u); choose one", pp->keys[KEY_FIRMWARE].line);
+        if (is_good(pp, KEY_FIRMWARE) && is_good(pp, KEY_KERNEL) && is_master(pp))
+                platform_parser_key_error(p, pp, KEY_KERNEL, "there is Firmware= already (line %u); choose one",
+                                          pp->keys[KEY_FIRMWARE].line);
+        if (is_master(pp) && is_absent(pp, KEY_KERNEL))
+                refuse_keys(p, pp, of_kernel, G_N_ELEMENTS(of_kernel),
+                            "is for a Linux kernel; add Kernel=, or remove it");
 
-        if (is_absent(pp, KEY_KERNEL)) {
-                refuse_keys(p, pp, of_kernel, G_N_ELEMENTS(of_kernel), "is for a Linux kernel; add Kernel=, or remove it");
-                if (is_slave(pp) && is_good(pp, KEY_DEVICE_TREE))
-                        platform_parser_key_error(p, pp, KEY_DEVICE_TREE, "is for a Linux kernel; add Kernel=, or remove it");
-        }
+        if (is_slave(pp))
+                refuse_keys(p, pp, of_master, G_N_ELEMENTS(of_master),
+                            "is for the master only; a slave boots the ELF file of Firmware=, "
+                            "or what the master's guest has written into the window");
+        if (is_slave(pp) && pp->keys[KEY_PROTOCOL].state != KEY_BAD && pp->config->protocol != BOOT_PROTOCOL_LINUX)
+                refuse_keys(p, pp, of_linux, G_N_ELEMENTS(of_linux),
+                            "is for a slave that boots Linux; add Protocol=linux, or remove it");
+        if (is_slave(pp) && is_good(pp, KEY_ARGUMENT) && is_good(pp, KEY_PROTOCOL) &&
+            pp->config->protocol == BOOT_PROTOCOL_LINUX)
+                platform_parser_key_error(p, pp, KEY_ARGUMENT,
+                                          "Linux gets the address of its device tree there; remove it");
 
         if (!is_good(pp, KEY_MACHINE) || board->device_tree)
                 return;
 
         if (is_good(pp, KEY_KERNEL))
-                platform_parser_key_error(p, pp, KEY_KERNEL, "%s cannot run Linux with a device tree; use Firmware=", board->machine);
+                platform_parser_key_error(p, pp, KEY_KERNEL,
+                                          "%s cannot run Linux with a device tree; use Firmware=", board->machine);
         if (is_good(pp, KEY_DEVICE_TREE))
                 platform_parser_key_error(p, pp, KEY_DEVICE_TREE, "%s has no device tree; remove it", board->machine);
 }
@@ -115,13 +132,15 @@ static void check_machine(PlatformParser *p, ParsedProcessor *pp) {
                 return;
 
         if (is_absent(pp, KEY_CPU) && !board->default_cpu)
-                platform_parser_key_error(p, pp, KEY_CPU, "is missing; %s has a choice, write for example CPU=cortex-a15", board->machine);
+                platform_parser_key_error(p, pp, KEY_CPU,
+                                          "is missing; %s has a choice, write for example CPU=cortex-a15",
+                                          board->machine);
         else if (is_good(pp, KEY_CPU) && board->default_cpu) {
                 g_autofree char *model = g_strndup(c->cpu, strcspn(c->cpu, ","));
 
                 if (strcmp(model, board->default_cpu) != 0)
-                        platform_parser_key_error(p, pp, KEY_CPU, "%s has no %s; write CPU=%s, or remove it", board->machine, model,
-                                                  board->default_cpu);
+                        platform_parser_key_error(p, pp, KEY_CPU, "%s has no %s; write CPU=%s, or remove it",
+                                                  board->machine, model, board->default_cpu);
         }
 
         if (is_good(pp, KEY_CPUS) && c->cpus > board->max_cpus && !strstr(c->machine, ",gic-version="))
@@ -144,8 +163,8 @@ static bool check_size(PlatformParser *p, ParsedProcessor *pp, ProcessorKey key,
         format_size(size, have);
         if (board && board->ram_size != 0 && size != board->ram_size) {
                 format_size(board->ram_size, want);
-                platform_parser_key_error(p, pp, key, "%s has exactly %s of memory, not %s; write %s=%s%s", board->machine, want, have,
-                                          processor_key_name(key), want, rest);
+                platform_parser_key_error(p, pp, key, "%s has exactly %s of memory, not %s; write %s=%s%s",
+                                          board->machine, want, have, processor_key_name(key), want, rest);
                 return false;
         }
 
@@ -156,8 +175,8 @@ static bool check_size(PlatformParser *p, ParsedProcessor *pp, ProcessorKey key,
 
         if (size % ALIGNMENT != 0) {
                 format_size((size / ALIGNMENT + 1) * ALIGNMENT, want);
-                platform_parser_key_error(p, pp, key, "the size %s is not a multiple of 64K; write %s=%s%s", have, processor_key_name(key),
-                                          want, rest);
+                platform_parser_key_error(p, pp, key, "the size %s is not a multiple of 64K; write %s=%s%s", have,
+                                          processor_key_name(key), want, rest);
                 return false;
         }
 
@@ -175,7 +194,9 @@ static void check_memory(PlatformParser *p, ParsedProcessor *pp) {
         else if (is_absent(pp, KEY_MEMORY) && is_good(pp, KEY_MACHINE)) {
                 pp->config->memory = board->ram_size;
                 if (board->ram_size == 0)
-                        platform_parser_key_error(p, pp, KEY_MEMORY, "is missing; the windows are parts of it, write for example Memory=1G");
+                        platform_parser_key_error(p, pp, KEY_MEMORY,
+                                                  "is missing; the windows are parts of it, write for example "
+                                                  "Memory=1G");
         }
 }
 
@@ -210,7 +231,8 @@ static const ParsedProcessor *find_overlap(PlatformParser *p, const ParsedProces
                 const ParsedProcessor *other = g_ptr_array_index(p->processors, i);
 
                 if (other != pp && is_slave(other) && is_good(other, KEY_WINDOW) &&
-                    window_overlaps(address, pp->config->window_size, other->config->window_address, other->config->window_size))
+                    window_overlaps(address, pp->config->window_size, other->config->window_address,
+                                    other->config->window_size))
                         return other;
         }
 
@@ -250,7 +272,8 @@ static bool find_place(PlatformParser *p, const ParsedProcessor *master, const P
 static void window_error(PlatformParser *p, const ParsedProcessor *master, ParsedProcessor *pp, const char *format, ...)
         G_GNUC_PRINTF(4, 5);
 
-static void window_error(PlatformParser *p, const ParsedProcessor *master, ParsedProcessor *pp, const char *format, ...) {
+static void window_error(PlatformParser *p, const ParsedProcessor *master, ParsedProcessor *pp, const char *format,
+                         ...) {
         g_autofree char *what = NULL;
         char size[FORMAT_SIZE_MAX];
         uint64_t place;
@@ -262,10 +285,13 @@ static void window_error(PlatformParser *p, const ParsedProcessor *master, Parse
 
         format_size(pp->config->window_size, size);
         if (find_place(p, master, pp, &place))
-                platform_parser_key_error(p, pp, KEY_WINDOW, "%s; there is room at Window=%s@0x%" PRIx64, what, size, place);
+                platform_parser_key_error(p, pp, KEY_WINDOW, "%s; there is room at Window=%s@0x%" PRIx64, what, size,
+                                          place);
         else
-                platform_parser_key_error(p, pp, KEY_WINDOW, "%s; there is no room for %s, give the master more memory or make windows "
-                                          "smaller", what, size);
+                platform_parser_key_error(p, pp, KEY_WINDOW,
+                                          "%s; there is no room for %s, give the master more memory or make windows "
+                                          "smaller",
+                                          what, size);
 }
 
 /* What can be said of a window without the others */
@@ -275,17 +301,22 @@ static void check_window_itself(PlatformParser *p, ParsedProcessor *pp) {
         char size[FORMAT_SIZE_MAX];
 
         if (is_slave(pp) && is_absent(pp, KEY_WINDOW))
-                platform_parser_key_error(p, pp, KEY_WINDOW, "is missing; write SIZE@ADDRESS, like Window=64M@0x60000000");
+                platform_parser_key_error(p, pp, KEY_WINDOW,
+                                          "is missing; write SIZE@ADDRESS, like Window=64M@0x60000000");
         if (!is_slave(pp) || !is_good(pp, KEY_WINDOW) || !check_size(p, pp, KEY_WINDOW, c->window_size, rest))
                 return;
 
         format_size(c->window_size, size);
         c->memory = c->window_size;
         if (c->window_address % ALIGNMENT != 0)
-                platform_parser_key_error(p, pp, KEY_WINDOW, "the address 0x%" PRIx64 " is not a multiple of 64K; write Window=%s@0x%" PRIx64,
+                platform_parser_key_error(p, pp, KEY_WINDOW,
+                                          "the address 0x%" PRIx64 " is not a multiple of 64K; write "
+                                          "Window=%s@0x%" PRIx64,
                                           c->window_address, size, c->window_address / ALIGNMENT * ALIGNMENT);
         else if (c->window_size - 1 > UINT64_MAX - c->window_address)
-                platform_parser_key_error(p, pp, KEY_WINDOW, "0x%" PRIx64 " and %s more is beyond the end of all addresses; write a lower one",
+                platform_parser_key_error(p, pp, KEY_WINDOW,
+                                          "0x%" PRIx64 " and %s more is beyond the end of all addresses; write a lower "
+                                                       "one",
                                           c->window_address, size);
 }
 
@@ -296,20 +327,31 @@ static void check_window_place(PlatformParser *p, const ParsedProcessor *master,
         const ParsedProcessor *other = find_overlap(p, pp, first, index);
 
         if (first < memory_first || last > memory_last)
-                window_error(p, master, pp, "0x%" PRIx64 "–0x%" PRIx64 " is not inside the master's memory (0x%" PRIx64 "–0x%" PRIx64 ")",
+                window_error(p, master, pp,
+                             "0x%" PRIx64 "–0x%" PRIx64 " is not inside the master's memory (0x%" PRIx64 "–0x%" PRIx64
+                             ")",
                              first, last, memory_first, memory_last);
         else if (other)
-                window_error(p, master, pp, "0x%" PRIx64 "–0x%" PRIx64 " overlaps the window of %s in line %u (0x%" PRIx64 "–0x%" PRIx64 ")",
-                             first, last, other->config->name, other->keys[KEY_WINDOW].line, other->config->window_address,
+                window_error(p, master, pp,
+                             "0x%" PRIx64 "–0x%" PRIx64 " overlaps the window of %s in line %u (0x%" PRIx64
+                             "–0x%" PRIx64 ")",
+                             first, last, other->config->name, other->keys[KEY_WINDOW].line,
+                             other->config->window_address,
                              last_of(other->config->window_address, other->config->window_size));
         else if (overlaps_own_memory(pp, first))
-                window_error(p, master, pp, "0x%" PRIx64 "–0x%" PRIx64 " partly overlaps where %s has its memory (0x%" PRIx64 "–0x%" PRIx64
-                             "), which is the window seen once more", first, last, c->board->machine, c->board->ram_base,
+                window_error(p, master, pp,
+                             "0x%" PRIx64 "–0x%" PRIx64 " partly overlaps where %s has its memory (0x%" PRIx64
+                             "–0x%" PRIx64 "), which is the window seen once more",
+                             first, last, c->board->machine, c->board->ram_base,
                              last_of(c->board->ram_base, c->window_size));
         else if (first != c->board->ram_base && (first < c->board->bus_first || last > c->board->bus_last))
-                window_error(p, master, pp, "0x%" PRIx64 "–0x%" PRIx64 " is no place for a window of %s, which %s there, but can have it at "
-                             "0x%" PRIx64 "–0x%" PRIx64, first, last, c->board->machine,
-                             c->board->m_profile ? "cannot execute code" : "has devices", c->board->bus_first, c->board->bus_last);
+                window_error(p, master, pp,
+                             "0x%" PRIx64 "–0x%" PRIx64 " is no place for a window of %s, which %s there, but can have "
+                                                        "it at "
+                             "0x%" PRIx64 "–0x%" PRIx64,
+                             first, last, c->board->machine,
+                             c->board->m_profile ? "cannot execute code" : "has devices", c->board->bus_first,
+                             c->board->bus_last);
 }
 
 static void check_windows(PlatformParser *p) {
@@ -335,36 +377,37 @@ static bool is_in_window(const ProcessorConfig *c, uint64_t address) {
 
 static void check_boot(PlatformParser *p, ParsedProcessor *pp) {
         ProcessorConfig *c = pp->config;
-        bool vectors;
 
         if (!is_slave(pp) || !is_good(pp, KEY_MACHINE))
                 return;
 
-        if (is_absent(pp, KEY_PROTOCOL) && is_good(pp, KEY_KERNEL))
-                c->protocol = BOOT_PROTOCOL_LINUX;
-
         if (is_good(pp, KEY_PROTOCOL) && c->protocol == BOOT_PROTOCOL_VECTOR_TABLE && !c->board->m_profile)
-                platform_parser_key_error(p, pp, KEY_PROTOCOL, "vector-table is for Cortex-M; %s boots by raw or linux", c->board->machine);
+                platform_parser_key_error(p, pp, KEY_PROTOCOL, "vector-table is for Cortex-M; %s boots by raw or linux",
+                                          c->board->machine);
         else if (is_good(pp, KEY_PROTOCOL) && c->board->m_profile && c->protocol != BOOT_PROTOCOL_AUTO &&
                  c->protocol != BOOT_PROTOCOL_VECTOR_TABLE)
-                platform_parser_key_error(p, pp, KEY_PROTOCOL, "%s is a Cortex-M, which boots by vector-table only", c->board->machine);
+                platform_parser_key_error(p, pp, KEY_PROTOCOL, "%s is a Cortex-M, which boots by vector-table only",
+                                          c->board->machine);
 
-        vectors = c->board->m_profile;
         if (is_good(pp, KEY_ENTRY) && is_good(pp, KEY_WINDOW)) {
                 if (!is_in_window(c, c->entry & ~UINT64_C(1)))
-                        platform_parser_key_error(p, pp, KEY_ENTRY, "0x%" PRIx64 " is not inside the window; it is seen at 0x%" PRIx64 "–0x%"
-                                                  PRIx64 " and at 0x%" PRIx64 "–0x%" PRIx64, c->entry, c->window_address,
+                        platform_parser_key_error(p, pp, KEY_ENTRY,
+                                                  "0x%" PRIx64 " is not inside the window; it is seen at 0x%" PRIx64
+                                                  "–0x%" PRIx64 " and at 0x%" PRIx64 "–0x%" PRIx64,
+                                                  c->entry, c->window_address,
                                                   last_of(c->window_address, c->window_size), c->board->ram_base,
                                                   last_of(c->board->ram_base, c->window_size));
-                else if (vectors && c->entry % VECTOR_TABLE_ALIGNMENT != 0)
-                        platform_parser_key_error(p, pp, KEY_ENTRY, "a vector table begins at a multiple of %u, not at 0x%" PRIx64
-                                                  "; write Entry=0x%" PRIx64, VECTOR_TABLE_ALIGNMENT, c->entry,
+                else if (c->board->m_profile && c->entry % VECTOR_TABLE_ALIGNMENT != 0)
+                        platform_parser_key_error(p, pp, KEY_ENTRY,
+                                                  "a vector table begins at a multiple of %u, not at 0x%" PRIx64
+                                                  "; write Entry=0x%" PRIx64,
+                                                  VECTOR_TABLE_ALIGNMENT, c->entry,
                                                   c->entry / VECTOR_TABLE_ALIGNMENT * VECTOR_TABLE_ALIGNMENT);
         }
 
-        if (is_good(pp, KEY_AUTO_BOOT) && c->auto_boot && is_absent(pp, KEY_FIRMWARE) && is_absent(pp, KEY_KERNEL) &&
-            is_absent(pp, KEY_ENTRY))
-                platform_parser_key_error(p, pp, KEY_AUTO_BOOT, "there is nothing to boot; add Firmware= or Kernel=, or write AutoBoot=no");
+        if (is_good(pp, KEY_AUTO_BOOT) && c->auto_boot && is_absent(pp, KEY_FIRMWARE) && is_absent(pp, KEY_ENTRY))
+                platform_parser_key_error(p, pp, KEY_AUTO_BOOT,
+                                          "there is nothing to boot; add Firmware= or Entry=, or write AutoBoot=no");
 }
 
 /* --- the platform --- */
@@ -380,9 +423,11 @@ static void check_ids(PlatformParser *p) {
                 if (!is_slave(pp) || !is_good(pp, KEY_ID))
                         continue;
                 if (id == 0)
-                        platform_parser_key_error(p, pp, KEY_ID, "0 is the master's number; slaves have 1 to %u", HET_ID_MAX);
+                        platform_parser_key_error(p, pp, KEY_ID, "0 is the master's number; slaves have 1 to %u",
+                                                  HET_ID_MAX);
                 else if (owners[id])
-                        platform_parser_key_error(p, pp, KEY_ID, "%u is the number of %s already (line %u); choose another", id,
+                        platform_parser_key_error(p, pp, KEY_ID,
+                                                  "%u is the number of %s already (line %u); choose another", id,
                                                   owners[id]->config->name, owners[id]->keys[KEY_ID].line);
                 else
                         owners[id] = pp;
@@ -411,13 +456,15 @@ static void check_masters(PlatformParser *p) {
 
                 all_known = all_known && is_good(pp, KEY_ROLE);
                 if (is_master(pp) && pp != first)
-                        platform_parser_key_error(p, pp, KEY_ROLE, "there is a master already, %s in line %u; write Role=slave",
+                        platform_parser_key_error(p, pp, KEY_ROLE,
+                                                  "there is a master already, %s in line %u; write Role=slave",
                                                   first->config->name, first->config->line);
         }
 
         /* A role that was reported may have been meant to be the master's */
         if (!first && all_known)
-                platform_parser_error(p, 0, NULL, NULL, "there is no master; a platform has one [Processor NAME] with Role=master");
+                platform_parser_error(p, 0, NULL, NULL,
+                                      "there is no master; a platform has one [Processor NAME] with Role=master");
 }
 
 void platform_parser_check(PlatformParser *p) {

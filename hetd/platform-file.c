@@ -29,10 +29,11 @@ static void platform_error_free(PlatformError *e) {
         g_free(e);
 }
 
-static void add_error(PlatformParser *p, unsigned line, const char *group, const char *key, const char *format, va_list args)
-        G_GNUC_PRINTF(5, 0);
+static void add_error(PlatformParser *p, unsigned line, const char *group, const char *key, const char *format,
+                      va_list args) G_GNUC_PRINTF(5, 0);
 
-static void add_error(PlatformParser *p, unsigned line, const char *group, const char *key, const char *format, va_list args) {
+static void add_error(PlatformParser *p, unsigned line, const char *group, const char *key, const char *format,
+                      va_list args) {
         g_autoptr(GString) text = g_string_new(p->file);
         PlatformError *e = g_new0(PlatformError, 1);
 
@@ -51,7 +52,8 @@ static void add_error(PlatformParser *p, unsigned line, const char *group, const
         g_ptr_array_add(p->errors, e);
 }
 
-void platform_parser_error(PlatformParser *p, unsigned line, const char *group, const char *key, const char *format, ...) {
+void platform_parser_error(PlatformParser *p, unsigned line, const char *group, const char *key, const char *format,
+                           ...) {
         va_list args;
 
         va_start(args, format);
@@ -161,8 +163,10 @@ static void read_processor(PlatformParser *p, const KeyFileGroup *group, const c
         ParsedProcessor *pp;
 
         if (!platform_name_is_valid(name)) {
-                platform_parser_error(p, group->line, group->name, NULL, "'%s' is no name; use up to %u letters, digits, _ and -, "
-                                      "a letter first, as in [Processor slave1]", name, PLATFORM_NAME_MAX);
+                platform_parser_error(p, group->line, group->name, NULL,
+                                      "'%s' is no name; use up to %u letters, digits, _ and -, "
+                                      "a letter first, as in [Processor slave1]",
+                                      name, PLATFORM_NAME_MAX);
                 return;
         }
 
@@ -171,7 +175,8 @@ static void read_processor(PlatformParser *p, const KeyFileGroup *group, const c
                 const ParsedProcessor *other = g_ptr_array_index(p->processors, i);
 
                 if (strcmp(other->config->name, name) == 0) {
-                        platform_parser_error(p, group->line, group->name, NULL, "is there twice, first in line %u; put its keys together",
+                        platform_parser_error(p, group->line, group->name, NULL,
+                                              "is there twice, first in line %u; put its keys together",
                                               other->config->line);
                         return;
                 }
@@ -215,10 +220,11 @@ static void read_group(PlatformParser *p, const KeyFileGroup *group) {
 
         nearest = nearest_name(word, names, G_N_ELEMENTS(names));
         if (nearest && strcmp(nearest, word) != 0)
-                platform_parser_error(p, group->line, group->name, NULL, "is not known; did you mean [%s%s%s]?", nearest,
-                                      *rest != '\0' ? " " : "", rest);
+                platform_parser_error(p, group->line, group->name, NULL, "is not known; did you mean [%s%s%s]?",
+                                      nearest, *rest != '\0' ? " " : "", rest);
         else
-                platform_parser_error(p, group->line, group->name, NULL, "is not known; there are [Platform] and [Processor NAME]");
+                platform_parser_error(p, group->line, group->name, NULL,
+                                      "is not known; there are [Platform] and [Processor NAME]");
 }
 
 static void find_name(PlatformParser *p, const char *path) {
@@ -234,7 +240,8 @@ static void find_name(PlatformParser *p, const char *path) {
         if (platform_name_is_valid(base))
                 p->config->name = g_steal_pointer(&base);
         else
-                platform_parser_error(p, 0, "Platform", "Name", "is missing, and the file's name does not give one; write Name=");
+                platform_parser_error(p, 0, "Platform", "Name",
+                                      "is missing, and the file's name does not give one; write Name=");
 }
 
 static int compare_processors(const void *a, const void *b) {
@@ -257,7 +264,8 @@ static void read_text(PlatformParser *p, const char *path, const char *text, siz
                 if (p->processors->len < PLATFORM_PROCESSORS_MAX)
                         read_group(p, group);
                 else if (!limit_told) {
-                        platform_parser_error(p, group->line, group->name, NULL, "is one too many; a platform has up to %u processors",
+                        platform_parser_error(p, group->line, group->name, NULL,
+                                              "is one too many; a platform has up to %u processors",
                                               PLATFORM_PROCESSORS_MAX);
                         limit_told = true;
                 }
@@ -287,13 +295,16 @@ bool platform_config_parse(const char *name, const char *path, const char *text,
         config->name = g_strdup(name);
 
         if (name && !platform_name_is_valid(name)) {
-                g_set_error(error, HET_ERROR, HET_ERROR_INVALID_ARGUMENT, "'%s' is no name of a platform; use up to %u letters, digits, "
-                            "_ and -, a letter first", name, PLATFORM_NAME_MAX);
+                g_set_error(error, HET_ERROR, HET_ERROR_INVALID_ARGUMENT,
+                            "'%s' is no name of a platform; use up to %u letters, digits, "
+                            "_ and -, a letter first",
+                            name, PLATFORM_NAME_MAX);
                 return false;
         }
 
         if (size > PLATFORM_FILE_SIZE_MAX)
-                platform_parser_error(&p, 0, NULL, NULL, "is larger than %u bytes, which no platform file is", PLATFORM_FILE_SIZE_MAX);
+                platform_parser_error(&p, 0, NULL, NULL, "is larger than %u bytes, which no platform file is",
+                                      PLATFORM_FILE_SIZE_MAX);
         else
                 read_text(&p, path, text, size);
 
@@ -329,7 +340,8 @@ bool platform_config_read_fd(const char *name, const char *path, int fd, GHashTa
                 if (n < 0) {
                         int saved = errno;
 
-                        g_set_error(error, HET_ERROR, het_error_from_errno(saved), "%s: cannot be read: %s", file, g_strerror(saved));
+                        g_set_error(error, HET_ERROR, het_error_from_errno(saved), "%s: cannot be read: %s", file,
+                                    g_strerror(saved));
                         return false;
                 }
                 if (n == 0)

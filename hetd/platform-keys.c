@@ -28,7 +28,9 @@ static void set_start(PlatformParser *p, ParsedProcessor *pp, ProcessorKey key, 
         else if (strcmp(value, "external") == 0)
                 pp->config->start = PROCESSOR_START_EXTERNAL;
         else
-                platform_parser_key_error(p, pp, key, "'%s' is not known; use hetd (hetd starts it) or external (you start and attach it)",
+                platform_parser_key_error(p, pp, key,
+                                          "'%s' is not known; use hetd (hetd starts it) or external (you start and "
+                                          "attach it)",
                                           value);
 }
 
@@ -36,7 +38,8 @@ static void set_id(PlatformParser *p, ParsedProcessor *pp, ProcessorKey key, con
         uint64_t id;
 
         if (parse_uint(value, HET_ID_MAX, &id) < 0)
-                platform_parser_key_error(p, pp, key, "'%s' is no number of a processor; slaves have 1 to %u", value, HET_ID_MAX);
+                platform_parser_key_error(p, pp, key, "'%s' is no number of a processor; slaves have 1 to %u", value,
+                                          HET_ID_MAX);
         else
                 pp->config->id = (uint32_t) id;
 }
@@ -71,8 +74,8 @@ static void set_cpus(PlatformParser *p, ParsedProcessor *pp, ProcessorKey key, c
                 pp->config->cpus = (unsigned) cpus;
 }
 
-static bool parse_size_or_complain(PlatformParser *p, ParsedProcessor *pp, ProcessorKey key, const char *what, const char *value,
-                                   uint64_t *ret) {
+static bool parse_size_or_complain(PlatformParser *p, ParsedProcessor *pp, ProcessorKey key, const char *what,
+                                   const char *value, uint64_t *ret) {
         int r = parse_size(value, ret);
 
         if (r == -ERANGE)
@@ -92,7 +95,8 @@ static void set_window(PlatformParser *p, ParsedProcessor *pp, ProcessorKey key,
         const char *at = strchr(value, '@');
 
         if (!at) {
-                platform_parser_key_error(p, pp, key, "'%s' is no window; write SIZE@ADDRESS, like 64M@0x60000000", value);
+                platform_parser_key_error(p, pp, key, "'%s' is no window; write SIZE@ADDRESS, like 64M@0x60000000",
+                                          value);
                 return;
         }
 
@@ -116,7 +120,8 @@ static void set_number(PlatformParser *p, ParsedProcessor *pp, ProcessorKey key,
 
 static void set_protocol(PlatformParser *p, ParsedProcessor *pp, ProcessorKey key, const char *value) {
         if (!boot_protocol_from_string(value, &pp->config->protocol))
-                platform_parser_key_error(p, pp, key, "'%s' is no boot protocol; use auto, raw, linux or vector-table", value);
+                platform_parser_key_error(p, pp, key, "'%s' is no boot protocol; use auto, raw, linux or vector-table",
+                                          value);
 }
 
 static void set_auto_boot(PlatformParser *p, ParsedProcessor *pp, ProcessorKey key, const char *value) {
@@ -128,7 +133,8 @@ static void set_extra_arguments(PlatformParser *p, ParsedProcessor *pp, Processo
         g_autoptr(GError) error = NULL;
 
         if (!g_shell_parse_argv(value, NULL, &pp->config->extra_arguments, &error))
-                platform_parser_key_error(p, pp, key, "%s; write words as for a shell, quoted where they have blanks", error->message);
+                platform_parser_key_error(p, pp, key, "%s; write words as for a shell, quoted where they have blanks",
+                                          error->message);
 }
 
 static char **string_of(ProcessorConfig *config, ProcessorKey key) {
@@ -153,7 +159,9 @@ static void set_path(PlatformParser *p, ParsedProcessor *pp, ProcessorKey key, c
         struct stat st;
 
         if (!g_path_is_absolute(value) && !p->directory) {
-                platform_parser_key_error(p, pp, key, "'%s' is relative, but the platform file came without a path; write an absolute one",
+                platform_parser_key_error(p, pp, key,
+                                          "'%s' is relative, but the platform file came without a path; write an "
+                                          "absolute one",
                                           value);
                 return;
         }
@@ -164,8 +172,8 @@ static void set_path(PlatformParser *p, ParsedProcessor *pp, ProcessorKey key, c
         else if (!S_ISREG(st.st_mode))
                 platform_parser_key_error(p, pp, key, "%s is not a regular file", path);
         else if (access(path, key == KEY_QEMU ? X_OK : R_OK) < 0)
-                platform_parser_key_error(p, pp, key, "%s cannot be %s: %s", path, key == KEY_QEMU ? "executed" : "read",
-                                          g_strerror(errno));
+                platform_parser_key_error(p, pp, key, "%s cannot be %s: %s", path,
+                                          key == KEY_QEMU ? "executed" : "read", g_strerror(errno));
         else
                 *string_of(pp->config, key) = g_steal_pointer(&path);
 }
@@ -218,7 +226,9 @@ static char *expand(PlatformParser *p, const char *value, char **ret_problem) {
 
                 end = strchr(s, '}');
                 if (!end) {
-                        *ret_problem = g_strdup_printf("'%s' has no closing brace; write ${NAME}, or $$ for a dollar sign", s);
+                        *ret_problem = g_strdup_printf("'%s' has no closing brace; write ${NAME}, or $$ for a dollar "
+                                                       "sign",
+                                                       s);
                         return NULL;
                 }
 
@@ -226,8 +236,10 @@ static char *expand(PlatformParser *p, const char *value, char **ret_problem) {
 
                 replacement = p->variables ? g_hash_table_lookup(p->variables, name) : NULL;
                 if (!replacement) {
-                        *ret_problem = g_strdup_printf("the variable '%s' is not set; give it a value where the platform is loaded, "
-                                                       "or write the value here", name);
+                        *ret_problem = g_strdup_printf("the variable '%s' is not set; give it a value where the "
+                                                       "platform is loaded, "
+                                                       "or write the value here",
+                                                       name);
                         return NULL;
                 }
 
@@ -238,7 +250,8 @@ static char *expand(PlatformParser *p, const char *value, char **ret_problem) {
         return g_string_free(g_steal_pointer(&expanded), FALSE);
 }
 
-static void unknown_key(PlatformParser *p, unsigned line, const char *group, const char *key, const char *const *names, size_t n) {
+static void unknown_key(PlatformParser *p, unsigned line, const char *group, const char *key, const char *const *names,
+                        size_t n) {
         const char *nearest = nearest_name(key, names, n);
 
         if (nearest)
@@ -267,13 +280,15 @@ void platform_parser_platform_key(PlatformParser *p, const char *key, const char
         else if (strcmp(key, "Description") == 0)
                 p->config->description = *expanded != '\0' ? g_steal_pointer(&expanded) : NULL;
         else if (!platform_name_is_valid(expanded))
-                platform_parser_error(p, line, "Platform", key, "'%s' is no name; use up to %u letters, digits, _ and -, a letter first",
+                platform_parser_error(p, line, "Platform", key,
+                                      "'%s' is no name; use up to %u letters, digits, _ and -, a letter first",
                                       expanded, PLATFORM_NAME_MAX);
         else if (!p->config->name)      /* the caller's goes first */
                 p->config->name = g_steal_pointer(&expanded);
 }
 
-void platform_parser_processor_key(PlatformParser *p, ParsedProcessor *pp, const char *key, const char *value, unsigned line) {
+void platform_parser_processor_key(PlatformParser *p, ParsedProcessor *pp, const char *key, const char *value,
+                                   unsigned line) {
         const char *names[_KEY_MAX];
         g_autofree char *expanded = NULL, *problem = NULL;
         ProcessorKey k;

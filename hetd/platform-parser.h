@@ -7,7 +7,8 @@
  *   platform-keys.c   the keys, one by one
  *   platform-check.c  what must fit together
  *   platform-arguments.c  what ExtraArguments= and Machine= must not do
- * Errors are collected: one reading reports all it can find. A key that is wrong is marked so, and later checks keep away from it.
+ * Errors are collected: one reading reports all it can find. A key that is wrong is marked so, and later checks keep
+ * away from it.
  */
 
 #include "platform-file.h"
@@ -44,8 +45,8 @@ typedef struct PlatformParser {
 } PlatformParser;
 
 /* line 0: concerns the file as a whole; group and key may be NULL */
-void platform_parser_error(PlatformParser *p, unsigned line, const char *group, const char *key, const char *format, ...)
-        G_GNUC_PRINTF(5, 6);
+void platform_parser_error(PlatformParser *p, unsigned line, const char *group, const char *key, const char *format,
+                           ...) G_GNUC_PRINTF(5, 6);
 /* Marks the key as bad; where it is absent the group's line is told */
 void platform_parser_key_error(PlatformParser *p, ParsedProcessor *pp, ProcessorKey key, const char *format, ...)
         G_GNUC_PRINTF(4, 5);
@@ -53,7 +54,8 @@ void platform_parser_key_error(PlatformParser *p, ParsedProcessor *pp, Processor
 /* platform-keys.c */
 const char *processor_key_name(ProcessorKey key);
 void platform_parser_platform_key(PlatformParser *p, const char *key, const char *value, unsigned line);
-void platform_parser_processor_key(PlatformParser *p, ParsedProcessor *pp, const char *key, const char *value, unsigned line);
+void platform_parser_processor_key(PlatformParser *p, ParsedProcessor *pp, const char *key, const char *value,
+                                   unsigned line);
 
 /* platform-check.c: also fills in the defaults */
 void platform_parser_check(PlatformParser *p);

@@ -24,7 +24,8 @@ bool window_memory_new(const char *platform, const char *processor, uint64_t siz
         HET_AUTO_FD int fd = -EBADF;
 
         if (size == 0 || size > INT64_MAX) {
-                g_set_error(error, HET_ERROR, HET_ERROR_INVALID_ARGUMENT, "A window of %" PRIu64 " bytes is not possible", size);
+                g_set_error(error, HET_ERROR, HET_ERROR_INVALID_ARGUMENT,
+                            "A window of %" PRIu64 " bytes is not possible", size);
                 return false;
         }
 
@@ -33,8 +34,8 @@ bool window_memory_new(const char *platform, const char *processor, uint64_t siz
         if (fd < 0 || ftruncate(fd, (off_t) size) < 0 || fcntl(fd, F_ADD_SEALS, SEALS_REQUIRED | F_SEAL_SEAL) < 0) {
                 int saved = errno;
 
-                g_set_error(error, HET_ERROR, het_error_from_errno(saved), "Cannot make a window of %" PRIu64 " bytes for %s: %s",
-                            size, processor, g_strerror(saved));
+                g_set_error(error, HET_ERROR, het_error_from_errno(saved),
+                            "Cannot make a window of %" PRIu64 " bytes for %s: %s", size, processor, g_strerror(saved));
                 return false;
         }
 
@@ -77,7 +78,8 @@ static bool check_type(int fd, GError **error) {
         if (seals < 0)
                 return refuse(error, "it is no memfd");
         if ((seals & SEALS_REQUIRED) != SEALS_REQUIRED)
-                return refuse(error, "it lacks the seals F_SEAL_SHRINK and F_SEAL_GROW (it has 0x%x)", (unsigned) seals);
+                return refuse(error, "it lacks the seals F_SEAL_SHRINK and F_SEAL_GROW (it has 0x%x)",
+                              (unsigned) seals);
         if (seals & (F_SEAL_WRITE | F_SEAL_FUTURE_WRITE))
                 return refuse(error, "it is sealed against writing");
 
@@ -96,9 +98,11 @@ bool window_memory_check(int fd, uint64_t offset, uint64_t size, GError **error)
 
         page = page_size_of(fd);
         if (offset % page != 0)
-                return refuse(error, "the offset 0x%" PRIx64 " is not a multiple of its page size 0x%" PRIx64, offset, page);
+                return refuse(error, "the offset 0x%" PRIx64 " is not a multiple of its page size 0x%" PRIx64, offset,
+                              page);
         if (size == 0 || size % page != 0)
-                return refuse(error, "the size 0x%" PRIx64 " is not a multiple of its page size 0x%" PRIx64, size, page);
+                return refuse(error, "the size 0x%" PRIx64 " is not a multiple of its page size 0x%" PRIx64, size,
+                              page);
         if ((uint64_t) st.st_size < offset || (uint64_t) st.st_size - offset < size)
                 return refuse(error, "it has 0x%" PRIx64 " bytes, needed are 0x%" PRIx64 " from 0x%" PRIx64,
                               (uint64_t) st.st_size, size, offset);

@@ -20,7 +20,8 @@ static int parse_digits(const char *s, unsigned base, uint64_t *ret, const char 
 
                 if (digit >= base)
                         break;
-                if (__builtin_mul_overflow(value, (uint64_t) base, &value) || __builtin_add_overflow(value, (uint64_t) digit, &value))
+                if (__builtin_mul_overflow(value, (uint64_t) base, &value) ||
+                    __builtin_add_overflow(value, (uint64_t) digit, &value))
                         return -ERANGE;
         }
 

@@ -2,8 +2,8 @@
 #pragma once
 
 /*
- * Platform files that are wrong, each with the whole text of the error. The file is "test.platform" in a directory with an ordinary
- * file, file.elf, and an executable one, qemu; the directory is left out of the text of the error.
+ * Platform files that are wrong, each with the whole text of the error. The file is "test.platform" in a directory with
+ * an ordinary file, file.elf, and an executable one, qemu; the directory is left out of the text of the error.
  */
 
 #include <stddef.h>

@@ -93,17 +93,18 @@ static void test_master_linux(void **state) {
                 NULL,
         };
 
-        check("[Processor m]\nRole=master\nMachine=virt,highmem=off\nCPU=cortex-a15,pmu=off\nCPUs=2\nMemory=512M\nKernel=file.elf\n"
+        check("[Processor "
+              "m]\nRole=master\nMachine=virt,highmem=off\nCPU=cortex-a15,pmu=off\nCPUs=2\nMemory=512M\nKernel=file."
+              "elf\n"
               "Initrd=file.elf\nCommandLine=console=ttyAMA0, quiet\nDeviceTree=qemu\n"
-              "ExtraArguments=-device virtio-net-device -gdb tcp::1234\n", "m", "/run/made.dtb", expected);
+              "ExtraArguments=-device virtio-net-device -gdb tcp::1234\n",
+              "m", "/run/made.dtb", expected);
 }
 
 static void test_master_own_device_tree(void **state) {
         static const char *const expected[] = {
-                COMMON("m"),
-                "-machine", "virt", "-m", "1073741824B", "-cpu", "cortex-a15", "-smp", "1", "-device", "idm_ipi,id=idm", "-S",
-                "-dtb", "file.elf",
-                NULL,
+                COMMON("m"), "-machine", "virt",           "-m", "1073741824B", "-cpu",     "cortex-a15", "-smp",
+                "1",         "-device",  "idm_ipi,id=idm", "-S", "-dtb",        "file.elf", NULL,
         };
 
         check(MASTER "DeviceTree=file.elf\n", "m", NULL, expected);
@@ -123,7 +124,8 @@ static void test_slave(void **state) {
         };
 
         /* What it boots is loaded by hetd, and not on the command line */
-        check(MASTER SLAVE "Kernel=file.elf\nInitrd=file.elf\nCommandLine=x\nDeviceTree=file.elf\n", "s", NULL, expected);
+        check(MASTER SLAVE "Firmware=file.elf\nProtocol=linux\nCommandLine=x\nDeviceTree=file.elf\n", "s", NULL,
+              expected);
 }
 
 static void test_cortex_m(void **state) {

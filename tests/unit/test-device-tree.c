@@ -190,7 +190,8 @@ static void test_master(void **state) {
 
         first = fdt_get_phandle(fdt, node(fdt, "/reserved-memory/s@60000000"));
         second = fdt_get_phandle(fdt, node(fdt, "/reserved-memory/t@70000000"));
-        assert_true(first != 0 && second != 0 && first != second && first != INTERRUPT_PARENT && second != INTERRUPT_PARENT);
+        assert_true(first != 0 && second != 0 && first != second && first != INTERRUPT_PARENT &&
+                    second != INTERRUPT_PARENT);
 
         check_string(fdt, "/platform-bus@c000000/idm@8000/slave@1", "compatible", "het,slave-1.0");
         check_string(fdt, "/platform-bus@c000000/idm@8000/slave@1", "label", "s");
@@ -228,7 +229,9 @@ static void test_one_cell(void **state) {
 
 static void test_address_too_large_for_one_cell(void **state) {
         g_autoptr(PlatformConfig) config = parse("[Processor m]\nRole=master\nMachine=virt\nCPU=cortex-a15\nMemory=8G\n"
-                                                 "[Processor s]\nRole=slave\nMachine=virt\nCPU=cortex-a15\nWindow=64M@0x100000000\n");
+                                                 "[Processor "
+                                                 "s]\nRole=slave\nMachine=virt\nCPU=cortex-a15\nWindow=64M@"
+                                                 "0x100000000\n");
         g_autofree void *small = make_base(BASE_ONE_CELL), *base = make_base(0), *fdt = NULL;
         g_autoptr(GError) error = NULL;
         size_t size = 42;
@@ -249,8 +252,10 @@ static void test_most_slaves(void **state) {
         g_autofree void *base = make_base(0), *fdt = NULL;
 
         for (unsigned i = 1; i <= HET_ID_MAX; i++)
-                g_string_append_printf(text, "[Processor %s%u]\nRole=slave\nMachine=virt\nCPU=cortex-a15\nWindow=64K@0x%x\n"
-                                       "Firmware=file.elf\n", name, i, 0x60000000 + i * 0x10000);
+                g_string_append_printf(text,
+                                       "[Processor %s%u]\nRole=slave\nMachine=virt\nCPU=cortex-a15\nWindow=64K@0x%x\n"
+                                       "Firmware=file.elf\n",
+                                       name, i, 0x60000000 + i * 0x10000);
         config = parse(text->str);
         fdt = make_master(config, base);
         assert_int_equal(count_children(fdt, "/reserved-memory"), 255);
@@ -258,7 +263,7 @@ static void test_most_slaves(void **state) {
 }
 
 static void test_slave(void **state) {
-        g_autoptr(GString) text = g_string_new(MASTER SLAVE "Kernel=file.elf\nCommandLine=");
+        g_autoptr(GString) text = g_string_new(MASTER SLAVE "Protocol=linux\nCommandLine=");
         g_autoptr(PlatformConfig) config = NULL;
         g_autofree void *base = make_base(BASE_IDM), *fdt = NULL;
         g_autofree char *command_line = g_strnfill(10000, 'c');
@@ -266,7 +271,8 @@ static void test_slave(void **state) {
 
         g_string_append_printf(text, "%s\n", command_line);
         config = parse(text->str);
-        assert_true(device_tree_make_slave(config, platform_config_get_processor(config, "s"), base, BASE_SIZE, &fdt, &size, NULL));
+        assert_true(device_tree_make_slave(config, platform_config_get_processor(config, "s"), base, BASE_SIZE, &fdt,
+                                           &size, NULL));
         assert_int_equal(fdt_check_full(fdt, size), 0);
 
         assert_int_equal(fdt_path_offset(fdt, "/memory@40000000"), -FDT_ERR_NOTFOUND);
@@ -284,7 +290,8 @@ static void test_slave_without_command_line(void **state) {
         g_autofree void *base = make_base(0), *fdt = NULL;
         size_t size;
 
-        assert_true(device_tree_make_slave(config, platform_config_get_processor(config, "s"), base, BASE_SIZE, &fdt, &size, NULL));
+        assert_true(device_tree_make_slave(config, platform_config_get_processor(config, "s"), base, BASE_SIZE, &fdt,
+                                           &size, NULL));
         check_flag(fdt, "/chosen", "bootargs", false);
         check_cells(fdt, "/idm@c000000", "interrupts", 3, 0, 112, 4);
 }
@@ -295,7 +302,8 @@ static void test_no_device_tree(void **state) {
         g_autoptr(GError) error = NULL;
         size_t size;
 
-        assert_false(device_tree_make_slave(config, platform_config_get_processor(config, "t"), base, BASE_SIZE, &fdt, &size, &error));
+        assert_false(device_tree_make_slave(config, platform_config_get_processor(config, "t"), base, BASE_SIZE, &fdt,
+                                            &size, &error));
         assert_true(g_error_matches(error, HET_ERROR, HET_ERROR_NOT_SUPPORTED));
         assert_string_equal(error->message, "t (mps2-an385) has no device tree");
 }
@@ -325,7 +333,8 @@ static void test_bad_base(void **state) {
                 if (device_tree_make_master(config, base, BASE_SIZE, &fdt, &size, NULL))
                         assert_int_equal(fdt_check_full(fdt, size), 0);
                 g_clear_pointer(&fdt, g_free);
-                if (device_tree_make_slave(config, platform_config_get_processor(config, "s"), base, BASE_SIZE, &fdt, &size, NULL))
+                if (device_tree_make_slave(config, platform_config_get_processor(config, "s"), base, BASE_SIZE, &fdt,
+                                           &size, NULL))
                         assert_int_equal(fdt_check_full(fdt, size), 0);
                 g_clear_pointer(&fdt, g_free);
                 bytes[i] = before;

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
-/* ELF images, made here byte by byte, and what of them gets into a window. Whatever is refused has not written anything. */
+/* ELF images, made here byte by byte, and what of them gets into a window. Whatever is refused has not written
+ * anything. */
 
 #include <setjmp.h>
 #include <stdarg.h>
@@ -130,7 +131,8 @@ static void expect_refused(Fixture *f, bool vector_table, const char *reason) {
         expect_bytes(f, 0, WINDOW_SIZE, FILLED);
 }
 
-#define WHERE "is not inside the window: 0x60000000–0x600fffff on the bus, 0x40000000–0x400fffff as the slave's own memory"
+#define WHERE                                                                                                          \
+        "is not inside the window: 0x60000000–0x600fffff on the bus, 0x40000000–0x400fffff as the slave's own memory"
 
 static void test_load(void **state) {
         Fixture *f = *state;
@@ -225,7 +227,9 @@ static void test_aarch64(void **state) {
                 .e_phentsize = sizeof(*segment),
                 .e_phnum = 1,
         };
-        *segment = (Elf64_Phdr) { .p_type = PT_LOAD, .p_offset = DATA_OFFSET, .p_paddr = 0x880000000, .p_filesz = 8, .p_memsz = 16 };
+        *segment = (Elf64_Phdr){
+                .p_type = PT_LOAD, .p_offset = DATA_OFFSET, .p_paddr = 0x880000000, .p_filesz = 8, .p_memsz = 16
+        };
         memset(f->image + DATA_OFFSET, 0x64, 8);
         assert_true(load(f, false, &entry, NULL));
         assert_true(entry == 0x880000010);
@@ -353,7 +357,8 @@ static void test_too_many_segments(void **state) {
 }
 
 static void test_cut_off(void **state) {
-        /* At every length up to the end of the program headers, and some behind; and with more segments told than are there */
+        /* At every length up to the end of the program headers, and some behind; and with more segments told than are
+         * there */
         Fixture *f = *state;
         uint64_t entry;
 
@@ -375,7 +380,8 @@ static void test_cut_off(void **state) {
 }
 
 static void test_every_byte(void **state) {
-        /* Any byte of the headers may be wrong: then it is refused or loaded, and nothing but the window's memory was written */
+        /* Any byte of the headers may be wrong: then it is refused or loaded, and nothing but the window's memory was
+         * written */
         Fixture *f = *state;
         size_t n = sizeof(Elf32_Ehdr) + 2 * sizeof(Elf32_Phdr);
         static const uint8_t values[] = { 0x00, 0x01, 0x7f, 0x80, 0xff };

@@ -164,17 +164,34 @@ static const PlatformCase processors_cases[] = {
                          "remove it",
         },
         {
-                .name = "device tree of a slave without kernel",
-                .text = TEXT(MASTER SLAVE "DeviceTree=file.elf\n"),
-                .error = "test.platform:11: [Processor s] DeviceTree=: is for a Linux kernel; add Kernel=, or "
-                         "remove it",
+                .name = "device tree and command line of a slave without Linux",
+                .text = TEXT(MASTER SLAVE "DeviceTree=file.elf\n" "CommandLine=quiet\n"),
+                .error = "test.platform:11: [Processor s] DeviceTree=: is for a slave that boots Linux; add "
+                         "Protocol=linux, or remove it\n"
+                         "test.platform:12: [Processor s] CommandLine=: is for a slave that boots Linux; add "
+                         "Protocol=linux, or remove it",
+        },
+        {
+                .name = "kernel of a slave",
+                .text = TEXT(MASTER SLAVE "Kernel=file.elf\n" "Initrd=file.elf\n"),
+                .error = "test.platform:11: [Processor s] Kernel=: is for the master only; a slave boots the "
+                         "ELF file of Firmware=, or what the master's guest has written into the window\n"
+                         "test.platform:12: [Processor s] Initrd=: is for the master only; a slave boots the "
+                         "ELF file of Firmware=, or what the master's guest has written into the window",
+        },
+        {
+                .name = "argument of a slave with Linux",
+                .text = TEXT(MASTER SLAVE "Protocol=linux\n" "Argument=1\n"),
+                .error = "test.platform:12: [Processor s] Argument=: Linux gets the address of its device tree "
+                         "there; remove it",
         },
         {
                 .name = "kernel on a board with no device tree",
-                .text = TEXT(MASTER CORTEX_M "Kernel=file.elf\n" "DeviceTree=file.elf\n"),
-                .error = "test.platform:10: [Processor t] Kernel=: mps2-an385 cannot run Linux with a device "
+                .text = TEXT("[Processor m]\n" "Role=master\n" "Machine=mps2-an385\n" "Kernel=file.elf\n"
+                             "DeviceTree=file.elf\n"),
+                .error = "test.platform:4: [Processor m] Kernel=: mps2-an385 cannot run Linux with a device "
                          "tree; use Firmware=\n"
-                         "test.platform:11: [Processor t] DeviceTree=: mps2-an385 has no device tree; remove it",
+                         "test.platform:5: [Processor m] DeviceTree=: mps2-an385 has no device tree; remove it",
         },
         {
                 .name = "slave keys on a master",
@@ -259,7 +276,7 @@ static const PlatformCase processors_cases[] = {
                 .name = "auto boot of nothing",
                 .text = TEXT(MASTER SLAVE "AutoBoot=yes\n"),
                 .error = "test.platform:11: [Processor s] AutoBoot=: there is nothing to boot; add Firmware= or "
-                         "Kernel=, or write AutoBoot=no",
+                         "Entry=, or write AutoBoot=no",
         },
 };
 

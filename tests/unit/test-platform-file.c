@@ -147,7 +147,8 @@ static void test_variables(void **state) {
 }
 
 static void test_protocols(void **state) {
-        g_autoptr(PlatformConfig) config = parse(MASTER SLAVE "Kernel=file.elf\nDeviceTree=file.elf\nCommandLine=x\n", NULL);
+        g_autoptr(PlatformConfig)
+                config = parse(MASTER SLAVE "Protocol=linux\nDeviceTree=file.elf\nCommandLine=x\n", NULL);
         BootProtocol protocol;
 
         assert_int_equal(platform_config_get_processor(config, "s")->protocol, BOOT_PROTOCOL_LINUX);
@@ -182,8 +183,9 @@ static void test_most_processors(void **state) {
         g_autoptr(GError) error = NULL;
 
         for (unsigned i = 1; i <= HET_ID_MAX; i++)
-                g_string_append_printf(text, "[Processor s%u]\nRole=slave\nMachine=virt\nCPU=cortex-a15\nWindow=64K@0x%x\n", i,
-                                       0x60000000 + i * 0x10000);
+                g_string_append_printf(text,
+                                       "[Processor s%u]\nRole=slave\nMachine=virt\nCPU=cortex-a15\nWindow=64K@0x%x\n",
+                                       i, 0x60000000 + i * 0x10000);
         config = parse(text->str, NULL);
         assert_int_equal(config->processors->len, PLATFORM_PROCESSORS_MAX);
         assert_string_equal(platform_config_get_processor_by_id(config, 255)->name, "s255");
@@ -191,7 +193,8 @@ static void test_most_processors(void **state) {
 
         g_string_append(text, "[Processor more]\n[Processor evenmore]\n");
         assert_false(platform_config_parse("p", NULL, text->str, text->len, NULL, &config, &error));
-        assert_string_equal(error->message, "p:1281: [Processor more]: is one too many; a platform has up to 256 processors");
+        assert_string_equal(error->message, "p:1281: [Processor more]: is one too many; a platform has up to 256 "
+                                            "processors");
 }
 
 static void test_many_errors(void **state) {
@@ -202,9 +205,13 @@ static void test_many_errors(void **state) {
         for (unsigned i = 0; i < 23; i++) {
                 g_string_append_printf(text, "Nothing%u=\n", i);
                 if (i < 20)
-                        g_string_append_printf(expected, "p:%u: [Processor m] Nothing%u=: is not known here; there are Role=, Id=, "
-                                               "Machine=, CPU=, CPUs=, Memory=, Window=, Firmware=, Kernel=, Initrd=, CommandLine=, "
-                                               "DeviceTree=, Entry=, Argument=, Protocol=, AutoBoot=, Start=, QEMU=, ExtraArguments=\n",
+                        g_string_append_printf(expected,
+                                               "p:%u: [Processor m] Nothing%u=: is not known here; there are Role=, "
+                                               "Id=, "
+                                               "Machine=, CPU=, CPUs=, Memory=, Window=, Firmware=, Kernel=, Initrd=, "
+                                               "CommandLine=, "
+                                               "DeviceTree=, Entry=, Argument=, Protocol=, AutoBoot=, Start=, QEMU=, "
+                                               "ExtraArguments=\n",
                                                6 + i, i);
         }
         g_string_append(expected, "p: and 3 more");
@@ -224,11 +231,12 @@ static void expect_error(const char *name, const char *path, const char *text, H
 
 static void test_names(void **state) {
         g_autoptr(PlatformConfig) config = NULL;
-        g_autofree char *longest = g_strnfill(PLATFORM_NAME_MAX, 'a'), *too_long = g_strnfill(PLATFORM_NAME_MAX + 1, 'a');
+        g_autofree char *longest = g_strnfill(PLATFORM_NAME_MAX, 'a'),
+                        *too_long = g_strnfill(PLATFORM_NAME_MAX + 1, 'a');
 
         /* The caller's name goes before the file's, the file's before that of the file */
-        assert_true(platform_config_parse("caller", "/x/file.platform", "[Platform]\nName=key\n" MASTER, strlen("[Platform]\nName=key\n" MASTER),
-                                          NULL, &config, NULL));
+        assert_true(platform_config_parse("caller", "/x/file.platform", "[Platform]\nName=key\n" MASTER,
+                                          strlen("[Platform]\nName=key\n" MASTER), NULL, &config, NULL));
         assert_string_equal(config->name, "caller");
         g_clear_pointer(&config, platform_config_free);
         config = parse("[Platform]\nName=key\n" MASTER, NULL);
@@ -241,7 +249,8 @@ static void test_names(void **state) {
         expect_error("a/b", NULL, MASTER, HET_ERROR_INVALID_ARGUMENT,
                      "'a/b' is no name of a platform; use up to 64 letters, digits, _ and -, a letter first");
         expect_error("p", NULL, MASTER "Firmware=x.elf\n", HET_ERROR_INVALID_PLATFORM,
-                     "p:6: [Processor m] Firmware=: 'x.elf' is relative, but the platform file came without a path; write an absolute one");
+                     "p:6: [Processor m] Firmware=: 'x.elf' is relative, but the platform file came without a path; "
+                     "write an absolute one");
 
         assert_true(platform_name_is_valid(longest));
         assert_true(platform_name_is_valid("a-_9"));
@@ -311,7 +320,8 @@ static void test_read_fd(void **state) {
 }
 
 static void test_find(void **state) {
-        g_autofree char *directory = platform_cases_path(""), *path = platform_cases_path("there.platform"), *found = NULL;
+        g_autofree char *directory = platform_cases_path(""), *path = platform_cases_path("there.platform"),
+                        *found = NULL;
         const char *directories[] = { "/nonexistent", directory, NULL };
         static const char *const none[] = { NULL };
         g_autoptr(GError) error = NULL;

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
-/* What is wrong in a platform file before it matters what the keys mean together: syntax, names, variables, arguments. */
+/* What is wrong in a platform file before it matters what the keys mean together: syntax, names, variables, arguments.
+ */
 
 #include <setjmp.h>
 #include <stdarg.h>

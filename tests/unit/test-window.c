@@ -129,8 +129,10 @@ static void test_overlaps(void **state) {
 
         for (size_t i = 0; i < G_N_ELEMENTS(cases); i++) {
                 print_message("    case %zu\n", i);
-                assert_int_equal(window_overlaps(cases[i].a, cases[i].a_size, cases[i].b, cases[i].b_size), cases[i].overlap);
-                assert_int_equal(window_overlaps(cases[i].b, cases[i].b_size, cases[i].a, cases[i].a_size), cases[i].overlap);
+                assert_int_equal(window_overlaps(cases[i].a, cases[i].a_size, cases[i].b, cases[i].b_size),
+                                 cases[i].overlap);
+                assert_int_equal(window_overlaps(cases[i].b, cases[i].b_size, cases[i].a, cases[i].a_size),
+                                 cases[i].overlap);
         }
 }
 
