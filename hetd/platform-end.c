@@ -62,11 +62,17 @@ static bool must_leave(const Processor *slave, const Processor *master) {
 
 void platform_end(Platform *platform, PlatformState state, const char *reason, const char *text, DoneFunc done, void *userdata) {
         Processor *master = platform_get_master(platform);
-        End *end = g_new0(End, 1);
         Gather *gather;
+        End *end;
 
-        g_assert(!platform->ending);
+        /* It is being freed, with a job at work */
+        if (platform->ending) {
+                if (done)
+                        done(NULL, userdata);
+                return;
+        }
 
+        end = g_new0(End, 1);
         end->platform = platform;
         end->state = state;
         end->reason = reason;
