@@ -6,6 +6,9 @@
 #include <stdio.h>
 #include <string.h>
 
+/* 0.2, not 0.20000000000000001 */
+static char double_format[] = "%.15g";
+
 static int read_basic(sd_bus_message *m, char type, json_object **ret) {
         union {
                 uint8_t y;
@@ -52,6 +55,7 @@ static int read_basic(sd_bus_message *m, char type, json_object **ret) {
                 break;
         case SD_BUS_TYPE_DOUBLE:
                 *ret = json_object_new_double(value.d);
+                json_object_set_serializer(*ret, json_object_double_to_json_string, double_format, NULL);
                 break;
         default:        /* s, o, g */
                 *ret = json_object_new_string(value.s);

@@ -12,19 +12,6 @@ enum {
         FROM_SLAVE_COALESCED,
 };
 
-static json_object *platform_to_json(const Platform *platform) {
-        json_object *object = json_object_new_object();
-        json_object *processors = json_object_new_array();
-
-        json_object_object_foreach(platform->properties, key, value)
-                if (strcmp(key, "Processors") != 0)
-                        json_add(object, key, json_object_get(value));
-        for (guint i = 0; i < platform->processors->len; i++)
-                json_object_array_add(processors, json_object_get(((Processor *) g_ptr_array_index(platform->processors, i))->properties));
-
-        return json_add(object, "Processors", processors);
-}
-
 static bool is_slave(const Processor *processor) {
         return strcmp(json_get_string(processor->properties, "Role"), "slave") == 0;
 }
@@ -98,7 +85,7 @@ static void print_platform_head(const Client *client, const Platform *platform) 
                 printf("  %s\n", description);
 }
 
-static void print_platform(const Client *client, const Platform *platform) {
+void status_print_platform(const Client *client, const Platform *platform) {
         g_autoptr(Table) table = table_new();
 
         print_platform_head(client, platform);
@@ -111,35 +98,13 @@ static void print_platform(const Client *client, const Platform *platform) {
         fputs(text, stdout);
 }
 
-void status_print_platform(const Client *client, const Platform *platform) {
-        if (client->json == JSON_OFF) {
-                print_platform(client, platform);
-                return;
-        }
-
-        g_autoptr(json_object) object = platform_to_json(platform);
-
-        json_print(object, client->json);
-}
-
 void status_print_all(const Client *client, const Objects *objects) {
-        g_autoptr(json_object) list = json_object_new_array();
-
         for (guint i = 0; i < objects->platforms->len; i++) {
-                const Platform *platform = g_ptr_array_index(objects->platforms, i);
-
-                if (client->json != JSON_OFF) {
-                        json_object_array_add(list, platform_to_json(platform));
-                        continue;
-                }
                 if (i > 0)
                         putchar('\n');
-                print_platform(client, platform);
+                status_print_platform(client, g_ptr_array_index(objects->platforms, i));
         }
-
-        if (client->json != JSON_OFF)
-                json_print(list, client->json);
-        else if (objects->platforms->len == 0)
+        if (objects->platforms->len == 0)
                 client_say(client, "No platforms. 'hetctl start FILE' starts one.");
 }
 
@@ -192,11 +157,6 @@ static void print_interrupts(json_object *p) {
 void status_print_processor(const Client *client, const Processor *processor) {
         json_object *p = processor->properties;
         const char *cpu = json_get_string(p, "CPU");
-
-        if (client->json != JSON_OFF) {
-                json_print(p, client->json);
-                return;
-        }
 
         printf(client->color_out ? "\033[1m%s/%s\033[0m\n" : "%s/%s\n", platform_name(processor->platform), processor_name(processor));
         print_processor_state(client, p);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #pragma once
 
-/* What status shows, for people or as JSON. */
+/* What status shows people. */
 
 #include "objects.h"
 #include "table.h"

@@ -5,7 +5,7 @@
 #include <string.h>
 
 #define GAP             2U
-#define CUT_MIN         12U     /* a cut column keeps that much before other columns are left out */
+#define CUT_MIN         24U     /* a cut column keeps that much before other columns are left out */
 
 typedef struct Column {
         char *header;

@@ -43,7 +43,7 @@ static const GOptionEntry console_options[] = {
 typedef struct Console {
         Client *client;
         sd_event *event;
-        sd_event_source *input, *output;
+        sd_event_source *input, *output, *log_changes;
         int socket, log;                /* log: -EBADF unless output comes from it */
         bool terminal;
         struct termios saved;
@@ -58,6 +58,7 @@ static void console_clear(Console *console) {
                 (void) tcsetattr(STDIN_FILENO, TCSADRAIN, &console->saved);
         sd_event_source_disable_unref(console->input);
         sd_event_source_disable_unref(console->output);
+        sd_event_source_disable_unref(console->log_changes);
         sd_event_unref(console->event);
         g_byte_array_unref(console->pending);
         g_byte_array_unref(console->seen);
@@ -284,7 +285,7 @@ static int set_up_loop(Console *console, const char *log_path) {
         if (r >= 0)
                 r = add_input(console);
         if (r >= 0 && console->log >= 0)
-                r = sd_event_add_inotify(console->event, NULL, log_path, IN_MODIFY, on_log, console);
+                r = sd_event_add_inotify(console->event, &console->log_changes, log_path, IN_MODIFY, on_log, console);
         if (r >= 0 && option_until && timeout != TIMEOUT_INFINITE)
                 r = sd_event_add_time_relative(console->event, NULL, CLOCK_MONOTONIC, timeout, 0, on_timeout, console);
 

@@ -114,11 +114,65 @@ static bool verb_list(Client *client, int n, char **arguments, GError **error) {
         return true;
 }
 
+/* path is that of the manager or of a platform */
+static bool call_describe(Client *client, const char *path, const char *interface, json_object **ret, GError **error) {
+        g_autoptr(sd_bus_message) reply = NULL;
+        const char *json;
+
+        if (!client_call(client, path, interface, "Describe", &reply, error, NULL) ||
+            !client_read(sd_bus_message_read(reply, "s", &json), error))
+                return false;
+
+        *ret = json_tokener_parse(json);
+        return *ret || failure(error, EXIT_FAILED, NULL, "hetd's description is not valid JSON.");
+}
+
+/* It went away between two calls if it is not there */
+static bool pick_processor(json_object *platform, const char *name, json_object **ret, GError **error) {
+        json_object *processors = NULL;
+        size_t n = json_object_object_get_ex(platform, "processors", &processors) ? json_object_array_length(processors) : 0;
+
+        for (size_t i = 0; i < n; i++) {
+                json_object *processor = json_object_array_get_idx(processors, i);
+
+                if (strcmp(json_get_string(processor, "name"), name) == 0) {
+                        *ret = json_object_get(processor);
+                        return true;
+                }
+        }
+
+        return failure(error, EXIT_NOT_FOUND, NULL, "There is no processor '%s' any more.", name);
+}
+
+static bool verb_describe(Client *client, int n, char **arguments, GError **error) {
+        g_autoptr(json_object) whole = NULL, part = NULL;
+        g_autoptr(Objects) objects = NULL;
+        Platform *platform = NULL;
+        Processor *processor = NULL;
+
+        if (n == 0) {
+                if (!call_describe(client, HETD_PATH, HETD_MANAGER, &whole, error))
+                        return false;
+                json_print(whole, client->json);
+                return true;
+        }
+
+        if (!objects_load(client, &objects, error) || !objects_resolve(objects, arguments[0], &platform, &processor, error) ||
+            !call_describe(client, platform ? platform->path : processor->platform->path, HETD_PLATFORM, &whole, error) ||
+            (processor && !pick_processor(whole, processor_name(processor), &part, error)))
+                return false;
+
+        json_print(processor ? part : whole, client->json);
+        return true;
+}
+
 static bool verb_status(Client *client, int n, char **arguments, GError **error) {
         g_autoptr(Objects) objects = NULL;
         Platform *platform = NULL;
         Processor *processor = NULL;
 
+        if (client->json != JSON_OFF)
+                return verb_describe(client, n, arguments, error);
         if (!objects_load(client, &objects, error) ||
             (n > 0 && !objects_resolve(objects, arguments[0], &platform, &processor, error)))
                 return false;
@@ -129,26 +183,6 @@ static bool verb_status(Client *client, int n, char **arguments, GError **error)
                 status_print_platform(client, platform);
         else
                 status_print_all(client, objects);
-        return true;
-}
-
-static bool verb_describe(Client *client, int n, char **arguments, GError **error) {
-        g_autoptr(sd_bus_message) platform = NULL, reply = NULL;
-        g_autoptr(json_object) object = NULL;
-        const char *path = HETD_PATH, *json;
-
-        if (n > 0 && (!client_call(client, HETD_PATH, HETD_MANAGER, "GetPlatform", &platform, error, "s", arguments[0]) ||
-                      !client_read(sd_bus_message_read(platform, "o", &path), error)))
-                return false;
-        if (!client_call(client, path, n > 0 ? HETD_PLATFORM : HETD_MANAGER, "Describe", &reply, error, NULL) ||
-            !client_read(sd_bus_message_read(reply, "s", &json), error))
-                return false;
-
-        object = json_tokener_parse(json);
-        if (!object)
-                return failure(error, EXIT_FAILED, NULL, "hetd's description is not valid JSON.");
-
-        json_print(object, client->json);
         return true;
 }
 
@@ -225,16 +259,19 @@ const Verb verbs_look[] = {
         { "status", "[PLATFORM[/PROCESSOR]]", "Show state, reason, window, process and interrupts",
           "IPI-IN and IPI-OUT count the interrupts that a slave was sent, and that it sent. The table leaves out columns\n"
           "that do not fit the terminal; the status of a single processor shows all there is to know.\n"
-          "With --json the members have the names of the D-Bus properties (docs/dbus.md).\n"
+          "With --json it is what 'hetctl describe' prints (docs/json.md).\n"
           "\n"
           "Examples:\n"
           "  hetctl status\n"
           "  hetctl status first-light/slave1\n"
-          "  hetctl status first-light --json=short | jq -r '.Processors[] | .Name + \" \" + .State'",
+          "  hetctl status first-light --json=short | jq -r '.processors[] | .name + \" \" + .state'",
           0, 1, NULL, verb_status },
-        { "describe", "[PLATFORM]", "Print all that hetd knows as JSON",
-          "Example:\n"
-          "  hetctl describe first-light",
+        { "describe", "[PLATFORM[/PROCESSOR]]", "Print all that hetd knows as JSON",
+          "docs/json.md tells what the members mean.\n"
+          "\n"
+          "Examples:\n"
+          "  hetctl describe first-light\n"
+          "  hetctl describe first-light/slave1 --json=short",
           0, 1, NULL, verb_describe },
         { "version", "", "Print the versions of hetctl and of hetd",
           "'hetctl --version' prints hetctl's own, and needs no hetd.",

@@ -53,7 +53,8 @@ static void emit(const Monitor *monitor, const char *event, const char *path, js
                 printf("%s%s%s", event, name || g_str_has_prefix(path, HETD_JOB_PREFIX) ? " " : "",
                        name ? name : g_str_has_prefix(path, HETD_JOB_PREFIX) ? path + strlen(HETD_JOB_PREFIX) + 1 : "");
                 json_object_object_foreach(fields, key, value)
-                        print_property(monitor, key, value);
+                        if (strcmp(key, "StateChangeTimestamp") != 0)   /* the line has the time */
+                                print_property(monitor, key, value);
                 putchar('\n');
                 fflush(stdout);
                 return;

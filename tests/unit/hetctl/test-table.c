@@ -51,12 +51,12 @@ static void test_narrow(void **state) {
         check(60, false, "NAME     ID  MACHINE     STATE    REASON\n"
                          "master    0  virt        running  -\n"
                          "slave10  10  mps2-an385  crashed  its process ended with ...\n");
-        check(40, false, "NAME     ID  STATE    REASON\n"
+        check(50, false, "NAME     ID  STATE    REASON\n"
                          "master    0  running  -\n"
-                         "slave10  10  crashed  its process end...\n");
-        check(30, false, "NAME     STATE    REASON\n"
+                         "slave10  10  crashed  its process ended with si...\n");
+        check(45, false, "NAME     STATE    REASON\n"
                          "master   running  -\n"
-                         "slave10  crashed  its proce...\n");
+                         "slave10  crashed  its process ended with s...\n");
         /* too narrow for what must be shown: cut to the headers, no less */
         check(10, false, "NAME  STATE    REASON\n"
                          "m...  running  -\n"
