@@ -56,7 +56,6 @@ struct HostMemoryBackendShared {
 
     MemoryRegion alias;
     bool has_alias;
-    bool has_bus_address;
     uint64_t bus_address;
 };
 
@@ -209,16 +208,18 @@ static bool hostmem_shared_check_alias(HostMemoryBackendShared *s,
     return true;
 }
 
-static void hostmem_shared_add_alias(HostMemoryBackendShared *s)
+static void hostmem_shared_add_alias(HostMemoryBackendShared *s,
+                                     uint64_t address)
 {
     MemoryRegion *mr = hostmem_shared_mr(s);
 
     memory_region_init_alias(&s->alias, OBJECT(s), "het-bus-address", mr, 0,
                              memory_region_size(mr));
     memory_region_set_enabled(&s->alias, false);
-    memory_region_add_subregion_overlap(get_system_memory(), s->bus_address,
+    memory_region_add_subregion_overlap(get_system_memory(), address,
                                         &s->alias, BUS_ALIAS_PRIORITY);
     s->has_alias = true;
+    s->bus_address = address;
 }
 
 static void hostmem_shared_remove_alias(HostMemoryBackendShared *s)
@@ -228,7 +229,6 @@ static void hostmem_shared_remove_alias(HostMemoryBackendShared *s)
         object_unparent(OBJECT(&s->alias));
         s->has_alias = false;
     }
-    s->has_bus_address = false;
 }
 
 bool hostmem_shared_grant(HostMemoryBackendShared *s, int fd, uint64_t offset,
@@ -275,12 +275,8 @@ bool hostmem_shared_grant(HostMemoryBackendShared *s, int fd, uint64_t offset,
     mr->ram_block->fd = fd;
     mr->ram_block->fd_offset = offset;
     mr->ram_block->page_size = page_size;
-    if (bus_address) {
-        s->has_bus_address = true;
-        s->bus_address = *bus_address;
-    }
     if (alias) {
-        hostmem_shared_add_alias(s);
+        hostmem_shared_add_alias(s, *bus_address);
     }
     return true;
 
@@ -345,7 +341,7 @@ HetMemoryInfo *hostmem_shared_query(HostMemoryBackendShared *s)
         info->page_size = qemu_ram_pagesize(mr->ram_block);
         info->offset = mr->ram_block->fd_offset;
     }
-    info->has_bus_address = s->has_bus_address;
+    info->has_bus_address = s->has_alias;
     info->bus_address = s->bus_address;
     return info;
 }

@@ -1,0 +1,738 @@
+/*
+ * Tests of heterogeneous platforms: QMP commands, memory and windows
+ *
+ * No guest runs in these; see het-guest-tests.c for those, and idm-test.c
+ * for couples.
+ *
+ * SPDX-License-Identifier: GPL-2.0-or-later
+ */
+
+#include "qemu/osdep.h"
+#include <sys/eventfd.h>
+#include <sys/mman.h>
+#include <sys/vfs.h>
+#include "qobject/qdict.h"
+#include "qobject/qlist.h"
+#include "het-test-util.h"
+
+#define TMPFS_MAGIC 0x01021994
+
+/* --- roles --- */
+
+/* A QEMU that is no part of a platform */
+static void test_no_role(void)
+{
+    QTestState *s = qtest_init(MASTER_ARGS);
+    QDict *info = qtest_qmp_assert_success_ref(s,
+                                               "{ 'execute': 'query-het' }");
+
+    g_assert_cmpstr(qdict_get_str(info, "role"), ==, "none");
+    g_assert_false(qdict_haskey(info, "id"));
+    qobject_unref(info);
+
+    het_pass(s, "w", het_memfd("het", MIB, SEALS));
+    het_assert_error(qtest_qmp(s, "{ 'execute': 'het-memory-grant',"
+                               " 'arguments': { 'id': 'mem',"
+                               " 'memory': 'w' } }"), "not a slave");
+    het_assert_no_fd(s, "w");
+    het_give_couple(s, 1);
+    het_assert_error(qtest_qmp(s, "{ 'execute': 'het-master-attach',"
+                               " 'arguments': { 'id': 1, 'couple':"
+                               " { 'page': 'p', 'rx': 'r', 'tx': 't' } } }"),
+                     "not a slave");
+    het_assert_no_couple(s);
+    het_assert_error(qtest_qmp(s, "{ 'execute': 'het-slave-boot',"
+                               " 'arguments': { 'entry': 0 } }"),
+                     "not a slave");
+    het_assert_error(qtest_qmp(s, "{ 'execute': 'het-slave-stop' }"),
+                     "not a slave");
+    het_assert_error(qtest_qmp(s, "{ 'execute': 'het-master-detach' }"),
+                     "not attached");
+    het_assert_error(qtest_qmp(s, "{ 'execute': 'het-slave-detach',"
+                               " 'arguments': { 'id': 1 } }"),
+                     "no slave 1");
+    het_assert_error(qtest_qmp(s, "{ 'execute': 'het-memory-revoke',"
+                               " 'arguments': { 'id': 'mem' } }"),
+                     "no memory-backend-shared object");
+    het_assert_error(qtest_qmp(s, "{ 'execute': 'het-ipi-send',"
+                               " 'arguments': { 'id': 1, 'vector': 0 } }"),
+                     "no couple");
+    het_assert_error(qtest_qmp(s, "{ 'execute': 'het-ipi-watch',"
+                               " 'arguments': { 'id': 1, 'enable': true } }"),
+                     "no couple");
+    het_assert_error(qtest_qmp(s, "{ 'execute': 'het-request-complete',"
+                               " 'arguments': { 'id': 1,"
+                               " 'result': 'done' } }"), "no slave 1");
+    qtest_quit(s);
+}
+
+/* A slave can have no slaves */
+static void test_slave_attach_slave(void)
+{
+    QTestState *s = qtest_init(SLAVE_ARGS);
+    int fd = het_memfd("window", MIB, SEALS);
+
+    het_assert_error(het_attach(s, 1, fd, 0, WINDOW, MIB), "is a slave");
+    het_assert_no_couple(s);
+    het_assert_no_fd(s, "m");
+    g_assert_false(het_holds(s, "window"));
+    close(fd);
+    qtest_quit(s);
+}
+
+/* --- grant --- */
+
+/* No bus address, which as such would not be aligned */
+#define NO_BUS UINT64_MAX
+
+static void grant_error(QTestState *s, int fd, uint64_t offset, uint64_t bus,
+                        const char *text)
+{
+    het_give(s, "w", fd);
+    if (bus == NO_BUS) {
+        het_assert_error(qtest_qmp(s, "{ 'execute': 'het-memory-grant',"
+                                   " 'arguments': { 'id': 'mem',"
+                                   " 'memory': 'w', 'offset': %" PRIu64
+                                   " } }", offset), text);
+    } else {
+        het_assert_error(qtest_qmp(s, "{ 'execute': 'het-memory-grant',"
+                                   " 'arguments': { 'id': 'mem',"
+                                   " 'memory': 'w', 'offset': %" PRIu64 ","
+                                   " 'bus-address': %" PRIu64 " } }",
+                                   offset, bus), text);
+    }
+    het_assert_no_fd(s, "w");
+    g_assert_false(het_holds(s, "w"));
+}
+
+static void grant_error_close(QTestState *s, int fd, const char *text)
+{
+    g_assert_cmpint(fd, >=, 0);
+    grant_error(s, fd, 0, NO_BUS, text);
+    close(fd);
+}
+
+/* A file on a disk, where there is one */
+static int disk_file(void)
+{
+    g_autofree char *name = g_strdup("het-test-XXXXXX");
+    int fd = g_mkstemp_full(name, O_RDWR | O_CLOEXEC, 0600);
+    struct statfs fs;
+
+    if (fd < 0) {
+        return -1;
+    }
+    unlink(name);
+    if (fstatfs(fd, &fs) < 0 || fs.f_type == TMPFS_MAGIC ||
+        ftruncate(fd, SLAVE_SIZE) < 0) {
+        close(fd);
+        return -1;
+    }
+    return fd;
+}
+
+static void test_grant_wrong_type(void)
+{
+    QTestState *s = qtest_init(SLAVE_ARGS);
+    g_autofree char *path = NULL;
+    int pair[2], fd;
+
+    het_assert_error(qtest_qmp(s, "{ 'execute': 'het-memory-grant',"
+                               " 'arguments': { 'id': 'mem',"
+                               " 'memory': 'w' } }"), "has not been found");
+    het_pass(s, "w", het_memfd("w", SLAVE_SIZE, SEALS));
+    het_assert_error(qtest_qmp(s, "{ 'execute': 'het-memory-grant',"
+                               " 'arguments': { 'id': 'other',"
+                               " 'memory': 'w' } }"),
+                     "no memory-backend-shared object");
+    het_assert_no_fd(s, "w");
+
+    grant_error_close(s, eventfd(0, EFD_CLOEXEC), "neither a memfd");
+    g_assert_cmpint(socketpair(AF_UNIX, SOCK_STREAM, 0, pair), ==, 0);
+    close(pair[1]);
+    grant_error_close(s, pair[0], "neither a memfd");
+    fd = disk_file();
+    if (fd >= 0) {
+        grant_error_close(s, fd, "neither a memfd");
+    }
+
+    grant_error_close(s, het_memfd("w", SLAVE_SIZE, 0), "lacks the seals");
+    grant_error_close(s, het_memfd("w", SLAVE_SIZE, F_SEAL_SHRINK),
+                      "lacks the seals");
+    grant_error_close(s, het_memfd("w", SLAVE_SIZE, F_SEAL_GROW),
+                      "lacks the seals");
+    grant_error_close(s, het_memfd("w", SLAVE_SIZE, SEALS | F_SEAL_WRITE),
+                      "sealed against writing");
+    fd = het_memfd("w", SLAVE_SIZE, SEALS);
+    path = g_strdup_printf("/proc/self/fd/%d", fd);
+    grant_error_close(s, open(path, O_RDONLY | O_CLOEXEC),
+                      "not open for reading and writing");
+    close(fd);
+    het_assert_state(s, "waiting", "none");
+    qtest_quit(s);
+}
+
+static void test_grant_wrong_range(void)
+{
+    QTestState *s = qtest_init(SLAVE_ARGS);
+    int fd = het_memfd("w", SLAVE_SIZE + 4096, SEALS);
+
+    grant_error_close(s, het_memfd("w", SLAVE_SIZE - 4096, SEALS),
+                      "too small");
+    grant_error(s, fd, 4095, NO_BUS, "not aligned");
+    grant_error(s, fd, 8192, NO_BUS, "too small");
+    grant_error(s, fd, UINT64_MAX - 4095, NO_BUS, "too small");
+    grant_error(s, fd, 0, WINDOW + 16, "not aligned");
+    grant_error(s, fd, 0, SLAVE_RAM + 4096, "overlaps");
+    grant_error(s, fd, 0, SLAVE_RAM - 4096, "overlaps");
+    grant_error(s, fd, 0, SLAVE_RAM + SLAVE_SIZE - 4096, "overlaps");
+    grant_error(s, fd, 0, UINT64_MAX & ~4095ull, "leaves no room");
+    het_assert_state(s, "waiting", "none");
+
+    /* None of this keeps a right one from being taken */
+    het_give(s, "w", fd);
+    qtest_qmp_assert_success(s, "{ 'execute': 'het-memory-grant',"
+                             " 'arguments': { 'id': 'mem', 'memory': 'w',"
+                             " 'offset': 4096 } }");
+    het_assert_state(s, "ready", "granted");
+    close(fd);
+    qtest_quit(s);
+}
+
+static QDict *query_memory(QTestState *s, QDict **info)
+{
+    *info = qtest_qmp_assert_success_ref(s, "{ 'execute': 'query-het' }");
+    return qobject_to(QDict, qlist_peek(qdict_get_qlist(*info, "memory")));
+}
+
+static void assert_memory(QTestState *s, bool granted, bool visible,
+                          int64_t bus_address)
+{
+    QDict *info, *memory = query_memory(s, &info);
+
+    g_assert_cmpstr(qdict_get_str(memory, "id"), ==, "mem");
+    g_assert_cmpint(qdict_get_int(memory, "size"), ==, SLAVE_SIZE);
+    g_assert_cmpint(qdict_get_bool(memory, "granted"), ==, granted);
+    g_assert_cmpint(qdict_get_bool(memory, "visible"), ==, visible);
+    g_assert_cmpint(qdict_haskey(memory, "page-size"), ==, granted);
+    g_assert_cmpint(qdict_get_try_int(memory, "bus-address", -1), ==,
+                    bus_address);
+    qobject_unref(info);
+}
+
+static void revoke_memory(QTestState *s)
+{
+    qtest_qmp_assert_success(s, "{ 'execute': 'het-memory-revoke',"
+                             " 'arguments': { 'id': 'mem' } }");
+}
+
+static void test_grant_revoke(void)
+{
+    QTestState *s = qtest_init(SLAVE_ARGS);
+    int first = het_memfd("first", SLAVE_SIZE, SEALS);
+    int second = het_memfd("second", SLAVE_SIZE, SEALS);
+
+    het_assert_state(s, "waiting", "none");
+    het_assert_status(s, "prelaunch");
+    assert_memory(s, false, false, -1);
+    het_grant(s, first);
+    het_wait_state(s, "ready", "granted");
+    assert_memory(s, true, false, -1);
+    g_assert_true(het_holds(s, "first"));
+
+    grant_error(s, second, 0, NO_BUS, "has memory already");
+    g_assert_false(het_holds(s, "second"));
+    g_assert_true(het_holds(s, "first"));
+
+    revoke_memory(s);
+    g_assert_false(het_holds(s, "first"));
+    het_wait_state(s, "waiting", "revoked");
+    assert_memory(s, false, false, -1);
+    het_assert_error(qtest_qmp(s, "{ 'execute': 'het-memory-revoke',"
+                               " 'arguments': { 'id': 'mem' } }"),
+                     "has no memory");
+
+    /* The same address as the memory's own needs no alias */
+    het_give(s, "w", second);
+    qtest_qmp_assert_success(s, "{ 'execute': 'het-memory-grant',"
+                             " 'arguments': { 'id': 'mem', 'memory': 'w',"
+                             " 'bus-address': %u } }", SLAVE_RAM);
+    assert_memory(s, true, false, -1);
+    revoke_memory(s);
+    g_assert_false(het_holds(s, "second"));
+    close(first);
+    close(second);
+    qtest_quit(s);
+}
+
+/* --- boot and stop --- */
+
+static void boot(QTestState *s)
+{
+    qtest_qmp_assert_success(s, "{ 'execute': 'het-slave-boot',"
+                             " 'arguments': { 'entry': %u } }", SLAVE_RAM);
+}
+
+static void boot_error(QTestState *s, uint64_t entry, const char *protocol,
+                       const char *text)
+{
+    het_assert_error(qtest_qmp(s, "{ 'execute': 'het-slave-boot',"
+                               " 'arguments': { 'entry': %" PRIu64 ","
+                               " 'protocol': %s } }", entry, protocol), text);
+}
+
+static void test_visibility(void)
+{
+    QTestState *s = qtest_init(SLAVE_ARGS);
+    int fd = het_memfd("w", SLAVE_SIZE + 4096, SEALS);
+    uint32_t *word = (uint32_t *)(het_map(fd, 8192) + 4096);
+
+    het_give(s, "w", fd);
+    qtest_qmp_assert_success(s, "{ 'execute': 'het-memory-grant',"
+                             " 'arguments': { 'id': 'mem', 'memory': 'w',"
+                             " 'offset': 4096, 'bus-address': %u } }", WINDOW);
+    *word = 0x12345678;
+    g_assert_cmphex(qtest_readl(s, SLAVE_RAM), ==, 0);
+    g_assert_cmphex(qtest_readl(s, WINDOW), ==, 0);
+    qtest_writel(s, SLAVE_RAM, 1);
+    g_assert_cmphex(*word, ==, 0x12345678);
+
+    boot(s);
+    assert_memory(s, true, true, WINDOW);
+    g_assert_cmphex(qtest_readl(s, SLAVE_RAM), ==, 0x12345678);
+    g_assert_cmphex(qtest_readl(s, WINDOW), ==, 0x12345678);
+    qtest_writel(s, WINDOW, 0x87654321);
+    g_assert_cmphex(*word, ==, 0x87654321);
+
+    qtest_qmp_assert_success(s, "{ 'execute': 'het-slave-stop' }");
+    assert_memory(s, true, false, WINDOW);
+    g_assert_cmphex(qtest_readl(s, SLAVE_RAM), ==, 0);
+    g_assert_cmphex(qtest_readl(s, WINDOW), ==, 0);
+    revoke_memory(s);
+    assert_memory(s, false, false, -1);
+    g_assert_false(het_holds(s, "w"));
+    munmap((uint8_t *)word - 4096, 8192);
+    close(fd);
+    qtest_quit(s);
+}
+
+static void test_boot_errors(void)
+{
+    QTestState *s = qtest_init(SLAVE_ARGS);
+    int fd = het_memfd("w", SLAVE_SIZE, SEALS);
+
+    boot_error(s, SLAVE_RAM, "auto", "has no memory");
+    qtest_qmp_assert_success(s, "{ 'execute': 'het-slave-stop' }");
+    het_assert_state(s, "waiting", "none");
+    het_grant(s, fd);
+    boot_error(s, SLAVE_RAM + SLAVE_SIZE, "auto", "no memory at the entry");
+    boot_error(s, SLAVE_RAM, "vector-table", "not possible");
+    boot_error(s, SLAVE_RAM + (1ull << 32), "raw", "no memory at the entry");
+    assert_memory(s, true, false, -1);
+    qtest_qmp_assert_success(s, "{ 'execute': 'het-slave-stop' }");
+    het_assert_state(s, "ready", "granted");
+    het_assert_status(s, "prelaunch");
+
+    boot(s);
+    boot_error(s, SLAVE_RAM, "raw", "is running");
+    het_assert_error(qtest_qmp(s, "{ 'execute': 'het-memory-revoke',"
+                               " 'arguments': { 'id': 'mem' } }"),
+                     "is running");
+    qtest_qmp_assert_success(s, "{ 'execute': 'stop' }");
+    het_wait_state(s, "paused", "cpus-stopped");
+    boot_error(s, SLAVE_RAM, "raw", "is paused");
+    het_assert_error(qtest_qmp(s, "{ 'execute': 'het-memory-revoke',"
+                               " 'arguments': { 'id': 'mem' } }"),
+                     "is paused");
+    qtest_qmp_assert_success(s, "{ 'execute': 'cont' }");
+    het_wait_state(s, "running", "cpus-resumed");
+    g_assert_true(het_holds(s, "w"));
+    close(fd);
+    qtest_quit(s);
+}
+
+/* Whatever ends a boot leaves the memory as it was */
+static void test_memory_kept(void)
+{
+    QTestState *s = qtest_init(SLAVE_ARGS);
+    int fd = het_memfd("w", SLAVE_SIZE, SEALS);
+    uint8_t *memory = het_map(fd, SLAVE_SIZE);
+
+    het_grant(s, fd);
+    het_fill(memory, 0, SLAVE_SIZE, 1);
+    boot(s);
+    qtest_qmp_assert_success(s, "{ 'execute': 'het-slave-stop' }");
+    het_wait_state(s, "ready", "stop");
+    het_assert_status(s, "prelaunch");
+    het_assert_filled(memory, SLAVE_SIZE, 1);
+
+    boot(s);
+    qtest_qmp_assert_success(s, "{ 'execute': 'system_reset' }");
+    het_wait_state(s, "ready", "host-reset");
+    het_assert_filled(memory, SLAVE_SIZE, 1);
+    assert_memory(s, true, false, -1);
+
+    /* Of a machine that is not booted, too */
+    qtest_system_reset(s);
+    het_assert_filled(memory, SLAVE_SIZE, 1);
+    /* Nothing starts by itself */
+    qtest_qmp_assert_success(s, "{ 'execute': 'cont' }");
+    het_assert_state(s, "ready", "host-reset");
+    boot(s);
+    qtest_qmp_assert_success(s, "{ 'execute': 'het-slave-stop' }");
+    het_assert_filled(memory, SLAVE_SIZE, 1);
+    munmap(memory, SLAVE_SIZE);
+    close(fd);
+    qtest_quit(s);
+}
+
+static void test_incoming(void)
+{
+    QTestState *s = qtest_init("-nodefaults -machine virt,memory-backend=mem"
+                               " -cpu cortex-a15 -m 16M -incoming shared:mem"
+                               SLAVE_OBJECT);
+    int fd = het_memfd("w", SLAVE_SIZE, SEALS);
+
+    het_assert_status(s, "inmigrate");
+    het_assert_state(s, "waiting", "none");
+    het_assert_error(qtest_qmp(s, "{ 'execute': 'migrate-incoming',"
+                               " 'arguments': { 'uri': 'exec:cat' } }"),
+                     "memory is shared");
+    het_grant(s, fd);
+    boot(s);
+    het_assert_status(s, "running");
+    qtest_qmp_assert_success(s, "{ 'execute': 'het-slave-stop' }");
+    het_assert_status(s, "prelaunch");
+    close(fd);
+    qtest_quit(s);
+}
+
+static void assert_no_migration(QTestState *s, const char *text)
+{
+    g_autofree char *answer = qtest_hmp(s, "savevm x");
+
+    g_assert_nonnull(strstr(answer, text));
+    het_assert_error(qtest_qmp(s, "{ 'execute': 'migrate', 'arguments':"
+                               " { 'uri': 'exec:cat >/dev/null' } }"), text);
+}
+
+static void test_slave_migration(void)
+{
+    QTestState *s = qtest_init(SLAVE_ARGS);
+
+    assert_no_migration(s, "'mem' is shared");
+    qtest_quit(s);
+}
+
+/* --- command lines --- */
+
+static void refuses(const char *args, const char *text)
+{
+    g_autofree char *command = g_strdup_printf("%s -display none %s",
+                                               getenv("QTEST_QEMU_BINARY"), args);
+    g_autofree char *errors = NULL;
+    int status;
+
+    g_assert(g_spawn_command_line_sync(command, NULL, &errors, &status, NULL));
+    if (!WIFEXITED(status) || WEXITSTATUS(status) != EXIT_FAILURE ||
+        !strstr(errors, text)) {
+        g_error("%s: wanted '%s', got: %s", command, text, errors);
+    }
+}
+
+#define VIRT "-nodefaults -m 16M -machine virt"
+#define OBJECT " -object memory-backend-shared,id=mem,size=16M"
+
+/* Something to load, for as long as it is there */
+static char *image_file(void)
+{
+    char *name = NULL;
+    int fd = g_file_open_tmp("het-test-XXXXXX", &name, NULL);
+
+    g_assert_cmpint(fd, >=, 0);
+    g_assert_cmpint(ftruncate(fd, 4096), ==, 0);
+    close(fd);
+    return name;
+}
+
+static void test_command_lines(void)
+{
+    g_autofree char *image = image_file();
+    g_autofree char *kernel = g_strdup_printf(SLAVE_ARGS " -kernel %s", image);
+    g_autofree char *bios = g_strdup_printf(SLAVE_ARGS " -bios %s", image);
+    g_autofree char *loader = g_strdup_printf(SLAVE_ARGS " -device loader,"
+        "file=%s,force-raw=on,addr=0x40800000", image);
+
+    refuses(VIRT ",slave=on", "needs a memory-backend-shared");
+    refuses(VIRT ",slave=on" OBJECT, "needs a memory-backend-shared");
+    refuses(VIRT ",memory-backend=mem -incoming shared:other" OBJECT,
+            "object 'other'");
+    refuses(SLAVE_ARGS ",prealloc=on", "prealloc=on");
+    refuses(SLAVE_ARGS ",mem-path=/dev/shm", "mem-path");
+    refuses(SLAVE_ARGS ",share=off", "share=off");
+    refuses(SLAVE_ARGS ",master=on", "is a slave");
+    refuses(kernel, "-kernel");
+    refuses(bios, "-bios");
+    refuses(loader, "of a slave");
+    refuses(SLAVE_ARGS " -accel tcg,thread=single", "thread=single");
+    refuses(SLAVE_ARGS " -icount auto", "-icount");
+    refuses("-nodefaults -machine netduinoplus2,slave=on,memory-backend=mem"
+            " -m 192K -object memory-backend-shared,id=mem,size=192K",
+            "does not use the memory");
+    refuses(VIRT " -object memory-backend-shared,id=mem,size=16M,master=off",
+            "slave=on");
+    refuses(VIRT " -object memory-backend-shared,id=mem,size=16M,mem-path=.",
+            "neither on tmpfs");
+    refuses(VIRT " -accel tcg,thread=single" OBJECT, "thread=single");
+    unlink(image);
+}
+
+/* --- windows --- */
+
+static void attach(QTestState *s, uint32_t id, int fd, uint64_t offset,
+                   uint64_t address, uint64_t size)
+{
+    QDict *response = het_attach(s, id, fd, offset, address, size);
+
+    g_assert_true(qdict_haskey(response, "return"));
+    qobject_unref(response);
+    het_assert_no_couple(s);
+    het_assert_no_fd(s, "m");
+}
+
+static void attach_error(QTestState *s, uint32_t id, int fd, uint64_t offset,
+                         uint64_t address, uint64_t size, const char *text)
+{
+    het_assert_error(het_attach(s, id, fd, offset, address, size), text);
+    het_assert_no_couple(s);
+    het_assert_no_fd(s, "m");
+}
+
+static void detach(QTestState *s, uint32_t id)
+{
+    qtest_qmp_assert_success(s, "{ 'execute': 'het-slave-detach',"
+                             " 'arguments': { 'id': %u } }", id);
+}
+
+static void test_window_errors(void)
+{
+    g_autofree char *image = image_file();
+    QTestState *s = qtest_initf(MASTER_ARGS " -device loader,file=%s,"
+                                "force-raw=on,addr=0x48000000", image);
+    int fd = het_memfd("window", 2 * MIB, SEALS);
+    int bad = het_memfd("bad", 2 * MIB, F_SEAL_GROW);
+
+    unlink(image);
+    attach_error(s, 0, fd, 0, WINDOW, MIB, "not between 1 and 255");
+    attach_error(s, 256, fd, 0, WINDOW, MIB, "not between 1 and 255");
+    attach_error(s, 1, bad, 0, WINDOW, MIB, "lacks the seals");
+    attach_error(s, 1, fd, 0, WINDOW, 0, "must not be 0");
+    attach_error(s, 1, fd, 0, WINDOW + 1, MIB, "not aligned");
+    attach_error(s, 1, fd, 0, WINDOW, MIB + 1, "not a multiple");
+    attach_error(s, 1, fd, 1, WINDOW, MIB, "not aligned");
+    attach_error(s, 1, fd, 4096, WINDOW, 2 * MIB, "too small");
+    attach_error(s, 1, fd, 0, UINT64_MAX - 4095, MIB, "does not fit");
+    attach_error(s, 1, fd, 0, 0x48000000, MIB, "which a reset");
+    g_assert_false(het_holds(s, "window"));
+    g_assert_false(het_holds(s, "bad"));
+
+    attach(s, 1, fd, 0, WINDOW, MIB);
+    attach_error(s, 1, fd, MIB, WINDOW + MIB, MIB, "attached already");
+    attach_error(s, 2, fd, MIB, WINDOW, MIB, "overlaps that of slave 1");
+    attach_error(s, 2, fd, MIB, WINDOW + MIB - 4096, MIB, "overlaps");
+    attach_error(s, 2, fd, MIB, WINDOW - MIB + 4096, MIB, "overlaps");
+    attach_error(s, 2, fd, 0, WINDOW - 4096, 2 * MIB, "overlaps");
+    het_assert_error(qtest_qmp(s, "{ 'execute': 'het-slave-detach',"
+                               " 'arguments': { 'id': 2 } }"), "no slave 2");
+    het_assert_error(qtest_qmp(s, "{ 'execute': 'het-ipi-send',"
+                               " 'arguments': { 'id': 1, 'vector': 32 } }"),
+                     "not between 0 and 31");
+    attach(s, 2, fd, MIB, WINDOW + MIB, MIB);
+    close(fd);
+    close(bad);
+    qtest_quit(s);
+}
+
+static void test_window(void)
+{
+    QTestState *s = qtest_init(MASTER_ARGS);
+    int fd = het_memfd("window", 2 * MIB, SEALS);
+    uint8_t *memory = het_map(fd, 2 * MIB);
+    QDict *info, *couple;
+
+    qtest_writel(s, WINDOW, 0x11111111);
+    qtest_writel(s, WINDOW - 4, 0x22222222);
+    attach(s, 7, fd, MIB, WINDOW, MIB);
+    g_assert_cmphex(qtest_readl(s, WINDOW), ==, 0);
+    g_assert_cmphex(qtest_readl(s, WINDOW - 4), ==, 0x22222222);
+    qtest_writel(s, WINDOW + MIB - 4, 0x33333333);
+    g_assert_cmphex(*(uint32_t *)(memory + 2 * MIB - 4), ==, 0x33333333);
+
+    info = qtest_qmp_assert_success_ref(s, "{ 'execute': 'query-het' }");
+    g_assert_cmpstr(qdict_get_str(info, "role"), ==, "master");
+    g_assert_cmpint(qdict_get_int(info, "id"), ==, 0);
+    couple = qobject_to(QDict, qlist_peek(qdict_get_qlist(info, "couples")));
+    g_assert_cmpint(qdict_get_int(couple, "id"), ==, 7);
+    couple = qdict_get_qdict(couple, "window");
+    g_assert_cmphex(qdict_get_int(couple, "address"), ==, WINDOW);
+    g_assert_cmphex(qdict_get_int(couple, "size"), ==, MIB);
+    g_assert_cmphex(qdict_get_int(couple, "offset"), ==, MIB);
+    qobject_unref(info);
+
+    het_fill(memory, 0, 2 * MIB, 3);
+    qtest_system_reset(s);
+    het_assert_filled(memory, 2 * MIB, 3);
+    assert_no_migration(s, "slaves of a heterogeneous platform");
+
+    detach(s, 7);
+    g_assert_false(het_holds(s, "window"));
+    g_assert_false(het_holds(s, "het-page"));
+    g_assert_cmphex(qtest_readl(s, WINDOW), ==, 0x11111111);
+    het_assert_filled(memory, 2 * MIB, 3);
+    attach(s, 8, fd, 0, WINDOW, MIB);
+    detach(s, 8);
+    g_assert_false(het_holds(s, "window"));
+    qtest_qmp_assert_success(s, "{ 'execute': 'migrate', 'arguments':"
+                             " { 'uri': 'exec:cat >/dev/null' } }");
+    munmap(memory, 2 * MIB);
+    close(fd);
+    qtest_quit(s);
+}
+
+static void test_window_many(void)
+{
+    QTestState *s = qtest_init(MASTER_ARGS);
+    int fd = het_memfd("window", HET_ID_MAX * 4096, SEALS);
+    uint8_t *memory = het_map(fd, HET_ID_MAX * 4096);
+
+    for (uint32_t id = 1; id <= HET_ID_MAX; id++) {
+        attach(s, id, fd, (id - 1) * 4096, WINDOW + id * 8192,
+               4096);
+    }
+    for (uint32_t id = 1; id <= HET_ID_MAX; id++) {
+        qtest_writel(s, WINDOW + id * 8192 + 4, id);
+        g_assert_cmpuint(*(uint32_t *)(memory + (id - 1) * 4096 + 4), ==, id);
+    }
+    munmap(memory, HET_ID_MAX * 4096);
+    close(fd);
+    qtest_quit(s);
+}
+
+/* --- a master's own memory --- */
+
+static void give_socket(QTestState *s, int domain, int *mine)
+{
+    int pair[2];
+
+    g_assert_cmpint(socketpair(domain, SOCK_STREAM, 0, pair), ==, 0);
+    het_pass(s, "s", pair[0]);
+    *mine = pair[1];
+}
+
+static int receive_fd(int socket)
+{
+    union {
+        struct cmsghdr align;
+        char data[CMSG_SPACE(sizeof(int))];
+    } control;
+    char byte;
+    struct iovec iov = { .iov_base = &byte, .iov_len = 1 };
+    struct msghdr msg = {
+        .msg_iov = &iov, .msg_iovlen = 1,
+        .msg_control = &control, .msg_controllen = sizeof(control),
+    };
+    struct cmsghdr *cmsg;
+    int fd;
+
+    g_assert_cmpint(recvmsg(socket, &msg, MSG_CMSG_CLOEXEC), ==, 1);
+    cmsg = CMSG_FIRSTHDR(&msg);
+    g_assert_nonnull(cmsg);
+    g_assert_cmpint(cmsg->cmsg_type, ==, SCM_RIGHTS);
+    memcpy(&fd, CMSG_DATA(cmsg), sizeof(fd));
+    return fd;
+}
+
+static void export_error(QTestState *s, const char *id, const char *text)
+{
+    het_assert_error(qtest_qmp(s, "{ 'execute': 'het-memory-export',"
+                               " 'arguments': { 'id': %s, 'socket': 's' } }",
+                               id), text);
+    het_assert_no_fd(s, "s");
+}
+
+static void test_export(void)
+{
+    QTestState *s = qtest_init("-nodefaults -machine virt,memory-backend=mem"
+                               " -cpu cortex-a15 -m 16M" SLAVE_OBJECT);
+    uint8_t *memory;
+    QDict *export;
+    int mine, fd;
+
+    give_socket(s, AF_UNIX, &mine);
+    export = qtest_qmp_assert_success_ref(s,
+        "{ 'execute': 'het-memory-export',"
+        " 'arguments': { 'id': 'mem', 'socket': 's' } }");
+    g_assert_cmpint(qdict_get_int(export, "offset"), ==, 0);
+    g_assert_cmpint(qdict_get_int(export, "size"), ==, SLAVE_SIZE);
+    qobject_unref(export);
+    het_assert_no_fd(s, "s");
+    fd = receive_fd(mine);
+    g_assert_cmphex(fcntl(fd, F_GET_SEALS) & SEALS, ==, SEALS);
+    memory = het_map(fd, SLAVE_SIZE);
+    qtest_writel(s, SLAVE_RAM + MIB, 0x12345678);
+    g_assert_cmphex(*(uint32_t *)(memory + MIB), ==, 0x12345678);
+    munmap(memory, SLAVE_SIZE);
+    close(fd);
+    close(mine);
+
+    het_pass(s, "s", eventfd(0, EFD_CLOEXEC));
+    export_error(s, "mem", "not a UNIX socket");
+    het_pass(s, "s", socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0));
+    export_error(s, "mem", "not a UNIX socket");
+    give_socket(s, AF_UNIX, &mine);
+    export_error(s, "other", "no memory-backend-shared object");
+    close(mine);
+    give_socket(s, AF_UNIX, &mine);
+    close(mine);
+    export_error(s, "mem", "cannot send");
+    het_assert_error(qtest_qmp(s, "{ 'execute': 'het-memory-revoke',"
+                               " 'arguments': { 'id': 'mem' } }"),
+                     "itself");
+    assert_no_migration(s, "'mem' is shared");
+    qtest_quit(s);
+}
+
+static void test_export_slave(void)
+{
+    QTestState *s = qtest_init(SLAVE_ARGS);
+    int mine;
+
+    give_socket(s, AF_UNIX, &mine);
+    export_error(s, "mem", "not this process's own");
+    close(mine);
+    qtest_quit(s);
+}
+
+int main(int argc, char **argv)
+{
+    g_test_init(&argc, &argv, NULL);
+
+    qtest_add_func("/het/role/none", test_no_role);
+    qtest_add_func("/het/role/slave", test_slave_attach_slave);
+    qtest_add_func("/het/grant/type", test_grant_wrong_type);
+    qtest_add_func("/het/grant/range", test_grant_wrong_range);
+    qtest_add_func("/het/grant/revoke", test_grant_revoke);
+    qtest_add_func("/het/boot/visibility", test_visibility);
+    qtest_add_func("/het/boot/errors", test_boot_errors);
+    qtest_add_func("/het/boot/memory", test_memory_kept);
+    qtest_add_func("/het/boot/incoming", test_incoming);
+    qtest_add_func("/het/migration", test_slave_migration);
+    qtest_add_func("/het/command-line", test_command_lines);
+    qtest_add_func("/het/window/errors", test_window_errors);
+    qtest_add_func("/het/window/use", test_window);
+    qtest_add_func("/het/window/many", test_window_many);
+    qtest_add_func("/het/export/master", test_export);
+    qtest_add_func("/het/export/slave", test_export_slave);
+    het_add_guest_tests();
+    return g_test_run();
+}
