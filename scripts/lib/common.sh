@@ -164,7 +164,7 @@ run_ninja() {
 # What ninja was at when it first failed; later lines are what it was still doing, or consequences.
 show_first_error() {
         local line
-        line=$(grep -n -m 1 '^FAILED:' "$1" | cut -d: -f1) || true
+        line=$(grep -n '^FAILED:' "$1" | grep -v -m 1 'FAILED: build.ninja' | cut -d: -f1) || true
         if [[ -z $line ]]; then
                 show_log_end "$1"
                 return
