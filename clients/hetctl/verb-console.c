@@ -29,13 +29,14 @@
 #define PENDING_MAX     65536U
 #define LINES_DEFAULT   100
 
-static gboolean option_history;
+static gboolean option_history, option_follow;
 static int option_lines = LINES_DEFAULT;
 static char *option_until;
 
 static const GOptionEntry console_options[] = {
         { "history", 'H', 0, G_OPTION_ARG_NONE, &option_history, "First show the end of what it printed before", NULL },
         { "lines", 'n', 0, G_OPTION_ARG_INT, &option_lines, "Lines of --history (default 100; 0: all)", "N" },
+        { "follow", 'f', 0, G_OPTION_ARG_NONE, &option_follow, "Go on when standard input has ended", NULL },
         { "until", 'u', 0, G_OPTION_ARG_FILENAME, &option_until, "Leave as soon as it has printed TEXT, fail after --timeout", "TEXT" },
         {}
 };
@@ -47,6 +48,7 @@ typedef struct Console {
         int socket, log;                /* log: -EBADF unless output comes from it */
         bool terminal;
         struct termios saved;
+        bool sent, input_ended, closing;        /* closing: told QEMU that no more is coming */
         GByteArray *pending;            /* typed, and not taken by QEMU yet */
         GByteArray *seen;               /* the last bytes that may begin --until */
         bool found;
@@ -122,6 +124,33 @@ static int show_log(Console *console) {
         return n < 0 ? -errno : 0;
 }
 
+static int on_input_timeout(sd_event_source *source, uint64_t usec, void *userdata) {
+        Console *console = userdata;
+
+        failure(&console->error, EXIT_TIMED_OUT, "Somebody else may be connected to its console, or its guest may not read from it.",
+                "The guest did not take all of the input in time.");
+        return leave(console);
+}
+
+/*
+ * The input has ended, and the socket has all of it. QEMU reads as fast as its guest does, and would throw away what it has not
+ * read yet if the socket were closed; half closed, it is read to its end, and then QEMU closes it.
+ */
+static int close_input(Console *console) {
+        uint64_t timeout = console->client->timeout_usec;
+
+        if (option_follow || option_until || console->closing)
+                return 0;
+        if (!console->sent)
+                return leave(console);
+        if (shutdown(console->socket, SHUT_WR) < 0)
+                return -errno;
+
+        console->closing = true;
+        return timeout == TIMEOUT_INFINITE ? 0 : sd_event_add_time_relative(console->event, NULL, CLOCK_MONOTONIC, timeout, 0,
+                                                                             on_input_timeout, console);
+}
+
 static int send_pending(Console *console) {
         while (console->pending->len > 0) {
                 ssize_t n = send(console->socket, console->pending->data, console->pending->len, MSG_NOSIGNAL | MSG_DONTWAIT);
@@ -140,14 +169,14 @@ static int send_pending(Console *console) {
         if (r >= 0 && console->input && !console->terminal)
                 r = sd_event_source_set_enabled(console->input, more ? SD_EVENT_OFF : SD_EVENT_ON);
 
-        return r;
+        return r >= 0 && console->input_ended && !more ? close_input(console) : r;
 }
 
 static int on_console_closed(Console *console) {
         if (console->log >= 0)
                 (void) show_log(console);
 
-        if (console->client->color_err || console->terminal)
+        if (console->terminal)
                 fputs("\r\nhetctl: the console was closed.\r\n", stderr);
         return leave(console);
 }
@@ -177,15 +206,16 @@ static int read_input(Console *console, int fd) {
 
         if (n < 0)
                 return errno == EAGAIN || errno == EINTR ? 0 : -errno;
-        /* The input's end is not the console's: QEMU would take a half-closed socket for a closed one */
         if (n == 0) {
                 console->input = sd_event_source_disable_unref(console->input);
-                return 0;
+                console->input_ended = true;
+                return send_pending(console) < 0 ? on_console_closed(console) : 0;
         }
 
         escape = console->terminal ? memchr(buffer, ESCAPE, (size_t) n) : NULL;
         if (escape)
                 n = escape - buffer;
+        console->sent = true;
         if (console->pending->len + (size_t) n <= PENDING_MAX)
                 g_byte_array_append(console->pending, buffer, (guint) n);
         if (send_pending(console) < 0)
@@ -371,7 +401,7 @@ static bool open_and_converse(Console *console, const char *name, json_object *p
         if (option_history && (r == -ENOENT || r == -ECONNREFUSED))
                 return show_past(console, name, error);
         if (r == -EAGAIN)
-                return failure(error, EXIT_WRONG_STATE, "'hetctl console --history </dev/null' watches it, too.",
+                return failure(error, EXIT_WRONG_STATE, "'hetctl console --history --follow </dev/null' watches it, too.",
                                "Somebody else uses the console of %s.", name);
         if (r == -ECONNREFUSED)
                 return failure(error, EXIT_WRONG_STATE, "'hetctl console --history' shows what it printed.",
@@ -410,14 +440,16 @@ static bool verb_console(Client *client, int n, char **arguments, GError **error
 const Verb verbs_console[] = {
         { "console", "PROCESSOR", "Connect to the serial console of a processor",
           "On a terminal, keys go to the guest as they are typed; Ctrl-] leaves. Otherwise standard input is copied to the\n"
-          "guest, and what it prints to standard output, until the console closes or --until's TEXT was printed.\n"
+          "guest, and what it prints to standard output, until the guest has taken all of the input. With --follow or\n"
+          "--until it goes on then, until the console closes or TEXT was printed.\n"
           "A console has one user at a time: a second one waits until the first has left. --history shows what is printed\n"
           "even then.\n"
           "\n"
           "Examples:\n"
           "  hetctl console first-light/slave1 --history\n"
           "  hetctl console slave2 --history --until='ready' --timeout=10s </dev/null\n"
-          "  echo help | hetctl console slave1 --until='> '",
+          "  echo 'stop 1' | hetctl console master\n"
+          "  hetctl console master --follow </dev/null | tee master.log",
           1, 1, console_options, verb_console },
         {}
 };

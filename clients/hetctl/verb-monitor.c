@@ -189,9 +189,38 @@ static int run_loop(Monitor *monitor) {
         return r;
 }
 
-static bool verb_monitor(Client *client, int n, char **arguments, GError **error) {
+/* The first event: what hetd is, or that it is not there yet; then it is waited for. */
+static bool show_beginning(Monitor *monitor, GError **error) {
         g_autoptr(sd_bus_message) reply = NULL;
+        g_autoptr(json_object) properties = NULL;
+
+        if (!client_call(monitor->client, HETD_PATH, "org.freedesktop.DBus.Properties", "GetAll", &reply, error, "s", HETD_MANAGER)) {
+                if (!g_error_matches(*error, HETCTL_ERROR, EXIT_NO_HETD))
+                        return false;
+                g_clear_error(error);
+                emit(monitor, "hetd-gone", HETD_PATH, json_object_new_object());
+                return true;
+        }
+        if (!client_read(bus_json_read(reply, &properties), error))
+                return false;
+
+        emit(monitor, "hetd", HETD_PATH, g_steal_pointer(&properties));
+        return true;
+}
+
+static bool choose_object(Monitor *monitor, const char *name, GError **error) {
         g_autoptr(Objects) objects = NULL;
+        Platform *platform = NULL;
+        Processor *processor = NULL;
+
+        if (!objects_load(monitor->client, &objects, error) || !objects_resolve(objects, name, &platform, &processor, error))
+                return false;
+
+        monitor->path = g_strdup(platform ? platform->path : processor->path);
+        return true;
+}
+
+static bool verb_monitor(Client *client, int n, char **arguments, GError **error) {
         g_autofree char *path = NULL;
         Monitor monitor = { .client = client };
         int r;
@@ -203,16 +232,9 @@ static bool verb_monitor(Client *client, int n, char **arguments, GError **error
         if (r < 0)
                 return failure_from_errno(error, r, "listening to hetd failed");
 
-        if (!objects_load(client, &objects, error))
+        if (n > 0 ? !choose_object(&monitor, arguments[0], error) : !show_beginning(&monitor, error))
                 return false;
-        if (n > 0) {
-                Platform *platform = NULL;
-                Processor *processor = NULL;
-
-                if (!objects_resolve(objects, arguments[0], &platform, &processor, error))
-                        return false;
-                monitor.path = path = g_strdup(platform ? platform->path : processor->path);
-        }
+        path = monitor.path;
 
         if (!client->quiet)
                 fprintf(stderr, "Watching %s. Ctrl-C ends it.\n", n > 0 ? arguments[0] : "hetd");
@@ -225,9 +247,9 @@ static bool verb_monitor(Client *client, int n, char **arguments, GError **error
 
 const Verb verbs_monitor[] = {
         { "monitor", "[PLATFORM[/PROCESSOR]]", "Show what happens, as it happens",
-          "A line an event: time, kind, object, and the properties that changed. Interrupts do not pass through hetd and do\n"
-          "not show; 'hetctl status' has their counts. With --json (of any kind) a line is an object; time is in\n"
-          "microseconds since 1970.\n"
+          "A line an event: time, kind, object, and the properties that changed. The first line tells of hetd; if it does not\n"
+          "run yet, it is waited for. Interrupts do not pass through hetd and do not show; 'hetctl status' has their counts.\n"
+          "With --json (of any kind) a line is an object; time is in microseconds since 1970.\n"
           "\n"
           "Examples:\n"
           "  hetctl monitor\n"

@@ -23,7 +23,7 @@ static const GOptionEntry boot_options[] = {
         { "entry", 'e', 0, G_OPTION_ARG_FILENAME, &option_entry, "Address of the first instruction (default: the firmware's own)", "ADDRESS" },
         { "argument", 'a', 0, G_OPTION_ARG_FILENAME, &option_argument, "Number that the guest is given", "NUMBER" },
         { "protocol", 'p', 0, G_OPTION_ARG_FILENAME, &option_protocol, "How the CPU is set up: auto, raw, linux, vector-table", "PROTOCOL" },
-        { "firmware", 'f', 0, G_OPTION_ARG_FILENAME, &option_firmware, "Load this ELF file instead of the platform file's", "FILE" },
+        { "firmware", 0, 0, G_OPTION_ARG_FILENAME, &option_firmware, "Load this ELF file instead of the platform file's", "FILE" },
         { "no-load", 0, 0, G_OPTION_ARG_NONE, &option_no_load, "Load nothing: the window has the program already", NULL },
         {}
 };
