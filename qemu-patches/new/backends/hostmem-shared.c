@@ -52,7 +52,6 @@ struct HostMemoryBackendShared {
     /* A slave's; NULL on a master */
     SharedReservation *reservation;
     bool granted;
-    uint64_t offset;
 
     MemoryRegion alias;
     bool has_alias;
@@ -165,13 +164,11 @@ static void hostmem_shared_reserve(HostMemoryBackendShared *s)
 }
 
 /* What the machine and the object have asked for goes with the old mapping */
-static void hostmem_shared_advise(HostMemoryBackendShared *s)
+static void hostmem_shared_advise(const SharedReservation *r, bool dump)
 {
-    SharedReservation *r = s->reservation;
-
     qemu_madvise(r->host, r->size, QEMU_MADV_HUGEPAGE);
     qemu_madvise(r->host, r->size, QEMU_MADV_DONTFORK);
-    if (!MEMORY_BACKEND(s)->dump) {
+    if (!dump) {
         qemu_madvise(r->host, r->size, QEMU_MADV_DONTDUMP);
     }
 }
@@ -240,12 +237,7 @@ bool hostmem_shared_grant(HostMemoryBackendShared *s, int fd, uint64_t offset,
     bool alias = false;
     void *ptr;
 
-    if (s->is_master) {
-        error_setg(errp, "'%s' allocates its memory itself",
-                   hostmem_shared_id(s));
-        goto err;
-    }
-    if (s->granted) {
+    if (hostmem_shared_is_granted(s)) {
         error_setg(errp, "'%s' has memory already", hostmem_shared_id(s));
         goto err;
     }
@@ -267,10 +259,9 @@ bool hostmem_shared_grant(HostMemoryBackendShared *s, int fd, uint64_t offset,
         hostmem_shared_reserve(s);
         goto err;
     }
-    hostmem_shared_advise(s);
+    hostmem_shared_advise(r, MEMORY_BACKEND(s)->dump);
 
     r->fd = fd;
-    s->offset = offset;
     s->granted = true;
     mr->ram_block->fd = fd;
     mr->ram_block->fd_offset = offset;
@@ -309,12 +300,10 @@ void hostmem_shared_set_visible(HostMemoryBackendShared *s, bool visible)
     }
     assert(!visible || s->granted);
 
-    memory_region_transaction_begin();
     memory_region_set_enabled(hostmem_shared_mr(s), visible);
     if (s->has_alias) {
         memory_region_set_enabled(&s->alias, visible);
     }
-    memory_region_transaction_commit();
 }
 
 int hostmem_shared_fd(HostMemoryBackendShared *s, uint64_t *offset,
@@ -356,7 +345,6 @@ static bool hostmem_shared_alloc_reservation(HostMemoryBackendShared *s,
     size_t size = backend->size;
     /* So that huge pages of either size can be granted */
     size_t align = size >= GiB ? GiB : 2 * MiB;
-    SharedReservation *r;
     uint8_t *raw, *host;
 
     if (!QEMU_IS_ALIGNED(size, page)) {
@@ -377,12 +365,10 @@ static bool hostmem_shared_alloc_reservation(HostMemoryBackendShared *s,
         munmap(host + size, raw + align - host);
     }
 
-    r = g_new0(SharedReservation, 1);
-    r->host = host;
-    r->size = size;
-    r->fd = -1;
-    s->reservation = r;
-
+    s->reservation = g_new0(SharedReservation, 1);
+    *s->reservation = (SharedReservation) {
+        .host = host, .size = size, .fd = -1,
+    };
     memory_region_init_ram_ptr(&backend->mr, OBJECT(s), name, size, host);
     backend->mr.ram_block->flags |= RAM_SHARED;
     memory_region_set_enabled(&backend->mr, false);
@@ -513,8 +499,7 @@ static bool hostmem_shared_get_master(Object *obj, Error **errp)
 {
     HostMemoryBackendShared *s = MEMORY_BACKEND_SHARED(obj);
 
-    return s->master == ON_OFF_AUTO_AUTO ? s->is_master
-                                         : s->master == ON_OFF_AUTO_ON;
+    return s->is_master || s->master == ON_OFF_AUTO_ON;
 }
 
 static bool hostmem_shared_may_change(Object *obj, Error **errp)
@@ -564,7 +549,13 @@ static void hostmem_shared_reclaim(SharedReservation *r)
     g_free(r);
 }
 
-/* An alias goes with the machine's memory, which keeps the object alive */
+/* What was granted must be revoked first: then there is no alias either */
+static bool hostmem_shared_can_be_deleted(UserCreatable *uc)
+{
+    return !host_memory_backend_is_mapped(MEMORY_BACKEND(uc)) &&
+           !MEMORY_BACKEND_SHARED(uc)->granted;
+}
+
 static void hostmem_shared_finalize(Object *obj)
 {
     HostMemoryBackendShared *s = MEMORY_BACKEND_SHARED(obj);
@@ -582,6 +573,7 @@ static void hostmem_shared_class_init(ObjectClass *oc, void *data)
     HostMemoryBackendClass *bc = MEMORY_BACKEND_CLASS(oc);
 
     bc->alloc = hostmem_shared_alloc;
+    USER_CREATABLE_CLASS(oc)->can_be_deleted = hostmem_shared_can_be_deleted;
 
     object_class_property_add_bool(oc, "master", hostmem_shared_get_master,
                                    hostmem_shared_set_master);

@@ -133,16 +133,24 @@ err:
     return -1;
 }
 
+/* Without /proc no more can be told than that the file has no type */
+static bool het_is_eventfd(int fd)
+{
+    g_autofree char *target = het_fd_target(fd);
+    struct stat st;
+
+    return target ? !strcmp(target, "anon_inode:[eventfd]")
+                  : fstat(fd, &st) == 0 && !(st.st_mode & S_IFMT);
+}
+
 int het_take_eventfd(const char *name, Error **errp)
 {
     int fd = monitor_get_fd(monitor_cur(), name, errp);
-    g_autofree char *target = NULL;
 
     if (fd < 0) {
         return -1;
     }
-    target = het_fd_target(fd);
-    if (g_strcmp0(target, "anon_inode:[eventfd]") != 0) {
+    if (!het_is_eventfd(fd)) {
         error_setg(errp, "file descriptor '%s' is not an eventfd", name);
         goto err;
     }

@@ -39,7 +39,7 @@ static struct {
     HetStateReason reason;
     uint64_t boots;
 
-    /* This file stops, resets or starts the machine: it sets the state itself */
+    /* This file stops, resets or starts the machine, and sets the state */
     bool in_transition;
     ShutdownCause reset_cause;
     /* Ends what cannot be ended where it is noticed; none: only stop */
@@ -212,9 +212,12 @@ static void het_slave_stopped(RunState state)
 static void het_vm_state_changed(void *opaque, bool running, RunState state)
 {
     if (het.role == HET_ROLE_MASTER) {
-        het.reason = running ? HET_STATE_REASON_CPUS_RESUMED
-                             : HET_STATE_REASON_CPUS_STOPPED;
-        het_couples_publish_state(het_state_of(running, state));
+        HetState now = het_state_of(running, state);
+
+        het.reason = running ? HET_STATE_REASON_CPUS_RESUMED :
+                     now == HET_STATE_CRASHED ? HET_STATE_REASON_GUEST_PANICKED
+                                              : HET_STATE_REASON_CPUS_STOPPED;
+        het_couples_publish_state(now);
         return;
     }
     if (het.in_transition || !het_is_booted()) {
@@ -334,7 +337,7 @@ static int het_check_memory(HostMemoryBackendShared *s, void *opaque)
         }
         return 0;
     }
-    /* What virt leaves there for a firmware is never written: see het_reset() */
+    /* What virt leaves there for firmware is never written: see het_reset() */
     image = hostmem_shared_address(s, &address)
             ? rom_find_overlap(address, hostmem_shared_size(s), "dtb") : NULL;
     if (image) {

@@ -28,17 +28,27 @@
 /* --- het.c: role and state --- */
 
 /*
- * Called for -machine slave=on and -incoming shared:ID, before the machine is made.
+ * Called for -machine slave=on and -incoming shared:ID, before the machine is
+ * made.
  * memory_id: the object that must be there, NULL: any
  */
 void het_set_slave(const char *memory_id);
 HetRole het_role(void);
 HetState het_state(void);
-/* Makes a process that is no part of a platform its master; false with errp on a slave */
+/*
+ * Makes a process that is no part of a platform its master; false with errp
+ * on a slave
+ */
 bool het_become_master(Error **errp);
-/* Whether memory is shared with other processes: then TCG must use atomics even for one vCPU */
+/*
+ * Whether memory is shared with other processes: then TCG must use atomics
+ * even for one vCPU
+ */
 bool het_shares_memory(void);
-/* As long as a master has slaves it cannot be migrated or saved; false with errp if it must be migratable */
+/*
+ * As long as a master has slaves it cannot be migrated or saved; false with
+ * errp if it must be migratable
+ */
 bool het_block_migration(Error **errp);
 void het_unblock_migration(void);
 /* Says why memory must not be loaded into this process; false if it may */
@@ -55,10 +65,12 @@ bool het_guest_lockup(CPUState *cs);
 
 /* --- het.c: memory and booting, for het-qmp.c --- */
 
-bool het_memory_grant(HostMemoryBackendShared *s, int fd, uint64_t offset, size_t page_size,
-                      const uint64_t *bus_address, Error **errp);
+bool het_memory_grant(HostMemoryBackendShared *s, int fd, uint64_t offset,
+                      size_t page_size, const uint64_t *bus_address,
+                      Error **errp);
 bool het_memory_revoke(HostMemoryBackendShared *s, Error **errp);
-bool het_boot(HetBootProtocol protocol, uint64_t entry, uint64_t argument, Error **errp);
+bool het_boot(HetBootProtocol protocol, uint64_t entry, uint64_t argument,
+              Error **errp);
 bool het_stop(Error **errp);
 HetStateReason het_reason(void);
 uint64_t het_boots(void);
@@ -74,11 +86,17 @@ typedef struct HetBootInfo {
 typedef struct HetBootOps {
     /* What auto means for this CPU */
     HetBootProtocol (*default_protocol)(CPUState *cs);
-    /* Resets the CPU and sets it up as info says; it is started by the caller's vm_start() */
+    /*
+     * Resets the CPU and sets it up as info says; it is started by the
+     * caller's vm_start()
+     */
     bool (*boot)(CPUState *cs, const HetBootInfo *info, Error **errp);
 } HetBootOps;
 
-/* By type_init of an architecture's file; the CPU's class must descend from cpu_type */
+/*
+ * By type_init of an architecture's file; the CPU's class must descend from
+ * cpu_type
+ */
 void het_register_boot_ops(const char *cpu_type, const HetBootOps *ops);
 /* Whether the CPU can fetch from memory at address */
 bool het_is_visible_memory(CPUState *cs, uint64_t address);
@@ -96,12 +114,19 @@ typedef struct HetCoupleState HetCoupleState;
  */
 typedef struct HetCoupleClient {
     void *opaque;
-    /* vectors arrived; they were taken out of the page and are now the client's to keep */
+    /*
+     * vectors arrived; they were taken out of the page and are now the
+     * client's to keep
+     */
     void (*received)(void *opaque, uint32_t id, uint32_t vectors);
     /* the other side's state changed, or the couple was attached or detached */
     void (*changed)(void *opaque, uint32_t id);
     /* a start or stop request was answered */
     void (*request_completed)(void *opaque, uint32_t id);
+    /* how long a halted vCPU watches the couples before it sleeps; 0: not at all */
+    uint32_t halt_poll_max_ns;
+    /* always that long; otherwise up to it, adapted to how long it had to wait */
+    bool halt_poll_fixed;
 } HetCoupleClient;
 
 bool het_couple_set_client(const HetCoupleClient *client, Error **errp);
@@ -113,7 +138,10 @@ HetCoupleState *het_couple_find(uint32_t id);
 HetCoupleState *het_couple_next(HetCoupleState *prev);
 unsigned het_couple_count(void);
 uint32_t het_couple_id(const HetCoupleState *c);
-/* Number of this processor: 0 on a master, the slave's own once attached, else UINT32_MAX */
+/*
+ * Number of this processor: 0 on a master, the slave's own once attached,
+ * else UINT32_MAX
+ */
 uint32_t het_couple_self(void);
 
 /*
@@ -122,6 +150,8 @@ uint32_t het_couple_self(void);
  */
 bool het_couple_attach(uint32_t slave_id, HetCouple *fds, Error **errp);
 bool het_couple_detach(uint32_t id, Error **errp);
+/* The vCPU that handles the interrupts: it is the one that waits for them while it is halted */
+void het_couple_set_cpu(CPUState *cpu);
 /* vector < HET_VECTORS */
 void het_couple_send(HetCoupleState *c, unsigned vector);
 /* Forgets vectors that are on their way to this side: at reset of the guest */
@@ -135,9 +165,11 @@ void het_couples_publish_state(HetState state);
 
 /* Requests of the master guest, kept with the couple */
 HetRequestResult het_couple_request(const HetCoupleState *c);
-void het_couple_request_boot(HetCoupleState *c, uint64_t entry, uint64_t argument, HetBootProtocol protocol);
+void het_couple_request_boot(HetCoupleState *c, uint64_t entry,
+                             uint64_t argument, HetBootProtocol protocol);
 void het_couple_request_stop(HetCoupleState *c);
-bool het_couple_request_complete(uint32_t id, HetRequestResult result, Error **errp);
+bool het_couple_request_complete(uint32_t id, HetRequestResult result,
+                                 Error **errp);
 
 /* --- het-window.c --- */
 
@@ -158,10 +190,14 @@ bool het_window_get(uint32_t slave_id, uint64_t *address, uint64_t *size);
  * offset..offset+size lies in it, page-aligned. Returns -1 with errp; the
  * fd is then closed. size 0: not checked.
  */
-int het_take_memory_fd(const char *name, uint64_t offset, uint64_t size, size_t *page_size, Error **errp);
+int het_take_memory_fd(const char *name, uint64_t offset, uint64_t size,
+                       size_t *page_size, Error **errp);
 /* The same for an eventfd */
 int het_take_eventfd(const char *name, Error **errp);
-/* Closes the fd that getfd stored under name, if there is one: for commands that fail before they take it */
+/*
+ * Closes the fd that getfd stored under name, if there is one: for commands
+ * that fail before they take it
+ */
 void het_forget_fd(const char *name);
 
 #endif

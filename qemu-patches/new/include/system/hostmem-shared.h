@@ -39,7 +39,7 @@ bool hostmem_shared_grant(HostMemoryBackendShared *s, int fd, uint64_t offset,
                           Error **errp);
 /* The guest must not see the memory. Leaves neither a mapping nor an fd. */
 void hostmem_shared_revoke(HostMemoryBackendShared *s);
-/* Lets the guest see the memory and its alias, or neither */
+/* Lets the guest see the memory and its alias, or neither; in a transaction */
 void hostmem_shared_set_visible(HostMemoryBackendShared *s, bool visible);
 
 /* The fd stays the object's */

@@ -194,3 +194,23 @@ QDict *het_attach(QTestState *s, uint32_t id, int memory, uint64_t offset,
                      " 'offset': %" PRIu64 ", 'address': %" PRIu64 ","
                      " 'size': %" PRIu64 " } } }", id, offset, address, size);
 }
+
+void het_assert_no_migration(QTestState *s, const char *text)
+{
+    g_autofree char *answer = qtest_hmp(s, "savevm x");
+
+    g_assert_nonnull(strstr(answer, text));
+    het_assert_error(qtest_qmp(s, "{ 'execute': 'migrate', 'arguments':"
+                               " { 'uri': 'exec:cat >/dev/null' } }"), text);
+}
+
+char *het_image_file(void)
+{
+    char *name = NULL;
+    int fd = g_file_open_tmp("het-test-XXXXXX", &name, NULL);
+
+    g_assert_cmpint(fd, >=, 0);
+    g_assert_cmpint(ftruncate(fd, 4096), ==, 0);
+    close(fd);
+    return name;
+}

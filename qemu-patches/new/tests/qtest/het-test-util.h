@@ -64,6 +64,13 @@ void het_assert_no_couple(QTestState *s);
 QDict *het_attach(QTestState *s, uint32_t id, int memory, uint64_t offset,
                   uint64_t address, uint64_t size);
 
+/* Neither savevm nor migrate work, for this reason */
+void het_assert_no_migration(QTestState *s, const char *text);
+/* Something to load; the caller removes it */
+char *het_image_file(void);
+
+/* het-master-tests.c */
+void het_add_master_tests(void);
 /* het-guest-tests.c: those in which guests run */
 void het_add_guest_tests(void);
 
