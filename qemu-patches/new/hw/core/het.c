@@ -140,6 +140,10 @@ static void het_set_memory_visible(bool visible)
  */
 static void het_quiesce(bool reset)
 {
+    /* Whatever was to be settled is, by this */
+    qemu_bh_cancel(het.settle_bh);
+    het.settle_reason = HET_STATE_REASON_NONE;
+
     het.in_transition = true;
     if (runstate_is_live(runstate_get())) {
         vm_stop(RUN_STATE_PAUSED);
