@@ -106,8 +106,10 @@ void platform_join(Processor *slave, DoneFunc done, void *userdata) {
         g_autoptr(GError) error = NULL;
         Steps *steps;
 
-        /* What is left of an earlier process: the master still has its couple */
+        /* What is left of an earlier process, or of an earlier hetd */
         steps = steps_new(done, userdata);
+        if (slave->slave_attached)
+                steps_add(steps, slave, true, "het-master-detach", NULL, NULL, 0);
         add_master_detach(steps, slave);
         forget_couple(slave);
 

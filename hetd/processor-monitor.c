@@ -157,6 +157,24 @@ static void take_memory(Processor *p, json_object *info) {
         processor_set_granted(p, granted);
 }
 
+/* What somebody before us has left in this QEMU: joining takes it away first */
+static void take_couples(Processor *p, json_object *info) {
+        json_object *couples = json_get_array(info, "couples");
+        size_t n = couples ? json_object_array_length(couples) : 0;
+
+        for (size_t i = 0; i < n; i++) {
+                uint64_t id = 0;
+                Processor *slave = p;
+
+                if (processor_is_master(p) && json_get_uint64(json_object_array_get_idx(couples, i), "id", &id))
+                        slave = platform_find_slave(p->platform, (uint32_t) id);
+                if (slave && processor_is_master(p))
+                        slave->master_attached = true;
+                else if (slave)
+                        slave->slave_attached = true;
+        }
+}
+
 static void on_het(QmpClient *client, json_object *result, const GError *error, void *userdata) {
         Processor *p = userdata;
         const char *role = result ? json_get_string(result, "role") : NULL;
@@ -177,10 +195,12 @@ static void on_het(QmpClient *client, json_object *result, const GError *error, 
         else if (!processor_is_master(p) && !is_slave)
                 refuse(p, HET_ERROR_NOT_SUPPORTED, "This QEMU is no slave: start it with -machine slave=on");
         else if (processor_is_master(p)) {
+                take_couples(p, result);
                 if (qmp_client_call(client, "query-status", NULL, NULL, 0, 0, on_status, p, NULL) == 0)
                         refuse(p, HET_ERROR_LIMIT_EXCEEDED, "QEMU cannot be asked for its status");
         } else {
                 take_memory(p, result);
+                take_couples(p, result);
                 if (json_get_uint64(result, "boots", &boots))
                         set_boots(p, boots);
                 monitor_is_ready(p);
@@ -325,6 +345,8 @@ static int on_reconnect(sd_event_source *source, uint64_t usec, void *userdata) 
         if (!p->process && error && error->code == HET_ERROR_MONITOR_LOST) {
                 p->failure = HET_ERROR_MONITOR_LOST;
                 processor_drop_monitor(p);
+                processor_set_granted(p, false);
+                processor_tell_peer(p, true);
                 processor_set_state(p, PROCESSOR_CRASHED, "process-exit", "Nobody listens on its monitor any more: its process is gone");
         } else if (p->monitor_path)
                 (void) arm_reconnect(p, MIN(RECONNECT_MIN_USEC << MIN(p->reconnects, 10U), RECONNECT_MAX_USEC));

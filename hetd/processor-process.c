@@ -40,8 +40,7 @@ static void on_line(Spawn *spawn, const char *line, void *userdata) {
         processor_log(p, LOG_INFO, "%s/%s: QEMU says: %s", p->platform->config->name, p->config->name, line);
 }
 
-/* The other side of the couple learns it without any help of the process */
-static void tell_peer(Processor *p, bool crashed) {
+void processor_tell_peer(Processor *p, bool crashed) {
         if (!processor_is_master(p)) {
                 if (p->couple)
                         couple_set_slave_state(p->couple, crashed ? HET_STATE_CRASHED : HET_STATE_OFFLINE);
@@ -61,17 +60,17 @@ static void set_end_state(Processor *p, const SpawnExit *status) {
         bool clean = !status->killed && status->status == 0;
 
         if (p->end_reason) {
-                tell_peer(p, false);
+                processor_tell_peer(p, false);
                 p->failure = HET_ERROR_CANCELED;
                 processor_set_state(p, PROCESSOR_STOPPED, p->end_reason, "Its QEMU process was ended as asked");
         } else if (clean && p->shutdown_reason) {
-                tell_peer(p, false);
+                processor_tell_peer(p, false);
                 p->failure = HET_ERROR_SPAWN_FAILED;
                 processor_set_state(p, PROCESSOR_STOPPED, p->shutdown_reason, "%s, and its QEMU process ended",
                                     g_str_equal(p->shutdown_reason, "guest-shutdown") ? "Its guest powered off"
                                                                                       : "QEMU was asked to quit");
         } else {
-                tell_peer(p, true);
+                processor_tell_peer(p, true);
                 p->failure = HET_ERROR_SPAWN_FAILED;
                 processor_set_state(p, PROCESSOR_CRASHED, status->killed ? "process-killed" : "process-exit",
                                     "Its QEMU process is gone: %s%s%s", how,

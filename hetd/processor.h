@@ -133,6 +133,9 @@ bool processor_start(Processor *p, const char *device_tree, GError **error);
 /* Ends the process, or lets go of a QEMU that somebody else started; done when it has ended. reason must be constant. */
 void processor_end(Processor *p, const char *reason, DoneFunc done, void *userdata);
 
+/* The process is gone: the other side of its couple learns it without any help of the process */
+void processor_tell_peer(Processor *p, bool crashed);
+
 /* --- processor-monitor.c --- */
 
 bool processor_connect_path(Processor *p, const char *path, GError **error);
