@@ -19,6 +19,9 @@
  * is seen. A state is stored before the eventfd is written, always, and
  * loaded after it was read.
  *
+ * A couple with halt eventfds does not wait in the main loop but in a
+ * thread (het-rx.c), and a halted vCPU waits for it itself (het-halt.c).
+ *
  * SPDX-License-Identifier: GPL-2.0-or-later
  */
 
@@ -34,7 +37,7 @@
 #include "qapi/qapi-events-het.h"
 #include "monitor/monitor.h"
 #include "system/system.h"
-#include "hw/het.h"
+#include "het-couple-internal.h"
 #include "trace.h"
 
 #define HET_PAGE_SEALS  (F_SEAL_SHRINK | F_SEAL_GROW)
@@ -79,6 +82,10 @@ bool het_couple_set_client(const HetCoupleClient *client, Error **errp)
 {
     if (couple_client) {
         error_setg(errp, "this machine has a device for IPIs already");
+        return false;
+    }
+    if (!het_halt_init(client->halt_poll_max_ns, client->halt_poll_fixed,
+                       errp)) {
         return false;
     }
     couple_client = client;
@@ -148,7 +155,7 @@ HetRequestResult het_couple_request(const HetCoupleState *c)
 
 /* --- eventfds --- */
 
-static void het_eventfd_write(int fd)
+void het_eventfd_write(int fd)
 {
     static const uint64_t one = 1;
     ssize_t ret;
@@ -164,7 +171,7 @@ static void het_eventfd_write(int fd)
  * have open, and may empty the eventfd between our poll and this: only a
  * read that by itself does not wait is safe here.
  */
-static void het_eventfd_clear(int fd)
+void het_eventfd_clear(int fd)
 {
     uint64_t count;
     struct iovec iov = { .iov_base = &count, .iov_len = sizeof(count) };
@@ -257,6 +264,31 @@ static void het_couple_rx(void *opaque)
     het_couple_take_vectors(c);
 }
 
+static bool het_couple_is_direct(const HetCoupleState *c)
+{
+    return c->rx_halt >= 0;
+}
+
+void het_couple_woken(uint32_t id)
+{
+    HetCoupleState *c = het_couple_find(id);
+
+    if (c && het_couple_is_direct(c)) {
+        het_couple_rx(c);
+    }
+}
+
+void het_couples_take_vectors(void)
+{
+    HetCoupleState *c;
+
+    for (c = het_couple_next(NULL); c; c = het_couple_next(c)) {
+        if (het_couple_is_direct(c)) {
+            het_couple_take_vectors(c);
+        }
+    }
+}
+
 void het_couple_drain(HetCoupleState *c)
 {
     uint32_t vectors = qatomic_xchg(&c->local->pending, 0);
@@ -267,6 +299,25 @@ void het_couple_drain(HetCoupleState *c)
 }
 
 /* --- sending --- */
+
+/*
+ * The word was empty. Both sides have halt eventfds or neither has: without
+ * them what `wait` says is not for us.
+ */
+static void het_couple_wake_peer(HetCoupleState *c)
+{
+    uint32_t wait;
+
+    /* Between the fetch_or and this load: see het-halt.c */
+    smp_mb__after_rmw();
+    wait = qatomic_read(&c->peer->wait);
+    if (!het_couple_is_direct(c) ||
+        (wait != HET_WAIT_POLL && wait != HET_WAIT_HALT)) {
+        het_eventfd_write(c->tx);
+    } else if (wait == HET_WAIT_HALT) {
+        het_eventfd_write(c->tx_halt);
+    }
+}
 
 void het_couple_send(HetCoupleState *c, unsigned vector)
 {
@@ -283,7 +334,7 @@ void het_couple_send(HetCoupleState *c, unsigned vector)
                     qemu_clock_get_ns(QEMU_CLOCK_REALTIME));
     trace_het_couple_send(c->id, vector, old);
     if (!old) {
-        het_eventfd_write(c->tx);
+        het_couple_wake_peer(c);
     }
 }
 
@@ -426,6 +477,45 @@ static void het_couple_reset_side(HetCoupleState *c)
     qatomic_set_u64(&c->local->last_sent_ns, 0);
 }
 
+/* getfd has cleared it, for both sides */
+static bool het_couple_set_nonblocking(HetCoupleState *c, Error **errp)
+{
+    const int fds[] = { c->rx, c->tx, c->rx_halt, c->tx_halt };
+
+    for (int i = 0; i < ARRAY_SIZE(fds); i++) {
+        if (fds[i] >= 0 && !g_unix_set_fd_nonblocking(fds[i], true, NULL)) {
+            error_setg_errno(errp, errno, "cannot set up an eventfd");
+            return false;
+        }
+    }
+    return true;
+}
+
+static bool het_couple_listen(HetCoupleState *c, Error **errp)
+{
+    if (!het_couple_is_direct(c)) {
+        qemu_set_fd_handler(c->rx, het_couple_rx, NULL, c);
+        return true;
+    }
+    if (!het_rx_add(c->id, c->rx, errp)) {
+        return false;
+    }
+    if (couple_client) {
+        het_halt_add(c->local, c->rx_halt);
+    }
+    return true;
+}
+
+static void het_couple_ignore(HetCoupleState *c)
+{
+    if (!het_couple_is_direct(c)) {
+        qemu_set_fd_handler(c->rx, NULL, NULL, NULL);
+        return;
+    }
+    het_halt_remove(c->local);
+    het_rx_remove(c->rx);
+}
+
 static bool het_couple_check(uint32_t slave_id, uint32_t id, Error **errp)
 {
     if (slave_id < 1 || slave_id > HET_ID_MAX) {
@@ -454,29 +544,25 @@ bool het_couple_attach(uint32_t slave_id, HetCouple *fds, Error **errp)
 
     ok = het_couple_take_fds(c, fds, &page, errp) &&
          het_couple_check(slave_id, c->id, errp) &&
-         het_couple_map_page(c, page, errp);
+         het_couple_map_page(c, page, errp) &&
+         het_couple_set_nonblocking(c, errp);
     het_close(&page);
     if (!ok) {
         return false;
     }
-    /* getfd has cleared it, for both sides */
-    if (!g_unix_set_fd_nonblocking(c->rx, true, NULL) ||
-        !g_unix_set_fd_nonblocking(c->tx, true, NULL)) {
-        error_setg_errno(errp, errno, "cannot set up an eventfd");
-        return false;
-    }
-
     c->local = slave ? &c->page->slave : &c->page->master;
     c->peer = slave ? &c->page->master : &c->page->slave;
     c->report_timer = timer_new_ms(QEMU_CLOCK_REALTIME, het_couple_report, c);
     het_couple_reset_side(c);
     c->peer_state = het_couple_load_peer_state(c);
+    if (!het_couple_listen(c, errp)) {
+        return false;
+    }
 
     if (!exit_notifier.notify) {
         exit_notifier.notify = het_couples_exit;
         qemu_add_exit_notifier(&exit_notifier);
     }
-    qemu_set_fd_handler(c->rx, het_couple_rx, NULL, c);
     couples[c->id] = c;
     couple_count++;
     trace_het_couple_attach(c->id, slave_id, HetState_str(c->peer_state));
@@ -494,10 +580,10 @@ bool het_couple_detach(uint32_t id, Error **errp)
         error_setg(errp, "there is no couple with %u", id);
         return false;
     }
-    qemu_set_fd_handler(c->rx, NULL, NULL, NULL);
-    het_couple_publish_state(c, HET_STATE_OFFLINE);
     couples[id] = NULL;
     couple_count--;
+    het_couple_ignore(c);
+    het_couple_publish_state(c, HET_STATE_OFFLINE);
     trace_het_couple_detach(id, c->slave_id);
     qapi_event_send_het_slave_detached(c->slave_id);
     het_couple_changed(id);
@@ -515,6 +601,7 @@ HetCoupleInfo *het_couple_query(const HetCoupleState *c)
     info->sent = c->sent;
     info->received = c->received;
     info->coalesced = c->coalesced;
+    info->direct = het_couple_is_direct(c) && couple_client;
     info->watched = c->watched;
     if (het_role() == HET_ROLE_MASTER) {
         info->has_request = true;

@@ -144,6 +144,7 @@ static void idm_flat_init(Object *obj)
 static const Property idm_flat_properties[] = {
     DEFINE_PROP_UINT64("addr", IDMFlatState, addr, UINT64_MAX),
     DEFINE_PROP_UINT32("irq", IDMFlatState, irq, UINT32_MAX),
+    DEFINE_IDM_PROPERTIES(IDMFlatState, idm),
     DEFINE_PROP_LINK("intc", IDMFlatState, intc, TYPE_DEVICE, DeviceState *),
 };
 

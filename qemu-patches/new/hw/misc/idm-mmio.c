@@ -205,6 +205,9 @@ static bool idm_write_couple(IDMState *s, uint32_t id, hwaddr reg,
         return idm_ring(s, id, value);
     case IDM_PENDING:
         c->pending &= ~value;
+        if (current_cpu) {
+            het_couple_set_cpu(current_cpu);
+        }
         break;
     case IDM_ENABLE:
         c->enable = value;

@@ -9,6 +9,7 @@
 
 #include "qemu/osdep.h"
 #include "hw/misc/idm.h"
+#include "hw/qdev-properties.h"
 #include "hw/sysbus.h"
 
 OBJECT_DECLARE_SIMPLE_TYPE(IDMSysBusState, IDM_SYSBUS)
@@ -43,6 +44,10 @@ static void idm_sysbus_init(Object *obj)
     sysbus_init_irq(SYS_BUS_DEVICE(obj), &s->idm.irq);
 }
 
+static const Property idm_sysbus_properties[] = {
+    DEFINE_IDM_PROPERTIES(IDMSysBusState, idm),
+};
+
 static void idm_sysbus_class_init(ObjectClass *klass, void *data)
 {
     DeviceClass *dc = DEVICE_CLASS(klass);
@@ -54,6 +59,7 @@ static void idm_sysbus_class_init(ObjectClass *klass, void *data)
     dc->vmsd = &vmstate_idm;
     /* A machine that can have it has it on its list of dynamic devices */
     dc->user_creatable = true;
+    device_class_set_props(dc, idm_sysbus_properties);
     rc->phases.hold = idm_sysbus_reset_hold;
     set_bit(DEVICE_CATEGORY_MISC, dc->categories);
 }

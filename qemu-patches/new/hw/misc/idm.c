@@ -161,6 +161,8 @@ bool idm_realize(IDMState *s, Error **errp)
         .received = idm_received,
         .changed = idm_changed,
         .request_completed = idm_request_completed,
+        .halt_poll_max_ns = s->halt_poll_max_ns,
+        .halt_poll_fixed = s->halt_poll_fixed,
     };
     /* Not only when the first slave comes: the guest shall see a role that stays */
     if (het_role() == HET_ROLE_NONE && !het_become_master(errp)) {

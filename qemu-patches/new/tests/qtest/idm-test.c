@@ -10,266 +10,10 @@
 
 #include "qemu/osdep.h"
 #include <poll.h>
-#include <sys/eventfd.h>
-#include <sys/mman.h>
 #include <libfdt.h>
 #include "qemu/atomic.h"
-#include "qemu/memfd.h"
-#include "libqtest.h"
-#include "qobject/qdict.h"
-#include "qobject/qlist.h"
 #include "qobject/qnum.h"
-#include "hw/misc/het-page.h"
-#include "hw/misc/idm-regs.h"
-
-#define VIRT_BASE       0x0c000000
-#define VIRT_SPI        112
-#define FLAT_BASE       0x50000000
-#define FLAT_IRQ        31
-#define SEALS           (F_SEAL_SHRINK | F_SEAL_GROW)
-#define DEADLINE_S      60
-
-#define VIRT_ARGS       "-cpu cortex-a15 -device idm_ipi,id=idm"
-#define FLAT_ARGS       "-device idm_ipi-flat,id=idm,addr=0x50000000,irq=31"
-
-#define SLAVE_ARGS      ",slave=on,memory-backend=mem -m 16M" \
-                        " -object memory-backend-shared,id=mem,size=16M"
-
-/* --- a QEMU with an IDM --- */
-
-typedef struct Machine {
-    const char *name;
-    const char *args;       /* printf-style: what follows the machine's name */
-    uint64_t base;
-    bool sysbus;
-} Machine;
-
-static const Machine virt = {
-    "virt", "-nodefaults -machine virt%s " VIRT_ARGS, VIRT_BASE, true,
-};
-static const Machine mps2 = {
-    "mps2-an385", "-nodefaults -machine mps2-an385%s " FLAT_ARGS, FLAT_BASE, false,
-};
-
-typedef struct Side {
-    const Machine *machine;
-    QTestState *qts;
-    bool slave;
-} Side;
-
-static void side_start(Side *side, const Machine *machine, bool slave)
-{
-    g_autofree char *args = g_strdup_printf(machine->args,
-                                            slave ? SLAVE_ARGS : "");
-
-    side->machine = machine;
-    side->slave = slave;
-    side->qts = qtest_initf("%s", args);
-    if (machine->sysbus) {
-        qtest_irq_intercept_out_named(side->qts, "/machine/peripheral/idm",
-                                      "sysbus-irq");
-    } else {
-        qtest_irq_intercept_out(side->qts, "/machine/peripheral/idm");
-    }
-}
-
-static void side_end(Side *side)
-{
-    qtest_quit(side->qts);
-}
-
-static uint32_t rd(Side *side, uint32_t reg)
-{
-    return qtest_readl(side->qts, side->machine->base + reg);
-}
-
-static void wr(Side *side, uint32_t reg, uint32_t value)
-{
-    qtest_writel(side->qts, side->machine->base + reg, value);
-}
-
-static bool irq(Side *side)
-{
-    return qtest_get_irq(side->qts, 0);
-}
-
-/*
- * What was ready before this has been handled after it: the first command
- * is read in a turn of the main loop that sees all of it, and the second
- * is not read before that turn is over.
- */
-static void settle(Side *side)
-{
-    rd(side, IDM_ID);
-    rd(side, IDM_ID);
-}
-
-/* For what comes from another process in its own time */
-static void wait_for(Side *side, uint32_t reg, uint32_t mask, uint32_t value)
-{
-    gint64 end = g_get_monotonic_time() + DEADLINE_S * G_USEC_PER_SEC;
-
-    while ((rd(side, reg) & mask) != value) {
-        g_assert_cmpint(g_get_monotonic_time(), <, end);
-    }
-}
-
-/* --- a couple, made by the test --- */
-
-typedef struct Couple {
-    uint32_t id;
-    int page_fd;
-    int master_rx;          /* to the master */
-    int slave_rx;           /* to the slave */
-    HetPage *page;
-} Couple;
-
-static int make_memfd(size_t size, unsigned seals)
-{
-    int fd = memfd_create("couple", MFD_CLOEXEC | MFD_ALLOW_SEALING);
-
-    g_assert_cmpint(fd, >=, 0);
-    g_assert_cmpint(ftruncate(fd, size), ==, 0);
-    g_assert_cmpint(fcntl(fd, F_ADD_SEALS, seals), ==, 0);
-    return fd;
-}
-
-static int make_eventfd(void)
-{
-    int fd = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
-
-    g_assert_cmpint(fd, >=, 0);
-    return fd;
-}
-
-static void couple_make(Couple *c, uint32_t id)
-{
-    c->id = id;
-    c->page_fd = make_memfd(HET_PAGE_SIZE, SEALS);
-    c->master_rx = make_eventfd();
-    c->slave_rx = make_eventfd();
-    c->page = mmap(NULL, HET_PAGE_SIZE, PROT_READ | PROT_WRITE, MAP_SHARED,
-                   c->page_fd, 0);
-    g_assert(c->page != MAP_FAILED);
-    c->page->magic = HET_PAGE_MAGIC;
-    c->page->version = HET_PAGE_VERSION;
-    c->page->id = id;
-}
-
-static void couple_end(Couple *c)
-{
-    munmap(c->page, HET_PAGE_SIZE);
-    close(c->page_fd);
-    close(c->master_rx);
-    close(c->slave_rx);
-}
-
-static void give_fd(QTestState *qts, const char *name, int fd)
-{
-    qtest_qmp_fds_assert_success(qts, &fd, 1,
-                                 "{ 'execute': 'getfd',"
-                                 "  'arguments': { 'fdname': %s } }", name);
-}
-
-static void fd_name_is_gone(QTestState *qts, const char *name)
-{
-    QDict *resp = qtest_qmp(qts, "{ 'execute': 'closefd',"
-                            " 'arguments': { 'fdname': %s } }", name);
-
-    g_assert(qdict_haskey(resp, "error"));
-    qobject_unref(resp);
-}
-
-static QDict *attach_fds(Side *side, uint32_t id, int page, int rx, int tx)
-{
-    give_fd(side->qts, "page", page);
-    give_fd(side->qts, "rx", rx);
-    give_fd(side->qts, "tx", tx);
-    return qtest_qmp(side->qts, "{ 'execute': %s, 'arguments': { 'id': %u,"
-                     " 'couple': { 'page': 'page', 'rx': 'rx',"
-                     " 'tx': 'tx' } } }",
-                     side->slave ? "het-master-attach" : "het-slave-attach",
-                     id);
-}
-
-static void couple_attach(Couple *c, Side *side)
-{
-    QDict *resp = attach_fds(side, c->id, c->page_fd,
-                             side->slave ? c->slave_rx : c->master_rx,
-                             side->slave ? c->master_rx : c->slave_rx);
-
-    g_assert(qdict_haskey(resp, "return"));
-    qobject_unref(resp);
-}
-
-static void attach_refused(Side *side, uint32_t id, int page, int rx, int tx)
-{
-    QDict *resp = attach_fds(side, id, page, rx, tx);
-
-    g_assert(qdict_haskey(resp, "error"));
-    qobject_unref(resp);
-    fd_name_is_gone(side->qts, "page");
-    fd_name_is_gone(side->qts, "rx");
-    fd_name_is_gone(side->qts, "tx");
-}
-
-static void couple_detach(Couple *c, Side *side)
-{
-    if (side->slave) {
-        qtest_qmp_assert_success(side->qts,
-                                 "{ 'execute': 'het-master-detach' }");
-    } else {
-        qtest_qmp_assert_success(side->qts, "{ 'execute': 'het-slave-detach',"
-                                 " 'arguments': { 'id': %u } }", c->id);
-    }
-}
-
-static void wake(int fd)
-{
-    uint64_t one = 1;
-
-    g_assert_cmpint(write(fd, &one, sizeof(one)), ==, sizeof(one));
-}
-
-/* How often it was written since the last call */
-static uint64_t woken(int fd)
-{
-    uint64_t count;
-
-    return read(fd, &count, sizeof(count)) == sizeof(count) ? count : 0;
-}
-
-/* The test sends to the master, as a slave would */
-static void send_to_master(Couple *c, uint32_t vectors)
-{
-    if (!qatomic_fetch_or(&c->page->master.pending, vectors)) {
-        wake(c->master_rx);
-    }
-}
-
-static void set_slave_state(Couple *c, uint32_t state)
-{
-    qatomic_set(&c->page->slave.state, state);
-    wake(c->master_rx);
-}
-
-static QDict *query_couple(Side *side, uint32_t id)
-{
-    QDict *info = qtest_qmp_assert_success_ref(side->qts,
-                                               "{ 'execute': 'query-het' }");
-    QListEntry *entry;
-    QDict *found = NULL;
-
-    QLIST_FOREACH_ENTRY(qdict_get_qlist(info, "couples"), entry) {
-        QDict *couple = qobject_to(QDict, qlist_entry_obj(entry));
-
-        if (qdict_get_int(couple, "id") == id) {
-            found = qobject_ref(couple);
-        }
-    }
-    qobject_unref(info);
-    return found;
-}
+#include "idm-util.h"
 
 /* --- registers, no couple attached --- */
 
@@ -639,7 +383,7 @@ static void test_doorbell_full(void)
     Side side;
     Couple c;
 
-    side_start(&side, &virt, false);
+    side_start(&side, &idm_virt, false);
     couple_make(&c, 1);
     couple_attach(&c, &side);
     woken(c.slave_rx);
@@ -810,7 +554,7 @@ static void test_hostile_eventfd(void)
     Side side;
     Couple c;
 
-    side_start(&side, &virt, false);
+    side_start(&side, &idm_virt, false);
     couple_make(&c, 1);
     couple_attach(&c, &side);
     g_unix_set_fd_nonblocking(c.master_rx, false, NULL);
@@ -838,7 +582,7 @@ static void test_watch(void)
     Couple c;
     QDict *event, *what;
 
-    side_start(&side, &virt, false);
+    side_start(&side, &idm_virt, false);
     couple_make(&c, 3);
     couple_attach(&c, &side);
     qtest_qmp_assert_success(side.qts, "{ 'execute': 'het-ipi-watch',"
@@ -1209,7 +953,7 @@ static void test_two(const void *data)
     Couple c;
     uint32_t to_slave = IDM_COUPLE(1), to_master = IDM_COUPLE(0);
 
-    side_start(&master, &virt, false);
+    side_start(&master, &idm_virt, false);
     side_start(&slave, data, true);
     couple_make(&c, 1);
     couple_attach(&c, &master);
@@ -1370,7 +1114,7 @@ static const Test tests[] = {
 
 int main(int argc, char **argv)
 {
-    static const Machine *const machines[] = { &virt, &mps2 };
+    static const Machine *const machines[] = { &idm_virt, &idm_mps2 };
 
     g_test_init(&argc, &argv, NULL);
     for (int m = 0; m < ARRAY_SIZE(machines); m++) {

@@ -41,6 +41,8 @@ typedef struct IDMState {
     MemoryRegion iomem;
     qemu_irq irq;
     HetCoupleClient client;
+    uint32_t halt_poll_max_ns;
+    bool halt_poll_fixed;
 
     uint32_t ctrl;
     IDMCouple couple[IDM_COUPLE_MAX];
@@ -48,6 +50,15 @@ typedef struct IDMState {
     uint32_t vector_summary[IDM_SUMMARY_COUNT];
     uint32_t event_summary[IDM_SUMMARY_COUNT];
 } IDMState;
+
+/* As KVM has it on x86 */
+#define IDM_HALT_POLL_MAX_NS 200000
+
+#define DEFINE_IDM_PROPERTIES(_state, _field)                           \
+    DEFINE_PROP_UINT32("halt-poll-max-ns", _state,                      \
+                       _field.halt_poll_max_ns, IDM_HALT_POLL_MAX_NS),  \
+    DEFINE_PROP_BOOL("halt-poll-fixed", _state,                         \
+                     _field.halt_poll_fixed, false)
 
 extern const VMStateDescription vmstate_idm;
 

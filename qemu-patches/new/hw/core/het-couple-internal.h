@@ -1,0 +1,38 @@
+/*
+ * Couples: what their ways to wait share
+ *
+ * het-couple.c    the couples themselves
+ * het-rx.c        a thread that waits for couples with halt eventfds
+ * het-halt.c      a halted vCPU that waits for them itself
+ *
+ * All functions are called with the BQL held.
+ *
+ * SPDX-License-Identifier: GPL-2.0-or-later
+ */
+
+#ifndef HW_CORE_HET_COUPLE_INTERNAL_H
+#define HW_CORE_HET_COUPLE_INTERNAL_H
+
+#include "hw/het.h"
+
+/* Reads of and writes to an eventfd that do not wait, whatever the other side does to it */
+void het_eventfd_write(int fd);
+void het_eventfd_clear(int fd);
+
+/* An eventfd of the couple was readable. May be called for one that is gone. */
+void het_couple_woken(uint32_t id);
+/* Takes what has arrived at the couples with halt eventfds */
+void het_couples_take_vectors(void);
+
+/* het-rx.c */
+bool het_rx_add(uint32_t id, int fd, Error **errp);
+/* Drops the BQL for a moment if it is the last one */
+void het_rx_remove(int fd);
+
+/* het-halt.c */
+bool het_halt_init(uint32_t max_ns, bool fixed, Error **errp);
+void het_halt_add(HetPageSide *side, int fd);
+/* On return no vCPU looks at the side or the fd any more */
+void het_halt_remove(HetPageSide *side);
+
+#endif

@@ -1,0 +1,118 @@
+/*
+ * Couples: a thread that waits for them
+ *
+ * The couples that have halt eventfds do not wait in the main loop, whose
+ * turns are long: one thread of our own waits for all of them. It is there
+ * while there is such a couple.
+ *
+ * SPDX-License-Identifier: GPL-2.0-or-later
+ */
+
+#include "qemu/osdep.h"
+#include <sys/epoll.h>
+#include <sys/eventfd.h>
+#include "qemu/atomic.h"
+#include "qemu/main-loop.h"
+#include "qemu/rcu.h"
+#include "qemu/thread.h"
+#include "qapi/error.h"
+#include "het-couple-internal.h"
+
+#define HET_RX_BATCH    16
+#define HET_RX_STOP     UINT32_MAX
+
+static struct {
+    QemuThread thread;
+    unsigned count;
+    int epoll_fd;
+    int stop_fd;
+    bool stop;
+} rx;
+
+/*
+ * A couple may have been detached, or another one of its number been
+ * attached, between epoll_wait() and the BQL: het_couple_woken() is right
+ * about both, and a wake too many means nothing.
+ */
+static void *het_rx_thread(void *opaque)
+{
+    struct epoll_event event[HET_RX_BATCH];
+
+    rcu_register_thread();
+    while (!qatomic_read(&rx.stop)) {
+        int n = epoll_wait(rx.epoll_fd, event, HET_RX_BATCH, -1);
+
+        if (n <= 0 || event[0].data.u32 == HET_RX_STOP) {
+            continue;
+        }
+        bql_lock();
+        for (int i = 0; i < n; i++) {
+            het_couple_woken(event[i].data.u32);
+        }
+        bql_unlock();
+    }
+    rcu_unregister_thread();
+    return NULL;
+}
+
+static bool het_rx_watch(uint32_t id, int fd)
+{
+    struct epoll_event event = { .events = EPOLLIN, .data.u32 = id };
+
+    return epoll_ctl(rx.epoll_fd, EPOLL_CTL_ADD, fd, &event) == 0;
+}
+
+static bool het_rx_start(Error **errp)
+{
+    rx.epoll_fd = epoll_create1(EPOLL_CLOEXEC);
+    rx.stop_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+    if (rx.epoll_fd < 0 || rx.stop_fd < 0 ||
+        !het_rx_watch(HET_RX_STOP, rx.stop_fd)) {
+        error_setg_errno(errp, errno, "cannot wait for eventfds");
+        if (rx.epoll_fd >= 0) {
+            close(rx.epoll_fd);
+        }
+        if (rx.stop_fd >= 0) {
+            close(rx.stop_fd);
+        }
+        return false;
+    }
+    qatomic_set(&rx.stop, false);
+    qemu_thread_create(&rx.thread, "het-rx", het_rx_thread, NULL,
+                       QEMU_THREAD_JOINABLE);
+    return true;
+}
+
+static void het_rx_stop(void)
+{
+    qatomic_set(&rx.stop, true);
+    het_eventfd_write(rx.stop_fd);
+    /* It may be about to take the BQL */
+    bql_unlock();
+    qemu_thread_join(&rx.thread);
+    bql_lock();
+    close(rx.epoll_fd);
+    close(rx.stop_fd);
+}
+
+bool het_rx_add(uint32_t id, int fd, Error **errp)
+{
+    if (!rx.count && !het_rx_start(errp)) {
+        return false;
+    }
+    rx.count++;
+    if (!het_rx_watch(id, fd)) {
+        error_setg_errno(errp, errno, "cannot wait for an eventfd");
+        het_rx_remove(fd);
+        return false;
+    }
+    return true;
+}
+
+void het_rx_remove(int fd)
+{
+    epoll_ctl(rx.epoll_fd, EPOLL_CTL_DEL, fd, NULL);
+    if (--rx.count == 0) {
+        het_rx_stop();
+    }
+}

@@ -1,0 +1,238 @@
+/*
+ * What the tests of the IDM share
+ *
+ * SPDX-License-Identifier: GPL-2.0-or-later
+ */
+
+#include "qemu/osdep.h"
+#include <sys/eventfd.h>
+#include <sys/mman.h>
+#include "qemu/atomic.h"
+#include "qemu/memfd.h"
+#include "qobject/qlist.h"
+#include "idm-util.h"
+
+#define SLAVE_ARGS      ",slave=on,memory-backend=mem -m 16M" \
+                        " -object memory-backend-shared,id=mem,size=16M"
+
+/* --- a QEMU with an IDM --- */
+
+const Machine idm_virt = {
+    "virt", "-nodefaults -machine virt%s " VIRT_ARGS, VIRT_BASE, true,
+};
+const Machine idm_mps2 = {
+    "mps2-an385", "-nodefaults -machine mps2-an385%s " FLAT_ARGS, FLAT_BASE,
+    false,
+};
+
+void side_start_args(Side *side, const Machine *machine, bool slave,
+                     const char *args)
+{
+    side->machine = machine;
+    side->slave = slave;
+    side->qts = qtest_initf("%s", args);
+}
+
+void side_start(Side *side, const Machine *machine, bool slave)
+{
+    g_autofree char *args = g_strdup_printf(machine->args,
+                                            slave ? SLAVE_ARGS : "");
+
+    side_start_args(side, machine, slave, args);
+    if (machine->sysbus) {
+        qtest_irq_intercept_out_named(side->qts, "/machine/peripheral/idm",
+                                      "sysbus-irq");
+    } else {
+        qtest_irq_intercept_out(side->qts, "/machine/peripheral/idm");
+    }
+}
+
+void side_end(Side *side)
+{
+    qtest_quit(side->qts);
+}
+
+uint32_t rd(Side *side, uint32_t reg)
+{
+    return qtest_readl(side->qts, side->machine->base + reg);
+}
+
+void wr(Side *side, uint32_t reg, uint32_t value)
+{
+    qtest_writel(side->qts, side->machine->base + reg, value);
+}
+
+bool irq(Side *side)
+{
+    return qtest_get_irq(side->qts, 0);
+}
+
+/*
+ * What was ready before this has been handled after it: the first command
+ * is read in a turn of the main loop that sees all of it, and the second
+ * is not read before that turn is over.
+ */
+void settle(Side *side)
+{
+    rd(side, IDM_ID);
+    rd(side, IDM_ID);
+}
+
+/* For what comes from another process in its own time */
+void wait_for(Side *side, uint32_t reg, uint32_t mask, uint32_t value)
+{
+    gint64 end = g_get_monotonic_time() + DEADLINE_S * G_USEC_PER_SEC;
+
+    while ((rd(side, reg) & mask) != value) {
+        g_assert_cmpint(g_get_monotonic_time(), <, end);
+    }
+}
+
+/* --- a couple, made by the test --- */
+
+int make_memfd(size_t size, unsigned seals)
+{
+    int fd = memfd_create("couple", MFD_CLOEXEC | MFD_ALLOW_SEALING);
+
+    g_assert_cmpint(fd, >=, 0);
+    g_assert_cmpint(ftruncate(fd, size), ==, 0);
+    g_assert_cmpint(fcntl(fd, F_ADD_SEALS, seals), ==, 0);
+    return fd;
+}
+
+int make_eventfd(void)
+{
+    int fd = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
+
+    g_assert_cmpint(fd, >=, 0);
+    return fd;
+}
+
+void couple_make(Couple *c, uint32_t id)
+{
+    c->id = id;
+    c->page_fd = make_memfd(HET_PAGE_SIZE, SEALS);
+    c->master_rx = make_eventfd();
+    c->slave_rx = make_eventfd();
+    c->page = mmap(NULL, HET_PAGE_SIZE, PROT_READ | PROT_WRITE, MAP_SHARED,
+                   c->page_fd, 0);
+    g_assert(c->page != MAP_FAILED);
+    c->page->magic = HET_PAGE_MAGIC;
+    c->page->version = HET_PAGE_VERSION;
+    c->page->id = id;
+}
+
+void couple_end(Couple *c)
+{
+    munmap(c->page, HET_PAGE_SIZE);
+    close(c->page_fd);
+    close(c->master_rx);
+    close(c->slave_rx);
+}
+
+void give_fd(QTestState *qts, const char *name, int fd)
+{
+    qtest_qmp_fds_assert_success(qts, &fd, 1,
+                                 "{ 'execute': 'getfd',"
+                                 "  'arguments': { 'fdname': %s } }", name);
+}
+
+void fd_name_is_gone(QTestState *qts, const char *name)
+{
+    QDict *resp = qtest_qmp(qts, "{ 'execute': 'closefd',"
+                            " 'arguments': { 'fdname': %s } }", name);
+
+    g_assert(qdict_haskey(resp, "error"));
+    qobject_unref(resp);
+}
+
+QDict *attach_fds(Side *side, uint32_t id, int page, int rx, int tx)
+{
+    give_fd(side->qts, "page", page);
+    give_fd(side->qts, "rx", rx);
+    give_fd(side->qts, "tx", tx);
+    return qtest_qmp(side->qts, "{ 'execute': %s, 'arguments': { 'id': %u,"
+                     " 'couple': { 'page': 'page', 'rx': 'rx',"
+                     " 'tx': 'tx' } } }",
+                     side->slave ? "het-master-attach" : "het-slave-attach",
+                     id);
+}
+
+void couple_attach(Couple *c, Side *side)
+{
+    QDict *resp = attach_fds(side, c->id, c->page_fd,
+                             side->slave ? c->slave_rx : c->master_rx,
+                             side->slave ? c->master_rx : c->slave_rx);
+
+    g_assert(qdict_haskey(resp, "return"));
+    qobject_unref(resp);
+}
+
+void attach_refused(Side *side, uint32_t id, int page, int rx, int tx)
+{
+    QDict *resp = attach_fds(side, id, page, rx, tx);
+
+    g_assert(qdict_haskey(resp, "error"));
+    qobject_unref(resp);
+    fd_name_is_gone(side->qts, "page");
+    fd_name_is_gone(side->qts, "rx");
+    fd_name_is_gone(side->qts, "tx");
+}
+
+void couple_detach(Couple *c, Side *side)
+{
+    if (side->slave) {
+        qtest_qmp_assert_success(side->qts,
+                                 "{ 'execute': 'het-master-detach' }");
+    } else {
+        qtest_qmp_assert_success(side->qts, "{ 'execute': 'het-slave-detach',"
+                                 " 'arguments': { 'id': %u } }", c->id);
+    }
+}
+
+void wake(int fd)
+{
+    uint64_t one = 1;
+
+    g_assert_cmpint(write(fd, &one, sizeof(one)), ==, sizeof(one));
+}
+
+/* How often it was written since the last call */
+uint64_t woken(int fd)
+{
+    uint64_t count;
+
+    return read(fd, &count, sizeof(count)) == sizeof(count) ? count : 0;
+}
+
+/* The test sends to the master, as a slave would */
+void send_to_master(Couple *c, uint32_t vectors)
+{
+    if (!qatomic_fetch_or(&c->page->master.pending, vectors)) {
+        wake(c->master_rx);
+    }
+}
+
+void set_slave_state(Couple *c, uint32_t state)
+{
+    qatomic_set(&c->page->slave.state, state);
+    wake(c->master_rx);
+}
+
+QDict *query_couple(Side *side, uint32_t id)
+{
+    QDict *info = qtest_qmp_assert_success_ref(side->qts,
+                                               "{ 'execute': 'query-het' }");
+    QListEntry *entry;
+    QDict *found = NULL;
+
+    QLIST_FOREACH_ENTRY(qdict_get_qlist(info, "couples"), entry) {
+        QDict *couple = qobject_to(QDict, qlist_entry_obj(entry));
+
+        if (qdict_get_int(couple, "id") == id) {
+            found = qobject_ref(couple);
+        }
+    }
+    qobject_unref(info);
+    return found;
+}
