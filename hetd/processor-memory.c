@@ -116,7 +116,7 @@ static bool may_grant(Processor *p, GError **error) {
         if (p->state != PROCESSOR_WAITING || !p->master_attached)
                 return processor_wrong_state(p, error, "only a slave of a started platform that waits for memory can be granted some");
 
-        return processor_begin(p, "grant", error);
+        return true;
 }
 
 void processor_grant_memory(Processor *p, int memory, uint64_t offset, DoneFunc done, void *userdata) {
@@ -125,7 +125,8 @@ void processor_grant_memory(Processor *p, int memory, uint64_t offset, DoneFunc 
 
         if (fd < 0)
                 g_set_error(&error, HET_ERROR, het_error_from_errno(fd), "Cannot duplicate the memory's fd: %s", g_strerror(-fd));
-        if (error || !window_memory_check(fd, offset, p->config->window_size, &error) || !may_grant(p, &error)) {
+        if (error || !may_grant(p, &error) || !window_memory_check(fd, offset, p->config->window_size, &error) ||
+            !processor_begin(p, "grant", &error)) {
                 done(error, userdata);
                 return;
         }

@@ -162,7 +162,7 @@ static void test_wrong_states(void **state) {
         bus_fixture_call(f, ONE_S, BUS_PROCESSOR, "Attach", INVALID_ARGS, "sa{sv}", "relative", 0);
 
         assert_int_equal(ftruncate(memory, 16 << 20), 0);
-        bus_fixture_call(f, ONE_S, BUS_PROCESSOR, "GrantMemory", "org.hetd1.Error.MemoryRefused", "ha{sv}", memory, 0);
+        bus_fixture_call(f, ONE_S, BUS_PROCESSOR, "GrantMemory", WRONG_STATE, "ha{sv}", memory, 0);
 }
 
 static void start(BusFixture *f) {
