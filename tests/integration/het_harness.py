@@ -1,0 +1,466 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
+"""
+What the integration tests share: hetd on a bus of its own with real QEMUs, and the check that nothing is left behind.
+
+Environment: QEMU_HET_QEMU   the patched qemu-system-arm
+             QEMU_HET_BUILD  the build folder
+A test program ends with `het_harness.main()`: it prints TAP, and its exit status is 77 where something is missing.
+"""
+
+import fcntl
+import json
+import os
+import pathlib
+import re
+import shutil
+import signal
+import socket
+import sys
+import tempfile
+import traceback
+import unittest
+
+
+def skip_all(reason):
+    print(f"1..0 # SKIP {reason}")
+    sys.exit(77)
+
+
+try:
+    import dbus
+    from het_bus import Bus, BusError, ROOT, options, processor_path
+    from het_events import Console, Loop, Process, become_subreaper, children_of
+except ImportError as e:
+    skip_all(f"python3 has no module {e.name}")
+
+TOP = pathlib.Path(__file__).resolve().parent.parent.parent
+BUILD = pathlib.Path(os.environ.get("QEMU_HET_BUILD", TOP / "build"))
+QEMU = os.environ.get("QEMU_HET_QEMU", "")
+HETD = BUILD / "hetd/hetd"
+HETCTL = BUILD / "clients/hetctl/hetctl"
+FIRMWARE = BUILD / "guest/firmware"
+EXAMPLE = TOP / "docs/examples/first-light.platform"
+
+MIB = 1 << 20
+F_ADD_SEALS, F_SEAL_SHRINK, F_SEAL_GROW = 1033, 0x2, 0x4
+
+MASTER = """[Processor master]
+Role=master
+Machine=virt
+CPU=cortex-a15
+Memory=1G
+Firmware=${FIRMWARE_DIR}/first-light-master.elf
+"""
+SLAVE1 = """[Processor slave1]
+Role=slave
+Id=1
+Machine=virt
+CPU=cortex-a15
+Window=64M@0x60000000
+"""
+SLAVE2 = """[Processor slave2]
+Role=slave
+Id=2
+Machine=mps2-an385
+Window=16M@0x70000000
+Firmware=${FIRMWARE_DIR}/first-light-slave-m3.elf
+"""
+
+
+def platform_text(*processors):
+    return "[Platform]\nDescription=A test\n\n" + "\n".join(processors)
+
+
+def memfd(size, name="test", seals=F_SEAL_SHRINK | F_SEAL_GROW):
+    fd = os.memfd_create(name, os.MFD_CLOEXEC | os.MFD_ALLOW_SEALING)
+    os.ftruncate(fd, size)
+    if seals:
+        fcntl.fcntl(fd, F_ADD_SEALS, seals)
+    return fd
+
+
+def text_fd(text):
+    fd = os.memfd_create("text", os.MFD_CLOEXEC)
+    os.write(fd, text.encode())
+    return fd
+
+
+def open_fds(pid):
+    """What a process has open, as a sorted list of what the links say, without the numbers that differ each time."""
+    found = []
+    for fd in os.listdir(f"/proc/{pid}/fd"):
+        try:
+            found.append(re.sub(r":\[\d+\]", "", os.readlink(f"/proc/{pid}/fd/{fd}")))
+        except FileNotFoundError:
+            pass
+    return sorted(found)
+
+
+def memory_maps(pid, word):
+    """The names of what a process has mapped, if the word is in them"""
+    with open(f"/proc/{pid}/maps", encoding="utf-8", errors="replace") as f:
+        names = {line.split(maxsplit=5)[5].strip() for line in f if word in line}
+    return sorted(name.removesuffix(" (deleted)") for name in names)
+
+
+class Processor:
+    """org.hetd1.Processor"""
+
+    def __init__(self, hetd, path):
+        self.hetd, self.bus, self.path = hetd, hetd.bus, path
+
+    def get(self, name):
+        return self.bus.get(self.path, "Processor", name)
+
+    def call(self, member, signature="a{sv}", *arguments):
+        """By default: with no options"""
+        return self.bus.call(self.path, "org.hetd1.Processor", member, signature, *(arguments or ((options(),) if signature else ())))
+
+    def begin(self, member, signature="a{sv}", *arguments):
+        """Like call(), answered later: Pending.wait()"""
+        return self.bus.begin(self.path, "org.hetd1.Processor", member, signature, *(arguments or (options(),)))
+
+    def boot(self, **values):
+        return self.call("Boot", "a{sv}", options(**values))
+
+    def kick(self, vector, **values):
+        return self.call("Kick", "ua{sv}", dbus.UInt32(vector), options(**values))
+
+    def grant(self, fd, **values):
+        return self.call("GrantMemory", "ha{sv}", dbus.types.UnixFd(fd), options(**values))
+
+    def get_memory(self):
+        """(an fd that is the caller's, offset, size)"""
+        fd, offset, size = self.call("GetMemory", "")
+        return fd.take(), int(offset), int(size)
+
+    def attach(self, path):
+        return self.call("Attach", "sa{sv}", str(path), options())
+
+    def attach_fd(self, fd):
+        return self.call("AttachFd", "ha{sv}", dbus.types.UnixFd(fd), options())
+
+    @property
+    def state(self):
+        return str(self.get("State"))
+
+    @property
+    def reason(self):
+        return str(self.get("Reason"))
+
+    @property
+    def pid(self):
+        return int(self.get("Pid"))
+
+    def wait_state(self, *states):
+        return self.bus.wait_property(self.path, "Processor", "State", frozenset(states))
+
+    def console(self):
+        return self.hetd.console(str(self.get("ConsoleLog")), str(self.get("Console")))
+
+
+class Platform:
+    """org.hetd1.Platform"""
+
+    def __init__(self, hetd, path):
+        self.hetd, self.bus, self.path = hetd, hetd.bus, path
+        self.name = str(self.get("Name"))
+
+    def get(self, name):
+        return self.bus.get(self.path, "Platform", name)
+
+    def call(self, member, signature="", *arguments):
+        return self.bus.call(self.path, "org.hetd1.Platform", member, signature, *arguments)
+
+    @property
+    def state(self):
+        return str(self.get("State"))
+
+    @property
+    def reason(self):
+        return str(self.get("Reason"))
+
+    def wait_state(self, *states):
+        return self.bus.wait_property(self.path, "Platform", "State", frozenset(states))
+
+    def processor(self, name):
+        return Processor(self.hetd, processor_path(self.name, name))
+
+    def processors(self):
+        return [Processor(self.hetd, str(path)) for path in self.get("Processors")]
+
+    def describe(self):
+        return json.loads(self.call("Describe"))
+
+    def begin(self, verb):
+        """Start or Stop: a function that waits for the job and returns (result, message), and the job's object"""
+        since = self.bus.mark()
+        job = str(self.call(verb, "a{sv}", options()))
+
+        def wait():
+            _, _, result, message = self.bus.signal("JobRemoved", since, where=lambda data: data[1] == job)
+            return result, message
+
+        return wait, job
+
+    def job(self, verb):
+        return self.begin(verb)[0]()
+
+    def start(self):
+        if (result := self.job("Start")) != ("done", ""):
+            raise AssertionError(f"{self.name} was not started: {result}")
+        return self
+
+    def stop(self):
+        if (result := self.job("Stop")) != ("done", ""):
+            raise AssertionError(f"{self.name} was not stopped: {result}")
+
+    def remove(self):
+        self.call("Remove")
+
+
+class Hetd:
+    """A daemon on the bus of a test."""
+
+    def __init__(self, loop, bus, directory, *arguments, runtime=None):
+        self.loop, self.bus = loop, bus
+        self.directory = directory
+        self.runtime = runtime or directory / "run"
+        self.log_path = directory / "hetd.log"
+        self.arguments = arguments
+        self.consoles = []
+        self.process = self.notify = None
+
+    def launch(self):
+        """Starts the process, and returns without waiting for anything."""
+        notify = self.directory / "notify"
+        notify.unlink(missing_ok=True)
+        self.notify = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
+        self.notify.bind(str(notify))
+        self.told = []
+        self.loop.watch(self.notify.fileno(), self.on_notify)
+        defaults = [] if any(a.startswith("--qemu=") for a in self.arguments) else [f"--qemu=arm={QEMU}"]
+        with open(self.log_path, "a", encoding="utf-8") as log:
+            self.process = Process(self.loop, [HETD, "--user", f"--runtime-dir={self.runtime}", f"--firmware-dir={FIRMWARE}",
+                                               f"--platform-dir={EXAMPLE.parent}", "--log-level=debug", *defaults, *self.arguments],
+                                   env={**self.bus.environment(), "NOTIFY_SOCKET": str(notify)}, stderr=log)
+        self.pid = self.process.pid
+        return self
+
+    def on_notify(self):
+        self.told += self.notify.recv(4096).decode().split("\n")
+
+    def start(self):
+        self.launch()
+        end = self.process.watch_end()
+        self.loop.wait(lambda: "READY=1" in self.told or end.seen, "hetd is ready")
+        end.close()
+        if end.seen:
+            raise AssertionError(f"hetd did not start:\n{self.log()}")
+        self.settle()
+        self.first_fds = open_fds(self.pid)
+        return self
+
+    def log(self):
+        return self.log_path.read_text(encoding="utf-8", errors="replace")
+
+    def console(self, log, path):
+        self.consoles.append(console := Console(self.loop, log, path))
+        return console
+
+    # --- platforms ---
+
+    def manager(self, member, signature="", *arguments):
+        return self.bus.call(ROOT, "org.hetd1.Manager", member, signature, *arguments)
+
+    def load(self, path, **variables):
+        values = options(Variables=variables) if variables else options()
+        return Platform(self, str(self.manager("LoadPlatform", "sa{sv}", str(path), values)))
+
+    def define(self, name, text, **values):
+        fd = text_fd(text)
+        try:
+            return Platform(self, str(self.manager("DefinePlatform", "sha{sv}", name, dbus.types.UnixFd(fd), options(**values))))
+        finally:
+            os.close(fd)
+
+    def platforms(self):
+        return [Platform(self, str(path)) for _, _, _, path in self.manager("ListPlatforms")]
+
+    def remove_everything(self):
+        for platform in self.platforms():
+            if platform.state in ("running", "paused"):
+                platform.stop()
+            platform.wait_state("defined", "stopped", "crashed", "failed")
+            platform.remove()
+
+    # --- what may be left ---
+
+    def settle(self):
+        """hetd has finished what it was doing when the last call was answered."""
+        self.bus.call(ROOT, "org.freedesktop.DBus.Peer", "Ping")
+
+    def fds(self):
+        """Without what the event loop makes once and keeps: its timers and signals"""
+        self.settle()
+        return [fd for fd in open_fds(self.pid) if fd not in ("anon_inode:[timerfd]", "anon_inode:[signalfd]")]
+
+    def check_nothing_left(self):
+        first = [fd for fd in self.first_fds if fd not in ("anon_inode:[timerfd]", "anon_inode:[signalfd]")]
+        left = self.fds()
+        if left != first:
+            raise AssertionError(f"hetd has file descriptors left:\n{left}\nat its start it had:\n{first}")
+        kept = len(open_fds(self.pid)) - len(left)
+        if kept > 8:
+            raise AssertionError(f"hetd has {kept} timers and signals open")
+        if maps := memory_maps(self.pid, "memfd:het"):
+            raise AssertionError(f"hetd has shared memory mapped: {maps}")
+        if children := children_of(self.pid):
+            raise AssertionError(f"hetd has processes left: {children}")
+        if files := self.files():
+            raise AssertionError(f"hetd has left files: {files}")
+
+    def files(self):
+        return sorted(str(p) for p in self.runtime.rglob("*"))
+
+    def end(self):
+        """SIGTERM; returns the exit status."""
+        if self.process.is_running():
+            self.process.popen.send_signal(signal.SIGTERM)
+        status = self.process.wait()
+        self.close()
+        return status
+
+    def close(self):
+        for console in self.consoles:
+            console.close()
+        self.consoles = []
+        if self.notify:
+            self.loop.forget(self.notify.fileno())
+            self.notify.close()
+            self.notify = None
+        if self.process:
+            self.process.end()
+
+
+class TestCase(unittest.TestCase):
+    """One hetd on one bus for each test; at its end everything is taken down, and looked at for what is left."""
+
+    hetd_arguments = ()
+    maxDiff = None
+
+    def run(self, result=None):
+        self.result = result
+        self.failed_before = len(result.failures) + len(result.errors)
+        return super().run(result)
+
+    def has_failed(self):
+        return len(self.result.failures) + len(self.result.errors) > self.failed_before
+
+    def setUp(self):
+        self.loop = Loop()
+        self.addCleanup(self.loop.close)
+        temporary = tempfile.TemporaryDirectory(prefix="het-")
+        self.addCleanup(temporary.cleanup)
+        self.directory = pathlib.Path(temporary.name)
+        self.directory.chmod(0o755)             # other users get as far as the bus
+        self.addCleanup(self.reap)
+        self.processes = []
+        self.bus = Bus(self.loop, self.directory)
+        self.addCleanup(self.bus.close)
+        self.hetd = Hetd(self.loop, self.bus, self.directory, *self.hetd_arguments)
+        self.addCleanup(self.hetd.close)
+        self.hetd.start()
+
+    def tearDown(self):
+        """What a test that has failed leaves is no second failure."""
+        if self.has_failed():
+            return
+        if self.hetd.process.is_running():
+            self.hetd.remove_everything()
+            self.hetd.check_nothing_left()
+            self.assertEqual(self.hetd.end(), 0, "the exit status of hetd")
+        self.assertEqual(self.hetd.files(), [], "files that hetd has left")
+        for process in self.processes:
+            process.end()
+        self.assertEqual(set(children_of(os.getpid())), {self.bus.daemon.pid, self.bus.monitor.pid}, "processes that were left")
+
+    def reap(self):
+        """Whatever was left, so that one failure does not make others."""
+        for pid in children_of(os.getpid()):
+            os.kill(pid, signal.SIGKILL)
+            os.waitpid(pid, 0)
+
+    def start_process(self, *arguments, **more):
+        self.processes.append(process := Process(self.loop, arguments, **more))
+        return process
+
+    def assertRefused(self, name, pattern, function, *arguments, **values):
+        """The call is answered with that error, and a text in which the pattern is found; returns the text."""
+        with self.assertRaises(BusError) as caught:
+            function(*arguments, **values)
+        self.assertEqual(caught.exception.name, name, caught.exception.message)
+        self.assertRegex(caught.exception.message, pattern)
+        return caught.exception.message
+
+    def show_logs(self):
+        for path in (self.directory / "dbus-daemon.log", self.directory / "hetd.log"):
+            if path.exists():
+                lines = path.read_text(encoding="utf-8", errors="replace").splitlines()[-150:]
+                print(f"# --- {path.name}", *("# " + line for line in lines), sep="\n")
+
+
+class Result(unittest.TestResult):
+    """TAP"""
+
+    def __init__(self):
+        super().__init__()
+        self.number = 0
+
+    def point(self, test, good, more=""):
+        self.number += 1
+        print(f"{'ok' if good else 'not ok'} {self.number} - {test.id().split('.', 1)[1]}{more}", flush=True)
+
+    def addSuccess(self, test):
+        super().addSuccess(test)
+        self.point(test, True)
+
+    def addSkip(self, test, reason):
+        super().addSkip(test, reason)
+        self.point(test, True, f" # SKIP {reason}")
+
+    def addFailure(self, test, err):
+        super().addFailure(test, err)
+        self.tell(test, err)
+
+    def addError(self, test, err):
+        super().addError(test, err)
+        self.tell(test, err)
+
+    def tell(self, test, err):
+        self.point(test, False)
+        for line in "".join(traceback.format_exception(*err)).splitlines():
+            print("#", line)
+        if isinstance(test, TestCase):
+            test.show_logs()
+        sys.stdout.flush()
+
+
+def main():
+    if not os.access(QEMU, os.X_OK):
+        skip_all(f"no patched QEMU: QEMU_HET_QEMU is {QEMU!r} (scripts/build sets it)")
+    for path in (HETD, HETCTL, FIRMWARE / "first-light-master.elf"):
+        if not path.exists():
+            skip_all(f"{path} is not built")
+    for program in ("dbus-daemon", "busctl"):
+        if not shutil.which(program):
+            skip_all(f"{program} is not installed")
+
+    become_subreaper()
+    module = sys.modules["__main__"]
+    loader = unittest.defaultTestLoader
+    suite = loader.loadTestsFromNames(sys.argv[1:], module) if sys.argv[1:] else loader.loadTestsFromModule(module)
+    result = Result()
+    print(f"1..{suite.countTestCases()}", flush=True)
+    suite.run(result)
+    sys.exit(0 if result.wasSuccessful() else 1)
