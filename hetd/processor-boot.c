@@ -58,8 +58,11 @@ static void boot_go(Boot *boot) {
 
         boot->boots = boot->processor->boots;
         json_add_uint64(arguments, "entry", boot->entry);
-        json_add_uint64(arguments, "argument", boot->argument);
-        json_add_string(arguments, "protocol", boot_protocol_to_string(boot->protocol));
+        /* QEMU takes some microseconds for each byte of a command: no word of the defaults */
+        if (boot->argument != 0)
+                json_add_uint64(arguments, "argument", boot->argument);
+        if (boot->protocol != BOOT_PROTOCOL_AUTO)
+                json_add_string(arguments, "protocol", boot_protocol_to_string(boot->protocol));
         processor_call(boot->processor, "het-slave-boot", arguments, NULL, 0, on_boot_answered, boot);
 }
 

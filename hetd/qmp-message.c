@@ -162,25 +162,30 @@ uint64_t qmp_unique_next(void) {
 
 /*
  * A reply to a command of an earlier connection can arrive on a new one, and names given to getfd stay in QEMU after it. So the
- * number alone is not enough: hetd may have been restarted in between.
+ * number alone is not enough: hetd may have been restarted in between. Names must begin with a letter, and must be short: QEMU reads
+ * its monitor byte by byte, and each byte of a command costs some microseconds.
  */
-static uint64_t unique_epoch(void) {
-        static uint64_t epoch = 0;
+static const char *unique_epoch(void) {
+        static const char digits[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789";
+        static char epoch[QMP_UNIQUE_EPOCH_LENGTH + 1];
+        sd_id128_t random;
 
-        while (epoch == 0) {
-                sd_id128_t random;
+        if (epoch[0])
+                return epoch;
 
-                if (sd_id128_randomize(&random) >= 0)
-                        epoch = random.qwords[0];
-                else
-                        epoch = (uint64_t) g_get_real_time() << 16 ^ (uint64_t) getpid();
+        if (sd_id128_randomize(&random) < 0)
+                random.qwords[0] = (uint64_t) g_get_real_time() << 16 ^ (uint64_t) getpid();
+        for (size_t i = 0; i < QMP_UNIQUE_EPOCH_LENGTH; i++) {
+                size_t base = i == 0 ? 52 : 62;
+
+                epoch[i] = digits[random.qwords[0] % base];
+                random.qwords[0] /= base;
         }
-
         return epoch;
 }
 
 char *qmp_unique_to_string(uint64_t number) {
-        return g_strdup_printf("hetd-%016" G_GINT64_MODIFIER "x-%" G_GUINT64_FORMAT, unique_epoch(), number);
+        return g_strdup_printf("%s-%" G_GUINT64_FORMAT, unique_epoch(), number);
 }
 
 bool qmp_command_format(const char *command, json_object *arguments, const char *id, char **ret, GError **error) {

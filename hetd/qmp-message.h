@@ -35,7 +35,12 @@ bool qmp_message_parse(json_object *object, QmpMessage *ret, GError **error);
 /* A number never given out before in this process, > 0. */
 uint64_t qmp_unique_next(void);
 
-/* The number as an identifier that no other process uses either: of a command, or a name for getfd (so never a digit first). */
+/*
+ * The number as an identifier that no other process uses either: of a command, or a name for getfd (so never a digit first). It
+ * begins with QMP_UNIQUE_EPOCH_LENGTH random characters that all of this process's identifiers share (35 bits), then "-NUMBER".
+ */
+#define QMP_UNIQUE_EPOCH_LENGTH 6U
+
 char *qmp_unique_to_string(uint64_t number);
 
 /* The line that executes the command. arguments may be NULL (borrowed). False where the text would not be valid for QEMU. */

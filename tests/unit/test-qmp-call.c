@@ -11,6 +11,7 @@
 #include <cmocka.h>
 
 #include "qmp-fixture.h"
+#include "qmp-message.h"
 #include "util/fd-util.h"
 
 #include <fcntl.h>
@@ -434,7 +435,7 @@ static void test_answer_before_sent(void **state) {
         id = call_full(f, "big", text, NULL, 0, 0);
         settle(f);
         reply = g_strdup_printf("{\"return\": {}, \"id\": \"%.*s%" G_GUINT64_FORMAT "\"}",
-                                (int) strlen("hetd-0123456789abcdef-"), peer_id(f->peer, 0), id);
+                                (int) QMP_UNIQUE_EPOCH_LENGTH + 1, peer_id(f->peer, 0), id);
         peer_send(f->peer, reply);
         expect_log(f, "big!MonitorLost closed!ProtocolError");
 }

@@ -11,6 +11,7 @@
 #include <cmocka.h>
 
 #include "qmp-fixture.h"
+#include "qmp-message.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -96,7 +97,7 @@ static void test_ids_unique(void **state) {
         connect_ready(f);
         assert_string_not_equal(peer_id(f->peer, 0), id);
         /* the same process: the same epoch, another number */
-        assert_memory_equal(peer_id(f->peer, 0), id, strlen("hetd-0123456789abcdef-"));
+        assert_memory_equal(peer_id(f->peer, 0), id, QMP_UNIQUE_EPOCH_LENGTH + 1);
 }
 
 static void test_errors(void **state) {
