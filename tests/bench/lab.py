@@ -13,6 +13,7 @@ import tempfile
 import time
 
 import dbus
+import dbus.lowlevel
 
 HERE = pathlib.Path(__file__).resolve().parent
 DEADLINE = 120          # seconds; nothing here takes long, a loaded machine is given time
@@ -126,17 +127,6 @@ class Console:
             raise RuntimeError("the console was closed")
         return time.perf_counter()
 
-    def discard(self):
-        """Throws away what is there already."""
-        self.socket.setblocking(False)
-        try:
-            while self.socket.recv(65536):
-                pass
-        except BlockingIOError:
-            pass
-        self.socket.settimeout(DEADLINE)
-        self.buffer = b""
-
     def expect(self, word):
         """Returns the first line with the word in it."""
         while True:
@@ -200,7 +190,8 @@ class Lab:
         return listener
 
     def start_hetd(self):
-        bus = self.start(["dbus-daemon", "--session", "--nofork", "--print-address"], stdout=subprocess.PIPE, text=True)
+        bus = self.start(["dbus-daemon", "--session", "--nofork", "--print-address"], stdout=subprocess.PIPE,
+                         stderr=subprocess.DEVNULL, text=True)
         os.environ["DBUS_SESSION_BUS_ADDRESS"] = bus.stdout.readline().strip()
         ready = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
         ready.settimeout(DEADLINE)
@@ -219,6 +210,14 @@ class Lab:
     def get(self, path, interface, name):
         return self.bus.get_object("org.hetd1", path).Get(f"org.hetd1.{interface}", name, dbus_interface="org.freedesktop.DBus.Properties")
 
+    def call_soon(self, path, interface, member):
+        """Sends a call with no options; block() of what it returns waits for the reply."""
+        message = dbus.lowlevel.MethodCallMessage("org.hetd1", path, f"org.hetd1.{interface}", member)
+        message.append(dbus.Dictionary({}, signature="sv"), signature="a{sv}")
+        pending = self.bus.send_message_with_reply(message, lambda reply: None, DEADLINE, require_main_loop=False)
+        self.bus.flush()
+        return pending
+
     def hetctl(self, *arguments):
         result = subprocess.run([self.build / "clients/hetctl/hetctl", "--user", *arguments], capture_output=True, text=True,
                                 timeout=DEADLINE, check=False)
@@ -229,7 +228,7 @@ class Lab:
     def start_platform(self, path, **variables):
         self.hetctl("start", *[f"--set={key}={value}" for key, value in variables.items()], str(path))
 
-    def start_bench(self, master, slave="bench-boot"):
+    def start_bench(self, master, slave):
         """tests/bench/bench.platform, with these programs"""
         self.start_platform(HERE / "bench.platform", MASTER=self.firmware / f"{master}.elf", SLAVE=self.firmware / f"{slave}.elf",
                             MONITOR=self.directory / "bench.qmp")
