@@ -57,7 +57,8 @@ bool arguments_parse_timeout(const char *text, uint64_t *ret_usec, GError **erro
                         return true;
                 }
 wrong:
-        return failure_usage(error, NULL, "--timeout=%s: a time above 0 is wanted, such as 30, 30s, 500ms, 2min or infinity.", text);
+        return failure_usage(error, NULL,
+                             "--timeout=%s: a time above 0 is wanted, such as 30, 30s, 500ms, 2min or infinity.", text);
 }
 
 bool arguments_parse_number(const char *what, const char *text, uint64_t max, uint64_t *ret, GError **error) {
@@ -68,7 +69,9 @@ bool arguments_parse_number(const char *what, const char *text, uint64_t max, ui
         errno = 0;
         uint64_t value = g_ascii_strtoull(digits, &end, hexadecimal ? 16 : 10);
         if (!g_ascii_isxdigit(*digits) || *end || errno != 0)
-                return failure_usage(error, NULL, "%s: '%s' is not a number (decimal, or hexadecimal as in 0x60000000).", what, text);
+                return failure_usage(error, NULL,
+                                     "%s: '%s' is not a number (decimal, or hexadecimal as in 0x60000000).", what,
+                                     text);
         if (value > max)
                 return failure_usage(error, NULL, "%s: %s is too large, the largest is %" PRIu64 ".", what, text, max);
 
@@ -91,7 +94,8 @@ bool arguments_split_name(const char *text, char **ret_platform, char **ret_name
         const char *slash = strchr(text, '/');
 
         if (!*text || slash == text || (slash && (!slash[1] || strchr(slash + 1, '/'))))
-                return failure_usage(error, NULL, "'%s' is not of the form PLATFORM/PROCESSOR, nor a name alone.", text);
+                return failure_usage(error, NULL, "'%s' is not of the form PLATFORM/PROCESSOR, nor a name alone.",
+                                     text);
 
         *ret_platform = slash ? g_strndup(text, (size_t) (slash - text)) : NULL;
         *ret_name = g_strdup(slash ? slash + 1 : text);

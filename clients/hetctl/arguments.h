@@ -16,8 +16,10 @@ typedef enum JsonFormat {
         JSON_PRETTY,
 } JsonFormat;
 
-/* "--json" and "-j" alone become "--json=pretty", up to "--": GLib would take the next word for its value. argv's strings may be replaced
- * by static ones. */
+/*
+ * "--json" and "-j" alone become "--json=pretty", up to "--": GLib would take the next word for its value. argv's
+ * strings may be replaced by static ones.
+ */
 void arguments_expand_json(int argc, char **argv);
 bool arguments_parse_json(const char *text, JsonFormat *ret, GError **error);
 

@@ -2,8 +2,8 @@
 #pragma once
 
 /*
- * Content of D-Bus messages as JSON: dictionaries become objects, arrays and structures arrays, variants what is in them.
- * Every verb that shows something reads it in this form, and prints it in this form with --json.
+ * Content of D-Bus messages as JSON: dictionaries become objects, arrays and structures arrays, variants what is in
+ * them. Every verb that shows something reads it in this form, and prints it in this form with --json.
  */
 
 #include <glib.h>

@@ -11,7 +11,8 @@ static const char *hint_no_bus(bool system) {
         if (system)
                 return "Start it with 'systemctl start dbus', or use the bus of your session: hetctl --user.";
 
-        return "A session sets DBUS_SESSION_BUS_ADDRESS; 'dbus-run-session -- bash' makes one, and hetctl --system uses the system's.";
+        return "A session sets DBUS_SESSION_BUS_ADDRESS; 'dbus-run-session -- bash' makes one, and hetctl --system "
+               "uses the system's.";
 }
 
 static const char *hint_no_hetd(bool system) {
@@ -41,8 +42,9 @@ bool client_connect(Client *client, GError **error) {
                 r = sd_bus_get_unique_name(bus, &name);
         }
         if (r < 0)
-                return failure(error, EXIT_NO_HETD, hint_no_bus(client->system), "There is no %s bus to reach hetd by: %s.",
-                               client->system ? "system" : "session", g_strerror(-r));
+                return failure(error, EXIT_NO_HETD, hint_no_bus(client->system),
+                               "There is no %s bus to reach hetd by: %s.", client->system ? "system" : "session",
+                               g_strerror(-r));
 
         if (isatty(STDIN_FILENO))
                 (void) sd_bus_set_allow_interactive_authorization(bus, true);
@@ -63,14 +65,17 @@ bool client_built(int r, GError **error) {
 }
 
 bool client_read(int r, GError **error) {
-        return r >= 0 || failure_from_errno(error, r, "hetd's answer is not understood ('hetctl version' shows the versions)");
+        return r >= 0 ||
+               failure_from_errno(error, r, "hetd's answer is not understood ('hetctl version' shows the versions)");
 }
 
-bool client_new_call(Client *client, const char *path, const char *interface, const char *method, sd_bus_message **ret, GError **error) {
+bool client_new_call(Client *client, const char *path, const char *interface, const char *method, sd_bus_message **ret,
+                     GError **error) {
         if (!client_connect(client, error))
                 return false;
 
-        return client_built(sd_bus_message_new_method_call(client->bus, ret, HETD_NAME, path, interface, method), error);
+        return client_built(sd_bus_message_new_method_call(client->bus, ret, HETD_NAME, path, interface, method),
+                            error);
 }
 
 bool client_send(Client *client, sd_bus_message *call, sd_bus_message **ret_reply, GError **error) {
@@ -80,15 +85,16 @@ bool client_send(Client *client, sd_bus_message *call, sd_bus_message **ret_repl
         if (r >= 0)
                 return true;
 
-        if (sd_bus_error_has_name(&e, SD_BUS_ERROR_SERVICE_UNKNOWN) || sd_bus_error_has_name(&e, SD_BUS_ERROR_NAME_HAS_NO_OWNER))
+        if (sd_bus_error_has_name(&e, SD_BUS_ERROR_SERVICE_UNKNOWN) ||
+            sd_bus_error_has_name(&e, SD_BUS_ERROR_NAME_HAS_NO_OWNER))
                 return failure(error, EXIT_NO_HETD, hint_no_hetd(client->system), "hetd does not run on the %s bus.",
                                client->system ? "system" : "session");
 
         return failure_from_bus(error, &e, r);
 }
 
-bool client_call(Client *client, const char *path, const char *interface, const char *method, sd_bus_message **ret_reply,
-                 GError **error, const char *types, ...) {
+bool client_call(Client *client, const char *path, const char *interface, const char *method,
+                 sd_bus_message **ret_reply, GError **error, const char *types, ...) {
         g_autoptr(sd_bus_message) call = NULL;
         va_list arguments;
         int r;

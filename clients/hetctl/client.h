@@ -35,11 +35,12 @@ bool client_connect(Client *client, GError **error);
 void client_close(Client *client);
 
 /* Call of a method of hetd: new, fill with sd_bus_message_append(), send. reply may be NULL. */
-bool client_new_call(Client *client, const char *path, const char *interface, const char *method, sd_bus_message **ret, GError **error);
+bool client_new_call(Client *client, const char *path, const char *interface, const char *method, sd_bus_message **ret,
+                     GError **error);
 bool client_send(Client *client, sd_bus_message *call, sd_bus_message **ret_reply, GError **error);
 /* All in one: types and values as of sd_bus_message_append() */
-bool client_call(Client *client, const char *path, const char *interface, const char *method, sd_bus_message **ret_reply,
-                 GError **error, const char *types, ...);
+bool client_call(Client *client, const char *path, const char *interface, const char *method,
+                 sd_bus_message **ret_reply, GError **error, const char *types, ...);
 
 /* What sd_bus_message_append() returned: false and error if it is negative. */
 bool client_built(int r, GError **error);

@@ -2,8 +2,8 @@
 #pragma once
 
 /*
- * Errors of hetctl: GErrors whose code is the exit status of the program. The message is what went wrong; what the user may do
- * next follows it on lines of its own. Only main() prints them.
+ * Errors of hetctl: GErrors whose code is the exit status of the program. The message is what went wrong; what the user
+ * may do next follows it on lines of its own. Only main() prints them.
  */
 
 #include <glib.h>

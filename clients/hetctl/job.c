@@ -52,7 +52,8 @@ static int on_removed(sd_bus_message *m, void *userdata, sd_bus_error *e) {
         JobWatch *watch = userdata;
         const char *job, *result, *message;
 
-        if (sd_bus_message_read(m, "uoss", NULL, &job, &result, &message) < 0 || g_strcmp0(job, watch->job) != 0 || watch->ended)
+        if (sd_bus_message_read(m, "uoss", NULL, &job, &result, &message) < 0 || g_strcmp0(job, watch->job) != 0 ||
+            watch->ended)
                 return 0;
 
         watch->result = g_strdup(result);
@@ -110,7 +111,8 @@ static int on_timeout(sd_event_source *source, uint64_t usec, void *userdata) {
 static int on_signal(sd_event_source *source, const struct signalfd_siginfo *si, void *userdata) {
         JobWatch *watch = userdata;
 
-        failure(&watch->error, (HetctlExit) (128 + (int) si->ssi_signo), "'hetctl monitor' shows how it goes on; 'hetctl stop' ends the platform.",
+        failure(&watch->error, (HetctlExit) (128 + (int) si->ssi_signo),
+                "'hetctl monitor' shows how it goes on; 'hetctl stop' ends the platform.",
                 "Not waiting any longer. hetd goes on with it.");
         return end_wait(watch);
 }
@@ -125,13 +127,17 @@ bool job_watch_new(Client *client, JobWatch **ret, GError **error) {
         watch->client = client;
         watch->show = isatty(STDERR_FILENO) && !client->quiet && client->json == JSON_OFF;
 
-        r = sd_bus_match_signal(client->bus, &watch->removed, HETD_NAME, HETD_PATH, HETD_MANAGER, "JobRemoved", on_removed, watch);
+        r = sd_bus_match_signal(client->bus, &watch->removed, HETD_NAME, HETD_PATH, HETD_MANAGER, "JobRemoved",
+                                on_removed, watch);
         if (r >= 0 && watch->show)
-                r = sd_bus_add_match(client->bus, &watch->changed, "type='signal',sender='" HETD_NAME "',path_namespace='" HETD_JOB_PREFIX "',"
-                                     "interface='org.freedesktop.DBus.Properties',member='PropertiesChanged'", on_changed, watch);
+                r = sd_bus_add_match(client->bus, &watch->changed,
+                                     "type='signal',sender='" HETD_NAME "',path_namespace='" HETD_JOB_PREFIX "',"
+                                     "interface='org.freedesktop.DBus.Properties',member='PropertiesChanged'",
+                                     on_changed, watch);
         if (r >= 0)
                 r = sd_bus_add_match(client->bus, &watch->owner, "type='signal',sender='org.freedesktop.DBus',"
-                                     "interface='org.freedesktop.DBus',member='NameOwnerChanged',arg0='" HETD_NAME "'", on_owner, watch);
+                                     "interface='org.freedesktop.DBus',member='NameOwnerChanged',arg0='" HETD_NAME "'",
+                                     on_owner, watch);
         if (r < 0)
                 return failure_from_errno(error, r, "watching hetd failed");
 
@@ -181,8 +187,11 @@ bool job_watch_wait(JobWatch *watch, const char *job, uint64_t *ret_usec, GError
         if (strcmp(watch->result, "done") != 0) {
                 bool canceled = strcmp(watch->result, "canceled") == 0;
 
-                return failure(error, EXIT_FAILED, canceled ? NULL : "'hetctl status' shows the state that it is in now; hetd's log has more.",
-                               "%s", *watch->message ? watch->message : canceled ? "It was canceled." : "hetd does not say what failed.");
+                const char *hint = canceled ? NULL
+                                            : "'hetctl status' shows the state that it is in now, hetd's log more.";
+                const char *message = canceled ? "It was canceled." : "hetd does not say what failed.";
+
+                return failure(error, EXIT_FAILED, hint, "%s", *watch->message ? watch->message : message);
         }
 
         *ret_usec = (uint64_t) (g_get_monotonic_time() - begin);

@@ -17,9 +17,12 @@ static char *option_json, *option_timeout;
 
 static const GOptionEntry common_options[] = {
         { "user", 0, 0, G_OPTION_ARG_NONE, &option_user, "Talk to the hetd of this user (default unless root)", NULL },
-        { "system", 0, 0, G_OPTION_ARG_NONE, &option_system, "Talk to the hetd of the system (default for root)", NULL },
-        { "json", 'j', 0, G_OPTION_ARG_STRING, &option_json, "Print JSON: short, pretty or off; -j and --json alone are pretty", "FORMAT" },
-        { "timeout", 't', 0, G_OPTION_ARG_STRING, &option_timeout, "Longest wait for hetd: 30, 500ms, 2min, infinity (default 2min)", "TIME" },
+        { "system", 0, 0, G_OPTION_ARG_NONE, &option_system,
+          "Talk to the hetd of the system (default for root)", NULL },
+        { "json", 'j', 0, G_OPTION_ARG_STRING, &option_json,
+          "Print JSON: short, pretty or off; -j and --json alone are pretty", "FORMAT" },
+        { "timeout", 't', 0, G_OPTION_ARG_STRING, &option_timeout,
+          "Longest wait for hetd: 30, 500ms, 2min, infinity (default 2min)", "TIME" },
         { "quiet", 'q', 0, G_OPTION_ARG_NONE, &option_quiet, "Print errors and asked-for data only", NULL },
         { "help", 'h', 0, G_OPTION_ARG_NONE, &option_help, "Print this help, or the help of a verb", NULL },
         { "version", 0, 0, G_OPTION_ARG_NONE, &option_version, "Print the version of hetctl", NULL },
@@ -61,7 +64,8 @@ static void print_options(const GOptionEntry *entries) {
 static void print_help(void) {
         printf("Usage: hetctl [OPTION...] VERB [ARGUMENT...]\n"
                "\n"
-               "Controls hetd, which runs heterogeneous platforms: a master QEMU and its slaves, which share memory and interrupts.\n");
+               "Controls hetd, which runs heterogeneous platforms: a master QEMU and its slaves, which share\n"
+               "memory and interrupts.\n");
 
         for (size_t i = 0; i < G_N_ELEMENTS(groups); i++) {
                 if (groups[i].title)
@@ -74,30 +78,41 @@ static void print_help(void) {
                 }
         }
 
-        printf("\nPROCESSOR is PLATFORM/PROCESSOR, or the processor's name alone where there is one of that name.\n\nOptions:\n");
+        printf("\nPROCESSOR is PLATFORM/PROCESSOR, or the processor's name alone where there is one of that name.\n"
+               "\nOptions:\n");
         print_options(common_options);
         printf("\n"
                "A first session:\n"
-               "  hetd --user &                                          # as root: a hetd of the system, by systemctl start hetd\n"
+               "  hetd --user &                                 # as root: systemctl start hetd\n"
                "  hetctl start first-light.platform --set FIRMWARE_DIR=build/guest/firmware\n"
-               "  hetctl status                                          # who is there, and what does it do?\n"
-               "  hetctl boot first-light/slave2                         # load its firmware, let it run\n"
-               "  hetctl console first-light/slave2 --history            # what did it print? (Ctrl-] leaves)\n"
-               "  hetctl kick first-light/slave2 3                       # an interrupt from its master\n"
+               "  hetctl status                                 # who is there, and what does it do?\n"
+               "  hetctl boot first-light/slave2                # load its firmware, let it run\n"
+               "  hetctl console first-light/slave2 --history   # what did it print? (Ctrl-] leaves)\n"
+               "  hetctl kick first-light/slave2 3              # an interrupt from its master\n"
                "  hetctl stop first-light\n"
                "\n"
                "'hetctl VERB --help' tells more of a verb, 'man hetctl' of all, with the exit statuses.\n");
 }
 
 static void print_verb_help(const Verb *verb) {
-        printf("Usage: hetctl %s%s%s%s\n\n%s.\n\n%s\n", verb->name, verb->options ? " [OPTION...]" : "", *verb->arguments ? " " : "",
-               verb->arguments, verb->summary ? verb->summary : verb->name, verb->help);
+        printf("Usage: hetctl %s%s%s%s\n\n%s.\n\n%s\n", verb->name, verb->options ? " [OPTION...]" : "",
+               *verb->arguments ? " " : "", verb->arguments, verb->summary ? verb->summary : verb->name, verb->help);
         if (verb->options) {
                 printf("\nOptions of %s:\n", verb->name);
                 print_options(verb->options);
         }
         printf("\nOptions of all verbs:\n");
         print_options(common_options);
+}
+
+/* GLib leaves the first "--" where something behind it begins with a dash */
+static void drop_separator(int *argc, char **argv) {
+        for (int i = 1; i < *argc; i++)
+                if (strcmp(argv[i], "--") == 0) {
+                        memmove(&argv[i], &argv[i + 1], (size_t) (*argc - i) * sizeof(char *));
+                        (*argc)--;
+                        return;
+                }
 }
 
 /* Takes the options out of argv. verb NULL: only those before the verb. */
@@ -114,11 +129,8 @@ static bool parse_options(int *argc, char ***argv, const Verb *verb, GError **er
         if (!g_option_context_parse(context, argc, argv, &e))
                 return failure_usage(error, verb ? verb->name : NULL, "%s.", e->message);
 
-        /* GLib leaves it where an argument before it begins with a dash */
-        if (verb && *argc > 1 && strcmp((*argv)[1], "--") == 0) {
-                memmove(&(*argv)[1], &(*argv)[2], (size_t) (*argc - 1) * sizeof(char *));
-                (*argc)--;
-        }
+        if (verb)
+                drop_separator(argc, *argv);
         return true;
 }
 
@@ -200,7 +212,8 @@ static void print_error(const GError *error) {
         for (char **line = lines; *line; line++) {
                 g_autofree char *clean = text_clean(*line);
 
-                fprintf(stderr, line == lines ? color ? "hetctl: \033[31m%s\033[0m\n" : "hetctl: %s\n" : "        %s\n", clean);
+                fprintf(stderr, line == lines ? color ? "hetctl: \033[31m%s\033[0m\n" : "hetctl: %s\n" : "        %s\n",
+                        clean);
         }
 }
 

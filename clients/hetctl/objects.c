@@ -78,7 +78,8 @@ bool objects_load(Client *client, Objects **ret, GError **error) {
         g_autoptr(sd_bus_message) reply = NULL;
 
         objects->platforms = g_ptr_array_new_with_free_func(platform_free);
-        if (!client_call(client, HETD_PATH, "org.freedesktop.DBus.ObjectManager", "GetManagedObjects", &reply, error, NULL) ||
+        if (!client_call(client, HETD_PATH, "org.freedesktop.DBus.ObjectManager", "GetManagedObjects", &reply, error,
+                         NULL) ||
             !client_read(bus_json_read(reply, &objects->root), error))
                 return false;
 
@@ -97,7 +98,8 @@ bool objects_load(Client *client, Objects **ret, GError **error) {
 
         g_ptr_array_sort(objects->platforms, compare_platforms);
         for (guint i = 0; i < objects->platforms->len; i++)
-                g_ptr_array_sort(((Platform *) g_ptr_array_index(objects->platforms, i))->processors, compare_processors);
+                g_ptr_array_sort(((Platform *) g_ptr_array_index(objects->platforms, i))->processors,
+                                 compare_processors);
 
         *ret = g_steal_pointer(&objects);
         return true;
@@ -115,7 +117,8 @@ Platform *objects_find_platform(const Objects *objects, const char *name) {
 }
 
 /* platform NULL: in all of them. All that match, as "a/x, b/x" in names. */
-static Processor *find_processors(const Objects *objects, const Platform *platform, const char *name, unsigned *ret_n, GString *names) {
+static Processor *find_processors(const Objects *objects, const Platform *platform, const char *name, unsigned *ret_n,
+                                  GString *names) {
         Processor *found = NULL;
 
         *ret_n = 0;
@@ -138,7 +141,8 @@ static Processor *find_processors(const Objects *objects, const Platform *platfo
         return found;
 }
 
-bool objects_resolve(const Objects *objects, const char *text, Platform **ret_platform, Processor **ret_processor, GError **error) {
+bool objects_resolve(const Objects *objects, const char *text, Platform **ret_platform, Processor **ret_processor,
+                     GError **error) {
         g_autofree char *platform_part = NULL, *name = NULL;
         g_autoptr(GString) names = g_string_new(NULL);
         Platform *platform = NULL;
@@ -166,7 +170,8 @@ bool objects_resolve(const Objects *objects, const char *text, Platform **ret_pl
                 return failure(error, EXIT_NOT_FOUND, "'hetctl status' shows all that there are.",
                                "There is no platform or processor '%s'.", name);
         if (n > 1)
-                return failure(error, EXIT_USAGE, "Name the platform too.", "'%s' is the name of several processors: %s.", name, names->str);
+                return failure(error, EXIT_USAGE, "Name the platform too.",
+                               "'%s' is the name of several processors: %s.", name, names->str);
 
         return true;
 }

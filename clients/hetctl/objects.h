@@ -37,7 +37,8 @@ const char *processor_name(const Processor *processor);
 Platform *objects_find_platform(const Objects *objects, const char *name);
 
 /* PLATFORM, PLATFORM/PROCESSOR, or PROCESSOR where it is unique: exactly one of the outputs is not NULL on success. */
-bool objects_resolve(const Objects *objects, const char *text, Platform **ret_platform, Processor **ret_processor, GError **error);
+bool objects_resolve(const Objects *objects, const char *text, Platform **ret_platform, Processor **ret_processor,
+                     GError **error);
 
 /* A processor's object path and full name, by PLATFORM/PROCESSOR (one small call) or PROCESSOR where it is unique. */
 bool objects_resolve_processor(Client *client, const char *text, char **ret_path, char **ret_name, GError **error);

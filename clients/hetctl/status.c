@@ -148,9 +148,11 @@ static void print_processor_window(json_object *p) {
 }
 
 static void print_interrupts(json_object *p) {
-        print_line("IPIs to it", "%" PRIu64 " (%" PRIu64 " of them coalesced)", json_get_number_at(p, "Interrupts", TO_SLAVE),
+        print_line("IPIs to it", "%" PRIu64 " (%" PRIu64 " of them coalesced)",
+                   json_get_number_at(p, "Interrupts", TO_SLAVE),
                    json_get_number_at(p, "Interrupts", TO_SLAVE_COALESCED));
-        print_line("IPIs from it", "%" PRIu64 " (%" PRIu64 " of them coalesced)", json_get_number_at(p, "Interrupts", FROM_SLAVE),
+        print_line("IPIs from it", "%" PRIu64 " (%" PRIu64 " of them coalesced)",
+                   json_get_number_at(p, "Interrupts", FROM_SLAVE),
                    json_get_number_at(p, "Interrupts", FROM_SLAVE_COALESCED));
 }
 
@@ -158,7 +160,8 @@ void status_print_processor(const Client *client, const Processor *processor) {
         json_object *p = processor->properties;
         const char *cpu = json_get_string(p, "CPU");
 
-        printf(client->color_out ? "\033[1m%s/%s\033[0m\n" : "%s/%s\n", platform_name(processor->platform), processor_name(processor));
+        printf(client->color_out ? "\033[1m%s/%s\033[0m\n" : "%s/%s\n", platform_name(processor->platform),
+               processor_name(processor));
         print_processor_state(client, p);
         print_line("Role", "%s, id %" PRIu64, json_get_string(p, "Role"), json_get_number(p, "Id"));
         print_line("Machine", *cpu ? "%s with %s" : "%s%s", json_get_string(p, "Machine"), cpu);

@@ -182,7 +182,10 @@ static void render_line(const Table *table, const GArray *row, size_t indent, bo
                 if (!first)
                         g_string_append_printf(line, "%*s", (int) GAP, "");
                 first = false;
-                render_cell(line, column, cell ? cell->text : column->header, !colors ? COLOR_NONE : cell ? cell->color : COLOR_BOLD);
+                render_cell(line, column, cell ? cell->text : column->header,
+                            !colors ? COLOR_NONE
+                            : cell  ? cell->color
+                                    : COLOR_BOLD);
         }
 
         while (line->len && line->str[line->len - 1] == ' ')

@@ -2,8 +2,8 @@
 #pragma once
 
 /*
- * A table that fits a terminal: columns that may be cut are cut first, then columns that can be done without are left out, those
- * with the highest number first.
+ * A table that fits a terminal: columns that may be cut are cut first, then columns that can be done without are left
+ * out, those with the highest number first.
  */
 
 #include <stdbool.h>

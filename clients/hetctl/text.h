@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #pragma once
 
-/* Values as people read them. What comes from elsewhere (descriptions, QEMU's errors) is cleaned before it meets a terminal. */
+/* Values as people read them. What comes from elsewhere (descriptions, QEMU's errors) is cleaned before it meets a
+ * terminal. */
 
 #include <glib.h>
 #include <inttypes.h>

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
 /*
- * console: the first serial port of a processor on this terminal. What it printed comes from its socket; with --history it all
- * comes from its log, so that nothing is missed or shown twice between the past and the present, and the socket only tells that
- * there is more, and takes what is typed.
+ * console: the first serial port of a processor on this terminal. What it printed comes from its socket; with --history
+ * it all comes from its log, so that nothing is missed or shown twice between the past and the present, and the socket
+ * only tells that there is more, and takes what is typed.
  */
 
 #include <errno.h>
@@ -37,7 +37,8 @@ static const GOptionEntry console_options[] = {
         { "history", 'H', 0, G_OPTION_ARG_NONE, &option_history, "First show the end of what it printed before", NULL },
         { "lines", 'n', 0, G_OPTION_ARG_INT, &option_lines, "Lines of --history (default 100; 0: all)", "N" },
         { "follow", 'f', 0, G_OPTION_ARG_NONE, &option_follow, "Go on when standard input has ended", NULL },
-        { "until", 'u', 0, G_OPTION_ARG_FILENAME, &option_until, "Leave as soon as it has printed TEXT, fail after --timeout", "TEXT" },
+        { "until", 'u', 0, G_OPTION_ARG_FILENAME, &option_until,
+          "Leave as soon as it has printed TEXT, fail after --timeout", "TEXT" },
         {}
 };
 
@@ -49,6 +50,7 @@ typedef struct Console {
         bool terminal;
         struct termios saved;
         bool sent, input_ended, closing;        /* closing: told QEMU that no more is coming */
+        uint8_t last_shown;
         GByteArray *pending;            /* typed, and not taken by QEMU yet */
         GByteArray *seen;               /* the last bytes that may begin --until */
         bool found;
@@ -90,9 +92,23 @@ static int write_stdout(const uint8_t *data, size_t size) {
         return 0;
 }
 
+/* A raw terminal goes to the beginning of a line by \r only, which bare-metal programs do not all print */
+static int write_terminal(Console *console, const uint8_t *data, size_t size) {
+        g_autoptr(GByteArray) text = g_byte_array_sized_new((guint) size);
+
+        for (size_t i = 0; i < size; i++) {
+                if (data[i] == '\n' && console->last_shown != '\r')
+                        g_byte_array_append(text, (const uint8_t *) "\r", 1);
+                g_byte_array_append(text, &data[i], 1);
+                console->last_shown = data[i];
+        }
+
+        return write_stdout(text->data, text->len);
+}
+
 /* Shows what the guest printed; returns a negative errno if nobody takes it any more. */
 static int show(Console *console, const uint8_t *data, size_t size) {
-        int r = write_stdout(data, size);
+        int r = console->terminal ? write_terminal(console, data, size) : write_stdout(data, size);
 
         if (r < 0 || !option_until || console->found)
                 return r;
@@ -127,14 +143,15 @@ static int show_log(Console *console) {
 static int on_input_timeout(sd_event_source *source, uint64_t usec, void *userdata) {
         Console *console = userdata;
 
-        failure(&console->error, EXIT_TIMED_OUT, "Somebody else may be connected to its console, or its guest may not read from it.",
+        failure(&console->error, EXIT_TIMED_OUT,
+                "Somebody else may be connected to its console, or its guest may not read from it.",
                 "The guest did not take all of the input in time.");
         return leave(console);
 }
 
 /*
- * The input has ended, and the socket has all of it. QEMU reads as fast as its guest does, and would throw away what it has not
- * read yet if the socket were closed; half closed, it is read to its end, and then QEMU closes it.
+ * The input has ended, and the socket has all of it. QEMU reads as fast as its guest does, and would throw away what it
+ * has not read yet if the socket were closed; half closed, it is read to its end, and then QEMU closes it.
  */
 static int close_input(Console *console) {
         uint64_t timeout = console->client->timeout_usec;
@@ -147,13 +164,15 @@ static int close_input(Console *console) {
                 return -errno;
 
         console->closing = true;
-        return timeout == TIMEOUT_INFINITE ? 0 : sd_event_add_time_relative(console->event, NULL, CLOCK_MONOTONIC, timeout, 0,
-                                                                             on_input_timeout, console);
+        if (timeout == TIMEOUT_INFINITE)
+                return 0;
+        return sd_event_add_time_relative(console->event, NULL, CLOCK_MONOTONIC, timeout, 0, on_input_timeout, console);
 }
 
 static int send_pending(Console *console) {
         while (console->pending->len > 0) {
-                ssize_t n = send(console->socket, console->pending->data, console->pending->len, MSG_NOSIGNAL | MSG_DONTWAIT);
+                ssize_t n = send(console->socket, console->pending->data, console->pending->len,
+                                 MSG_NOSIGNAL | MSG_DONTWAIT);
 
                 if (n < 0 && errno == EAGAIN)
                         break;
@@ -239,7 +258,8 @@ static int on_log(sd_event_source *source, const struct inotify_event *event, vo
 static int on_timeout(sd_event_source *source, uint64_t usec, void *userdata) {
         Console *console = userdata;
 
-        failure(&console->error, EXIT_TIMED_OUT, "--timeout=TIME waits longer.", "'%s' was not printed in time.", option_until);
+        failure(&console->error, EXIT_TIMED_OUT, "--timeout=TIME waits longer.", "'%s' was not printed in time.",
+                option_until);
         return leave(console);
 }
 
@@ -332,7 +352,6 @@ static void make_raw(Console *console, const char *name) {
                 fprintf(stderr, "Console of %s. Ctrl-] leaves it.\n", name);
         raw = console->saved;
         cfmakeraw(&raw);
-        raw.c_oflag |= OPOST | ONLCR;   /* bare-metal programs end a line with \n alone */
         console->terminal = tcsetattr(STDIN_FILENO, TCSADRAIN, &raw) >= 0;
 }
 
@@ -344,7 +363,8 @@ static bool finish(Console *console, GError **error) {
 
         g_clear_error(&console->error);
         if (option_until && !console->found)
-                return failure(error, EXIT_FAILED, NULL, "The console was closed before it printed '%s'.", option_until);
+                return failure(error, EXIT_FAILED, NULL, "The console was closed before it printed '%s'.",
+                               option_until);
 
         return true;
 }
@@ -382,14 +402,17 @@ static bool converse(Console *console, const char *name, const char *log_path, G
 }
 
 static bool open_and_converse(Console *console, const char *name, json_object *properties, GError **error) {
-        const char *socket_path = json_get_string(properties, "Console"), *log_path = json_get_string(properties, "ConsoleLog");
+        const char *socket_path = json_get_string(properties, "Console"),
+                   *log_path = json_get_string(properties, "ConsoleLog");
         int r = sd_event_new(&console->event);
 
         if (r < 0)
                 return failure_from_errno(error, r, "opening the console failed");
         if (!*socket_path && !(option_history && *log_path))
-                return failure(error, EXIT_WRONG_STATE, "It is started by 'hetctl start', or has its console where it was started.",
-                               "%s is %s and has no console that hetd knows of.", name, json_get_string(properties, "State"));
+                return failure(error, EXIT_WRONG_STATE,
+                               "It is started by 'hetctl start', or has its console where it was started.",
+                               "%s is %s and has no console that hetd knows of.", name,
+                               json_get_string(properties, "State"));
 
         if (option_history) {
                 r = *log_path ? open_log(console, log_path) : -ENOENT;
@@ -401,7 +424,8 @@ static bool open_and_converse(Console *console, const char *name, json_object *p
         if (option_history && (r == -ENOENT || r == -ECONNREFUSED))
                 return show_past(console, name, error);
         if (r == -EAGAIN)
-                return failure(error, EXIT_WRONG_STATE, "'hetctl console --history --follow </dev/null' watches it, too.",
+                return failure(error, EXIT_WRONG_STATE,
+                               "'hetctl console --history --follow </dev/null' watches it, too.",
                                "Somebody else uses the console of %s.", name);
         if (r == -ECONNREFUSED)
                 return failure(error, EXIT_WRONG_STATE, "'hetctl console --history' shows what it printed.",
@@ -419,14 +443,16 @@ static bool verb_console(Client *client, int n, char **arguments, GError **error
         Console console = { .client = client, .socket = -EBADF, .log = -EBADF };
 
         if (option_lines < 0)
-                return failure_usage(error, "console", "--lines=%d: it is a number of lines, or 0 for all.", option_lines);
+                return failure_usage(error, "console", "--lines=%d: it is a number of lines, or 0 for all.",
+                                     option_lines);
         if (option_until && !*option_until)
                 return failure_usage(error, "console", "--until: the text is empty.");
         if (option_lines != LINES_DEFAULT)
                 option_history = TRUE;
 
         if (!objects_resolve_processor(client, arguments[0], &path, &name, error) ||
-            !client_call(client, path, "org.freedesktop.DBus.Properties", "GetAll", &reply, error, "s", HETD_PROCESSOR) ||
+            !client_call(client, path, "org.freedesktop.DBus.Properties", "GetAll", &reply, error, "s",
+                         HETD_PROCESSOR) ||
             !client_read(bus_json_read(reply, &properties), error))
                 return false;
 
@@ -439,11 +465,11 @@ static bool verb_console(Client *client, int n, char **arguments, GError **error
 
 const Verb verbs_console[] = {
         { "console", "PROCESSOR", "Connect to the serial console of a processor",
-          "On a terminal, keys go to the guest as they are typed; Ctrl-] leaves. Otherwise standard input is copied to the\n"
-          "guest, and what it prints to standard output, until the guest has taken all of the input. With --follow or\n"
-          "--until it goes on then, until the console closes or TEXT was printed.\n"
-          "A console has one user at a time: a second one waits until the first has left. --history shows what is printed\n"
-          "even then.\n"
+          "On a terminal, keys go to the guest as they are typed; Ctrl-] leaves. Otherwise standard input is\n"
+          "copied to the guest, and what it prints to standard output, until the guest has taken all of the\n"
+          "input. With --follow or --until it goes on then, until the console closes or TEXT was printed.\n"
+          "A console has one user at a time: a second one waits until the first has left. --history shows\n"
+          "what is printed even then.\n"
           "\n"
           "Examples:\n"
           "  hetctl console first-light/slave1 --history\n"

@@ -12,11 +12,13 @@
 static gboolean option_all;
 
 static const GOptionEntry list_options[] = {
-        { "all", 'a', 0, G_OPTION_ARG_NONE, &option_all, "Also platform files in hetd's platform directories that are not loaded", NULL },
+        { "all", 'a', 0, G_OPTION_ARG_NONE, &option_all,
+          "Also platform files in hetd's platform directories that are not loaded", NULL },
         {}
 };
 
-static json_object *new_list_entry(const char *name, const char *state, uint64_t n_processors, const char *description, const char *source) {
+static json_object *new_list_entry(const char *name, const char *state, uint64_t n_processors, const char *description,
+                                   const char *source) {
         json_object *entry = json_object_new_object();
 
         json_add_string(entry, "name", name);
@@ -30,8 +32,8 @@ static json_object *new_list_entry(const char *name, const char *state, uint64_t
 static bool read_directories(Client *client, json_object **ret, GError **error) {
         g_autoptr(sd_bus_message) reply = NULL;
 
-        return client_call(client, HETD_PATH, "org.freedesktop.DBus.Properties", "Get", &reply, error, "ss", HETD_MANAGER,
-                           "PlatformDirectories") &&
+        return client_call(client, HETD_PATH, "org.freedesktop.DBus.Properties", "Get", &reply, error, "ss",
+                           HETD_MANAGER, "PlatformDirectories") &&
                client_read(bus_json_read(reply, ret), error);
 }
 
@@ -42,7 +44,9 @@ static void add_available(const Objects *objects, const char *directory, GHashTa
 
         while (dir && (file = g_dir_read_name(dir))) {
                 g_autofree char *path = g_build_filename(directory, file, NULL);
-                g_autofree char *name = g_str_has_suffix(file, ".platform") ? g_strndup(file, strlen(file) - strlen(".platform")) : NULL;
+                g_autofree char *name = g_str_has_suffix(file, ".platform")
+                                                ? g_strndup(file, strlen(file) - strlen(".platform"))
+                                                : NULL;
 
                 if (!name || !*name || !g_utf8_validate(path, -1, NULL) || objects_find_platform(objects, name) ||
                     g_hash_table_contains(seen, name))
@@ -63,9 +67,10 @@ static bool make_list(Client *client, json_object **ret, GError **error) {
         for (guint i = 0; i < objects->platforms->len; i++) {
                 Platform *p = g_ptr_array_index(objects->platforms, i);
 
-                json_object_array_add(list, new_list_entry(platform_name(p), json_get_string(p->properties, "State"), p->processors->len,
-                                                           json_get_string(p->properties, "Description"),
-                                                           json_get_string(p->properties, "SourcePath")));
+                json_object_array_add(list,
+                                      new_list_entry(platform_name(p), json_get_string(p->properties, "State"),
+                                                     p->processors->len, json_get_string(p->properties, "Description"),
+                                                     json_get_string(p->properties, "SourcePath")));
         }
         for (size_t i = 0; directories && i < json_object_array_length(directories); i++)
                 add_available(objects, json_object_get_string(json_object_array_get_idx(directories, i)), seen, list);
@@ -83,7 +88,8 @@ static void print_list(const Client *client, json_object *list) {
         table_add_column(table, "DESCRIPTION", TABLE_CUT, 0);
         for (size_t i = 0; i < json_object_array_length(list); i++) {
                 json_object *entry = json_object_array_get_idx(list, i);
-                const char *state = json_get_string(entry, "state"), *description = json_get_string(entry, "description");
+                const char *state = json_get_string(entry, "state"),
+                           *description = json_get_string(entry, "description");
                 uint64_t n = json_get_number(entry, "processors");
 
                 table_add_row(table);
@@ -107,8 +113,9 @@ static bool verb_list(Client *client, int n, char **arguments, GError **error) {
         if (client->json != JSON_OFF)
                 json_print(list, client->json);
         else if (json_object_array_length(list) == 0)
-                client_say(client, "%s", option_all ? "No platforms, and no platform files in hetd's directories."
-                                                    : "No platforms. 'hetctl start FILE' starts one, 'hetctl list --all' looks for files.");
+                client_say(client, "No platforms%s",
+                           option_all ? ", and no platform files in hetd's directories."
+                                      : ". 'hetctl start FILE' starts one, 'hetctl list --all' looks for files.");
         else
                 print_list(client, list);
         return true;
@@ -130,7 +137,8 @@ static bool call_describe(Client *client, const char *path, const char *interfac
 /* It went away between two calls if it is not there */
 static bool pick_processor(json_object *platform, const char *name, json_object **ret, GError **error) {
         json_object *processors = NULL;
-        size_t n = json_object_object_get_ex(platform, "processors", &processors) ? json_object_array_length(processors) : 0;
+        size_t n = json_object_object_get_ex(platform, "processors", &processors) ? json_object_array_length(processors)
+                                                                                  : 0;
 
         for (size_t i = 0; i < n; i++) {
                 json_object *processor = json_object_array_get_idx(processors, i);
@@ -157,8 +165,10 @@ static bool verb_describe(Client *client, int n, char **arguments, GError **erro
                 return true;
         }
 
-        if (!objects_load(client, &objects, error) || !objects_resolve(objects, arguments[0], &platform, &processor, error) ||
-            !call_describe(client, platform ? platform->path : processor->platform->path, HETD_PLATFORM, &whole, error) ||
+        if (!objects_load(client, &objects, error) ||
+            !objects_resolve(objects, arguments[0], &platform, &processor, error) ||
+            !call_describe(client, platform ? platform->path : processor->platform->path, HETD_PLATFORM, &whole,
+                           error) ||
             (processor && !pick_processor(whole, processor_name(processor), &part, error)))
                 return false;
 
@@ -196,7 +206,8 @@ static bool verb_version(Client *client, int n, char **arguments, GError **error
                 puts("hetctl " HET_VERSION);
                 fflush(stdout);
         }
-        if (!client_call(client, HETD_PATH, "org.freedesktop.DBus.Properties", "Get", &reply, error, "ss", HETD_MANAGER, "Version") ||
+        if (!client_call(client, HETD_PATH, "org.freedesktop.DBus.Properties", "Get", &reply, error, "ss", HETD_MANAGER,
+                         "Version") ||
             !client_read(sd_bus_message_read(reply, "v", "s", &version), error))
                 return false;
 
@@ -257,8 +268,8 @@ const Verb verbs_look[] = {
           "  hetctl list --all --json=short",
           0, 0, list_options, verb_list },
         { "status", "[PLATFORM[/PROCESSOR]]", "Show state, reason, window, process and interrupts",
-          "IPI-IN and IPI-OUT count the interrupts that a slave was sent, and that it sent. The table leaves out columns\n"
-          "that do not fit the terminal; the status of a single processor shows all there is to know.\n"
+          "IPI-IN and IPI-OUT count the interrupts that a slave was sent, and that it sent. The table leaves\n"
+          "out columns that do not fit the terminal; the status of a single processor has it all.\n"
           "With --json it is what 'hetctl describe' prints (docs/json.md).\n"
           "\n"
           "Examples:\n"

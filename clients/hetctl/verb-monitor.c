@@ -25,12 +25,14 @@ static void print_time(const Monitor *monitor, int64_t usec) {
 
         localtime_r(&seconds, &tm);
         strftime(text, sizeof(text), "%H:%M:%S", &tm);
-        printf(monitor->client->color_out ? "\033[90m%s.%03d\033[0m " : "%s.%03d ", text, (int) (usec % G_USEC_PER_SEC / 1000));
+        printf(monitor->client->color_out ? "\033[90m%s.%03d\033[0m " : "%s.%03d ", text,
+               (int) (usec % G_USEC_PER_SEC / 1000));
 }
 
 static void print_property(const Monitor *monitor, const char *key, json_object *value) {
         bool state = strcmp(key, "State") == 0, string = json_object_is_type(value, json_type_string);
-        g_autofree char *text = text_clean(json_object_to_json_string_ext(value, JSON_C_TO_STRING_PLAIN | JSON_C_TO_STRING_NOSLASHESCAPE));
+        g_autofree char *text = text_clean(
+                json_object_to_json_string_ext(value, JSON_C_TO_STRING_PLAIN | JSON_C_TO_STRING_NOSLASHESCAPE));
 
         if (state && string) {
                 const char *s = json_object_get_string(value);
@@ -118,7 +120,8 @@ static void on_manager_signal(const Monitor *monitor, sd_bus_message *m) {
                 event = "platform-removed";
         else if (strcmp(member, "JobNew") == 0 && sd_bus_message_read(m, "uo", &id, &path) >= 0)
                 event = "job-new";
-        else if (strcmp(member, "JobRemoved") == 0 && sd_bus_message_read(m, "uoss", &id, &path, &result, &message) >= 0) {
+        else if (strcmp(member, "JobRemoved") == 0 &&
+                 sd_bus_message_read(m, "uoss", &id, &path, &result, &message) >= 0) {
                 event = "job-removed";
                 fields = json_add_string(json_object_new_object(), "Result", result);
                 if (*message)
@@ -157,11 +160,14 @@ static int on_owner(sd_bus_message *m, void *userdata, sd_bus_error *e) {
 
 static int subscribe(Monitor *monitor) {
         sd_bus *bus = monitor->client->bus;
-        int r = sd_bus_add_match(bus, NULL, "type='signal',sender='" HETD_NAME "',path_namespace='" HETD_PATH "'", on_signal, monitor);
+        int r = sd_bus_add_match(bus, NULL, "type='signal',sender='" HETD_NAME "',path_namespace='" HETD_PATH "'",
+                                 on_signal, monitor);
 
         if (r >= 0)
-                r = sd_bus_add_match(bus, NULL, "type='signal',sender='org.freedesktop.DBus',interface='org.freedesktop.DBus',"
-                                     "member='NameOwnerChanged',arg0='" HETD_NAME "'", on_owner, monitor);
+                r = sd_bus_add_match(bus, NULL,
+                                     "type='signal',sender='org.freedesktop.DBus',interface='org.freedesktop.DBus',"
+                                     "member='NameOwnerChanged',arg0='" HETD_NAME "'",
+                                     on_owner, monitor);
         return r;
 }
 
@@ -194,7 +200,8 @@ static bool show_beginning(Monitor *monitor, GError **error) {
         g_autoptr(sd_bus_message) reply = NULL;
         g_autoptr(json_object) properties = NULL;
 
-        if (!client_call(monitor->client, HETD_PATH, "org.freedesktop.DBus.Properties", "GetAll", &reply, error, "s", HETD_MANAGER)) {
+        if (!client_call(monitor->client, HETD_PATH, "org.freedesktop.DBus.Properties", "GetAll", &reply, error, "s",
+                         HETD_MANAGER)) {
                 if (!g_error_matches(*error, HETCTL_ERROR, EXIT_NO_HETD))
                         return false;
                 g_clear_error(error);
@@ -213,7 +220,8 @@ static bool choose_object(Monitor *monitor, const char *name, GError **error) {
         Platform *platform = NULL;
         Processor *processor = NULL;
 
-        if (!objects_load(monitor->client, &objects, error) || !objects_resolve(objects, name, &platform, &processor, error))
+        if (!objects_load(monitor->client, &objects, error) ||
+            !objects_resolve(objects, name, &platform, &processor, error))
                 return false;
 
         monitor->path = g_strdup(platform ? platform->path : processor->path);
@@ -247,9 +255,10 @@ static bool verb_monitor(Client *client, int n, char **arguments, GError **error
 
 const Verb verbs_monitor[] = {
         { "monitor", "[PLATFORM[/PROCESSOR]]", "Show what happens, as it happens",
-          "A line an event: time, kind, object, and the properties that changed. The first line tells of hetd; if it does not\n"
-          "run yet, it is waited for. Interrupts do not pass through hetd and do not show; 'hetctl status' has their counts.\n"
-          "With --json (of any kind) a line is an object; time is in microseconds since 1970.\n"
+          "A line an event: time, kind, object, and the properties that changed. The first line tells of hetd;\n"
+          "if it does not run yet, it is waited for. Interrupts do not pass through hetd and do not show;\n"
+          "'hetctl status' has their counts. With --json (of any kind) a line is an object; time is in\n"
+          "microseconds since 1970.\n"
           "\n"
           "Examples:\n"
           "  hetctl monitor\n"

@@ -19,14 +19,18 @@ static char *option_name;
 static gboolean option_no_wait;
 
 static const GOptionEntry define_options[] = {
-        { "set", 's', 0, G_OPTION_ARG_FILENAME_ARRAY, &option_set, "Value for ${NAME} in the platform file (may be repeated)", "NAME=VALUE" },
-        { "name", 'n', 0, G_OPTION_ARG_FILENAME, &option_name, "Name of the platform, instead of the file's own", "NAME" },
+        { "set", 's', 0, G_OPTION_ARG_FILENAME_ARRAY, &option_set,
+          "Value for ${NAME} in the platform file (may be repeated)", "NAME=VALUE" },
+        { "name", 'n', 0, G_OPTION_ARG_FILENAME, &option_name,
+          "Name of the platform, instead of the file's own", "NAME" },
         {}
 };
 
 static const GOptionEntry start_options[] = {
-        { "set", 's', 0, G_OPTION_ARG_FILENAME_ARRAY, &option_set, "Value for ${NAME} in the platform file (may be repeated)", "NAME=VALUE" },
-        { "name", 'n', 0, G_OPTION_ARG_FILENAME, &option_name, "Name of the platform, instead of the file's own", "NAME" },
+        { "set", 's', 0, G_OPTION_ARG_FILENAME_ARRAY, &option_set,
+          "Value for ${NAME} in the platform file (may be repeated)", "NAME=VALUE" },
+        { "name", 'n', 0, G_OPTION_ARG_FILENAME, &option_name,
+          "Name of the platform, instead of the file's own", "NAME" },
         { "no-wait", 0, 0, G_OPTION_ARG_NONE, &option_no_wait, "Return at once; hetd goes on", NULL },
         {}
 };
@@ -132,10 +136,12 @@ static bool make_room(Client *client, const Platform *platform, GError **error) 
         static const char *const busy[] = { "starting", "running", "paused", "stopping", NULL };
 
         if (g_strv_contains(busy, state)) {
-                g_autofree char *hint = g_strdup_printf("'hetctl status %1$s' shows it; 'hetctl stop %1$s' stops it, after that it can be started anew.",
+                g_autofree char *hint = g_strdup_printf("'hetctl status %1$s' shows it; 'hetctl stop %1$s' stops it, "
+                                                        "after that it can be started anew.",
                                                         platform_name(platform));
 
-                return failure(error, EXIT_WRONG_STATE, hint, "Platform '%s' is %s already.", platform_name(platform), state);
+                return failure(error, EXIT_WRONG_STATE, hint, "Platform '%s' is %s already.", platform_name(platform),
+                               state);
         }
 
         return client_call(client, platform->path, HETD_PLATFORM, "Remove", NULL, error, NULL);
@@ -272,7 +278,8 @@ static bool verb_stop(Client *client, int n, char **arguments, GError **error) {
         for (int i = 0; i < n; i++) {
                 g_autofree char *path = NULL;
 
-                if (!get_platform(client, arguments[i], &path, error) || !run_job(client, path, "Stop", "stopped", error))
+                if (!get_platform(client, arguments[i], &path, error) ||
+                    !run_job(client, path, "Stop", "stopped", error))
                         return false;
         }
 
@@ -307,10 +314,11 @@ static bool verb_resume(Client *client, int n, char **arguments, GError **error)
 
 const Verb verbs_platform[] = {
         { "start", "FILE|NAME", "Start a platform: its QEMU processes, windows and couples",
-          "FILE has a '/' in it or ends in .platform. hetctl opens it and hands it to hetd, which checks all of it before\n"
-          "it starts anything. If the platform is there already and does not run, its file is read anew.\n"
-          "NAME is a platform that hetd has, or NAME.platform in one of its platform directories ('hetctl list --all').\n"
-          "Relative paths in a file, and in values of --set, are relative to the folder that the file is in.\n"
+          "FILE has a '/' in it or ends in .platform. hetctl opens it and hands it to hetd, which checks all\n"
+          "of it before it starts anything. If the platform is there already and does not run, its file is\n"
+          "read anew. NAME is a platform that hetd has, or NAME.platform in one of its platform directories\n"
+          "('hetctl list --all'). Relative paths in a file, and in values of --set, are relative to the folder\n"
+          "that the file is in.\n"
           "\n"
           "Examples:\n"
           "  hetctl start docs/examples/first-light.platform --set FIRMWARE_DIR=/usr/lib/qemu-het/firmware\n"

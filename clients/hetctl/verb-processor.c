@@ -20,21 +20,27 @@ static char *option_entry, *option_argument, *option_protocol, *option_firmware;
 static gboolean option_no_load, option_from_slave, option_connect;
 
 static const GOptionEntry boot_options[] = {
-        { "entry", 'e', 0, G_OPTION_ARG_FILENAME, &option_entry, "Address of the first instruction (default: the firmware's own)", "ADDRESS" },
+        { "entry", 'e', 0, G_OPTION_ARG_FILENAME, &option_entry,
+          "Address of the first instruction (default: the firmware's own)", "ADDRESS" },
         { "argument", 'a', 0, G_OPTION_ARG_FILENAME, &option_argument, "Number that the guest is given", "NUMBER" },
-        { "protocol", 'p', 0, G_OPTION_ARG_FILENAME, &option_protocol, "How the CPU is set up: auto, raw, linux, vector-table", "PROTOCOL" },
-        { "firmware", 0, 0, G_OPTION_ARG_FILENAME, &option_firmware, "Load this ELF file instead of the platform file's", "FILE" },
-        { "no-load", 0, 0, G_OPTION_ARG_NONE, &option_no_load, "Load nothing: the window has the program already", NULL },
+        { "protocol", 'p', 0, G_OPTION_ARG_FILENAME, &option_protocol,
+          "How the CPU is set up: auto, raw, linux, vector-table", "PROTOCOL" },
+        { "firmware", 0, 0, G_OPTION_ARG_FILENAME, &option_firmware,
+          "Load this ELF file instead of the platform file's", "FILE" },
+        { "no-load", 0, 0, G_OPTION_ARG_NONE, &option_no_load,
+          "Load nothing: the window has the program already", NULL },
         {}
 };
 
 static const GOptionEntry kick_options[] = {
-        { "from-slave", 0, 0, G_OPTION_ARG_NONE, &option_from_slave, "From the slave to the master, not from the master to it", NULL },
+        { "from-slave", 0, 0, G_OPTION_ARG_NONE, &option_from_slave,
+          "From the slave to the master, not from the master to it", NULL },
         {}
 };
 
 static const GOptionEntry attach_options[] = {
-        { "connect", 'c', 0, G_OPTION_ARG_NONE, &option_connect, "Connect here and hand over the connection, where hetd cannot reach the path", NULL },
+        { "connect", 'c', 0, G_OPTION_ARG_NONE, &option_connect,
+          "Connect here and hand over the connection, where hetd cannot reach the path", NULL },
         {}
 };
 
@@ -152,13 +158,15 @@ static bool verb_kick(Client *client, int n, char **arguments, GError **error) {
                 return false;
 
         if (option_from_slave)
-                sent = client_call(client, path, HETD_PROCESSOR, "Kick", NULL, error, "ua{sv}", (uint32_t) vector, 1, "FromSlave", "b", 1);
+                sent = client_call(client, path, HETD_PROCESSOR, "Kick", NULL, error, "ua{sv}", (uint32_t) vector, 1,
+                                   "FromSlave", "b", 1);
         else
                 sent = client_call(client, path, HETD_PROCESSOR, "Kick", NULL, error, "ua{sv}", (uint32_t) vector, 0);
         if (!sent)
                 return false;
 
-        past = g_strdup_printf(option_from_slave ? "vector %" PRIu64 " sent to its master" : "vector %" PRIu64 " sent to it", vector);
+        past = g_strdup_printf(
+                option_from_slave ? "vector %" PRIu64 " sent to its master" : "vector %" PRIu64 " sent to it", vector);
         report(client, name, past);
         return true;
 }
@@ -203,8 +211,8 @@ static bool verb_attach(Client *client, int n, char **arguments, GError **error)
 
 const Verb verbs_processor[] = {
         { "boot", "PROCESSOR", "Boot a slave",
-          "Loads the firmware of the platform file into the slave's window and lets its CPU run. A slave that runs already\n"
-          "has to be halted first.\n"
+          "Loads the firmware of the platform file into the slave's window and lets its CPU run. A slave that\n"
+          "runs already has to be halted first.\n"
           "\n"
           "Examples:\n"
           "  hetctl boot first-light/slave2\n"
@@ -224,16 +232,16 @@ const Verb verbs_processor[] = {
           "  hetctl reset first-light/master",
           1, 1, NULL, verb_reset },
         { "kick", "PROCESSOR VECTOR", "Send an inter-processor interrupt",
-          "From the master to the slave PROCESSOR, as if the master's guest had rung the doorbell; with --from-slave the\n"
-          "other way. VECTOR is a number from 0 to 31.\n"
+          "From the master to the slave PROCESSOR, as if the master's guest had rung the doorbell; with\n"
+          "--from-slave the other way. VECTOR is a number from 0 to 31.\n"
           "\n"
           "Examples:\n"
           "  hetctl kick first-light/slave1 3\n"
           "  hetctl kick first-light/slave1 5 --from-slave",
           2, 2, kick_options, verb_kick },
         { "attach", "PROCESSOR QMP-SOCKET", "Take over a QEMU that somebody else started (Start=external)",
-          "QMP-SOCKET is the path of QEMU's monitor socket (-qmp unix:PATH,server=on,wait=off). hetd checks that it is the\n"
-          "QEMU that the platform file describes, and gives it couple and window.\n"
+          "QMP-SOCKET is the path of QEMU's monitor socket (-qmp unix:PATH,server=on,wait=off). hetd checks\n"
+          "that it is the QEMU that the platform file describes, and gives it couple and window.\n"
           "\n"
           "Examples:\n"
           "  hetctl attach first-light/slave1 /tmp/slave1.qmp\n"

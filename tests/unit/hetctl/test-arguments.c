@@ -51,7 +51,9 @@ static void test_timeout(void **state) {
 }
 
 static void test_number(void **state) {
-        static const char *const bad[] = { "", "x", "0x", "0xg", "12k", "-1", "+1", " 1", "1 ", "ff", "32", "18446744073709551616", NULL };
+        static const char *const bad[] = { "",   "x",  "0x", "0xg", "12k", "-1",
+                                           "+1", " 1", "1 ", "ff",  "32",  "18446744073709551616",
+                                           NULL };
         uint64_t value;
 
         assert_true(arguments_parse_number("n", "0", 31, &value, NULL));
@@ -107,7 +109,8 @@ static void test_split(void **state) {
 }
 
 static void test_json(void **state) {
-        char *argv[] = { (char *) "hetctl", (char *) "--json", (char *) "list", (char *) "-j", (char *) "--json=short", (char *) "--", (char *) "--json" };
+        char *argv[] = { (char *) "hetctl",       (char *) "--json", (char *) "list",  (char *) "-j",
+                         (char *) "--json=short", (char *) "--",     (char *) "--json" };
         GError *error = NULL;
         JsonFormat format;
 
@@ -185,7 +188,8 @@ static void test_sizes(void **state) {
                 { (uint64_t) 1 << 30, "1G" }, { (uint64_t) 1 << 63, "8E" }, { UINT64_MAX, "18446744073709551615" },
         };
         g_autofree char *window = text_window(0x60000000, 64 << 20), *none = text_window(0, 0);
-        g_autofree char *short_time = text_duration(850000), *long_time = text_duration(90061 * (uint64_t) G_USEC_PER_SEC);
+        g_autofree char *short_time = text_duration(850000),
+                        *long_time = text_duration(90061 * (uint64_t) G_USEC_PER_SEC);
 
         for (size_t i = 0; i < G_N_ELEMENTS(sizes); i++) {
                 g_autofree char *text = text_size(sizes[i].bytes);

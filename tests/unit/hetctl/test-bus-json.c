@@ -36,7 +36,9 @@ static void check(const char *expected, const char *types, ...) {
         assert_true(sd_bus_message_seal(message, 1, 0) >= 0);
 
         assert_int_equal(bus_json_read(message, &object), 0);
-        assert_string_equal(json_object_to_json_string_ext(object, JSON_C_TO_STRING_PLAIN | JSON_C_TO_STRING_NOSLASHESCAPE), expected);
+        assert_string_equal(
+                json_object_to_json_string_ext(object, JSON_C_TO_STRING_PLAIN | JSON_C_TO_STRING_NOSLASHESCAPE),
+                expected);
         assert_true(bus_json_read(message, &object) < 0);       /* all of it was read */
 }
 
@@ -55,13 +57,16 @@ static void test_containers(void **state) {
         check("[1,2]", "(tt)", (uint64_t) 1, (uint64_t) 2);
         check("[]", "as", 0);
         check("{}", "a{sv}", 0);
-        check("{\"A\":\"x\",\"B\":[7,8],\"C\":[\"/p\"]}", "a{sv}", 3, "A", "s", "x", "B", "(tt)", (uint64_t) 7, (uint64_t) 8, "C", "ao", 1, "/p");
-        check("{\"/o\":{\"org.example.I\":{\"P\":true}}}", "a{oa{sa{sv}}}", 1, "/o", 1, "org.example.I", 1, "P", "b", 1);
+        check("{\"A\":\"x\",\"B\":[7,8],\"C\":[\"/p\"]}", "a{sv}", 3, "A", "s", "x", "B", "(tt)", (uint64_t) 7,
+              (uint64_t) 8, "C", "ao", 1, "/p");
+        check("{\"/o\":{\"org.example.I\":{\"P\":true}}}", "a{oa{sa{sv}}}", 1, "/o", 1, "org.example.I", 1, "P", "b",
+              1);
         check("[[\"a\",1],[\"b\",2]]", "a(su)", 2, "a", 1, "b", 2);
 }
 
 static void test_members(void **state) {
-        g_autoptr(json_object) object = json_tokener_parse("{\"s\": \"text\", \"n\": 18446744073709551615, \"b\": true, \"a\": [1, 2]}");
+        g_autoptr(json_object) object = json_tokener_parse(
+                "{\"s\": \"text\", \"n\": 18446744073709551615, \"b\": true, \"a\": [1, 2]}");
 
         assert_string_equal(json_get_string(object, "s"), "text");
         assert_true(json_get_number(object, "n") == UINT64_MAX);

@@ -90,7 +90,10 @@ static void test_indent_and_colors(void **state) {
 }
 
 static void test_clean(void **state) {
-        g_autofree char *controls = text_clean("a\033[31mb\nc\x7f"), *broken = text_clean("a\xff" "b"), *none = text_clean(NULL);
+        g_autofree char *controls = text_clean("a\033[31mb\nc\x7f"),
+                        *broken = text_clean("a\xff"
+                                             "b"),
+                        *none = text_clean(NULL);
         g_autofree char *eight_bit = text_clean("a\xc2\x9b" "b");       /* CSI as one character */
 
         assert_string_equal(controls, "a [31mb c ");
@@ -100,7 +103,8 @@ static void test_clean(void **state) {
 }
 
 static void test_ellipsize(void **state) {
-        g_autofree char *same = text_ellipsize("abcdef", 6), *cut = text_ellipsize("abcdefg", 6), *tiny = text_ellipsize("abcdefg", 2);
+        g_autofree char *same = text_ellipsize("abcdef", 6), *cut = text_ellipsize("abcdefg", 6),
+                        *tiny = text_ellipsize("abcdefg", 2);
         g_autofree char *wide = text_ellipsize("漢字漢字", 6);
 
         assert_string_equal(same, "abcdef");
