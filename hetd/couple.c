@@ -6,8 +6,10 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <poll.h>
 #include <sys/eventfd.h>
 #include <sys/mman.h>
+#include <sys/uio.h>
 #include <unistd.h>
 
 #include "util/error.h"
@@ -88,17 +90,27 @@ Couple *couple_free(Couple *c) {
         return NULL;
 }
 
-/* The counter can only be full (EAGAIN) if nobody has read it for 2^64 - 2 writes: then it is readable all the same */
+/*
+ * QEMU clears O_NONBLOCK on the fds that it gets, and that is a flag of the open file, ours too: a plain read() or write() would
+ * wait here for ever.
+ */
 static void wake(int fd) {
+        struct pollfd full = { .fd = fd, .events = POLLOUT };
         uint64_t one = 1;
-        ssize_t n = write(fd, &one, sizeof(one));
+        ssize_t n;
 
+        /* A counter can only be full if somebody has filled it on purpose; it is readable then all the same */
+        if (poll(&full, 1, 0) <= 0 || !(full.revents & POLLOUT))
+                return;
+
+        n = write(fd, &one, sizeof(one));
         (void) n;
 }
 
 static void drain(int fd) {
         uint64_t count;
-        ssize_t n = read(fd, &count, sizeof(count));
+        struct iovec iov = { &count, sizeof(count) };
+        ssize_t n = preadv2(fd, &iov, 1, -1, RWF_NOWAIT);
 
         (void) n;
 }

@@ -13,6 +13,7 @@
 #include "couple.h"
 #include "hw/misc/idm-regs.h"
 #include "util/error.h"
+#include "util/fd-util.h"
 
 #include <dirent.h>
 #include <errno.h>
@@ -179,6 +180,23 @@ static void test_full_eventfd(void **state) {
         assert_true(take(c->to_master) == most);
 }
 
+/* What QEMU does to the fds that it gets: hetd must not wait then, neither for an empty nor for a full one */
+static void test_blocking_eventfds(void **state) {
+        g_autoptr(Couple) c = NULL;
+        uint64_t full = UINT64_MAX - 1;
+
+        assert_true(couple_new(1, &c, NULL));
+        assert_int_equal(fd_set_nonblock(c->to_master, false), 0);
+        assert_int_equal(fd_set_nonblock(c->to_slave, false), 0);
+        assert_int_equal(fd_set_nonblock(c->to_master_halt, false), 0);
+        assert_int_equal(fd_set_nonblock(c->to_slave_halt, false), 0);
+        assert_int_equal(write(c->to_master, &full, sizeof(full)), sizeof(full));
+        couple_set_slave_state(c, IDM_STATE_CRASHED);
+        couple_set_master_state(c, IDM_STATE_CRASHED);
+        assert_int_equal(c->page->slave.state, IDM_STATE_CRASHED);
+        assert_int_equal(c->page->master.state, IDM_STATE_CRASHED);
+}
+
 static void test_counters(void **state) {
         g_autoptr(Couple) c = NULL;
         CoupleCounters master, slave;
@@ -229,6 +247,7 @@ int main(void) {
                 cmocka_unit_test(test_slave_gone),
                 cmocka_unit_test(test_master_gone),
                 cmocka_unit_test(test_full_eventfd),
+                cmocka_unit_test(test_blocking_eventfds),
                 cmocka_unit_test(test_counters),
                 cmocka_unit_test(test_hostile_page),
         };
