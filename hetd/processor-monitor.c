@@ -376,6 +376,10 @@ static void on_closed(QmpClient *client, const GError *reason, void *userdata) {
                 return;
 
         processor_log(p, LOG_DEBUG, "%s: Its monitor closed: %s", p->config->name, reason->message);
+        if (p->process && p->state == PROCESSOR_STARTING && reason->code == HET_ERROR_PROTOCOL) {
+                refuse(p, HET_ERROR_PROTOCOL, reason->message);         /* no QEMU, and it will not become one */
+                return;
+        }
         if (p->process) {
                 (void) arm_reconnect(p, was_ready ? LOST_GRACE_USEC : RECONNECT_MAX_USEC / 20);
                 return;
