@@ -1,0 +1,85 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
+"""QEMUs that the tests themselves start, and a small QMP client."""
+
+import json
+import os
+import socket
+
+from het_events import DEADLINE
+from het_harness import FIRMWARE, QEMU
+
+MASTER_ARGUMENTS = ("-machine", "virt", "-cpu", "cortex-a15", "-m", "1G", "-device", "idm_ipi", "-S",
+                    "-kernel", FIRMWARE / "first-light-master.elf")
+SLAVE1_ARGUMENTS = ("-object", "memory-backend-shared,id=late,size=64M", "-machine", "virt,slave=on,memory-backend=late",
+                    "-cpu", "cortex-a15", "-m", "64M", "-device", "idm_ipi")
+SLAVE2_ARGUMENTS = ("-object", "memory-backend-shared,id=late,size=16M", "-machine", "mps2-an385,slave=on,memory-backend=late",
+                    "-m", "16M", "-device", "idm_ipi-flat,addr=0x50000000,irq=31")
+
+
+class QmpError(Exception):
+    pass
+
+
+class Qmp:
+    """It blocks, and takes one command at a time."""
+
+    def __init__(self, path):
+        self.socket = socket.socket(socket.AF_UNIX)
+        self.socket.settimeout(DEADLINE)
+        self.socket.connect(str(path))
+        self.reader = self.socket.makefile("r", encoding="utf-8")
+        self.greeting = json.loads(self.reader.readline())
+        self.call("qmp_capabilities")
+
+    def call(self, command, **arguments):
+        self.socket.sendall(json.dumps({"execute": command, "arguments": {k.replace("_", "-"): v for k, v in arguments.items()}}).encode())
+        while line := self.reader.readline():
+            reply = json.loads(line)
+            if "error" in reply:
+                raise QmpError(f"{command}: {reply['error']['desc']}")
+            if "return" in reply:
+                return reply["return"]
+        raise QmpError(f"{command}: the connection was closed")
+
+    def close(self):
+        self.reader.close()
+        self.socket.close()
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self.close()
+
+
+class Qemu:
+    """A QEMU of ours; its monitor can be connected to at once, since the socket is made here."""
+
+    def __init__(self, test, name, *arguments):
+        self.monitor = test.directory / f"{name}.qmp"
+        self.log, self.path = test.directory / f"{name}.log", test.directory / f"{name}.console"
+        with socket.socket(socket.AF_UNIX) as listener:
+            listener.bind(str(self.monitor))
+            listener.listen(4)
+            with open(test.directory / f"{name}.stderr", "w", encoding="utf-8") as stderr:
+                self.process = test.start_process(
+                    QEMU, "-nodefaults", "-no-user-config", "-display", "none",
+                    "-chardev", f"socket,id=qmp,fd={listener.fileno()},server=on,wait=off", "-mon", "chardev=qmp,mode=control",
+                    "-chardev", f"socket,id=console,path={self.path},server=on,wait=off,logfile={self.log}",
+                    "-serial", "chardev:console", *arguments, pass_fds=[listener.fileno()], stderr=stderr)
+        self.pid = self.process.pid
+        self.hetd = test.hetd
+
+    def console(self):
+        return self.hetd.console(str(self.log), str(self.path))
+
+    def query(self):
+        """What it says of itself; hetd must not be connected."""
+        with self.qmp() as qmp:
+            return qmp.call("query-het")
+
+    def qmp(self):
+        return Qmp(self.monitor)
+
+    def fds(self):
+        return len(os.listdir(f"/proc/{self.pid}/fd"))
