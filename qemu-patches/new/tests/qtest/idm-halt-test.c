@@ -237,21 +237,6 @@ static void test_thread(void)
     side_end(&side);
 }
 
-static unsigned count_entries(Side *side, const char *what)
-{
-    g_autofree char *path = g_strdup_printf("/proc/%d/%s",
-                                            qtest_pid(side->qts), what);
-    GDir *dir = g_dir_open(path, 0, NULL);
-    unsigned n = 0;
-
-    g_assert(dir);
-    while (g_dir_read_name(dir)) {
-        n++;
-    }
-    g_dir_close(dir);
-    return n;
-}
-
 /* Attached and detached while the vCPU waits */
 static void test_detach(void)
 {

@@ -236,3 +236,37 @@ QDict *query_couple(Side *side, uint32_t id)
     qobject_unref(info);
     return found;
 }
+
+void check_ro(Side *side, uint32_t reg, uint32_t value)
+{
+    g_assert_cmphex(rd(side, reg), ==, value);
+    wr(side, reg, ~value);
+    g_assert_cmphex(rd(side, reg), ==, value);
+    wr(side, reg, 0);
+    g_assert_cmphex(rd(side, reg), ==, value);
+}
+
+void complete(Side *side, uint32_t id, const char *result, bool ok)
+{
+    QDict *resp = qtest_qmp(side->qts, "{ 'execute': 'het-request-complete',"
+                            " 'arguments': { 'id': %u, 'result': %s } }",
+                            id, result);
+
+    g_assert(qdict_haskey(resp, ok ? "return" : "error"));
+    qobject_unref(resp);
+}
+
+unsigned count_entries(Side *side, const char *what)
+{
+    g_autofree char *path = g_strdup_printf("/proc/%d/%s",
+                                            qtest_pid(side->qts), what);
+    GDir *dir = g_dir_open(path, 0, NULL);
+    unsigned n = 0;
+
+    g_assert(dir);
+    while (g_dir_read_name(dir)) {
+        n++;
+    }
+    g_dir_close(dir);
+    return n;
+}

@@ -74,5 +74,11 @@ uint64_t woken(int fd);
 void send_to_master(Couple *c, uint32_t vectors);
 void set_slave_state(Couple *c, uint32_t state);
 QDict *query_couple(Side *side, uint32_t id);
+/* That it reads as value, whatever is written to it */
+void check_ro(Side *side, uint32_t reg, uint32_t value);
+/* het-request-complete, which must or must not succeed */
+void complete(Side *side, uint32_t id, const char *result, bool ok);
+/* Of a directory of the process in /proc */
+unsigned count_entries(Side *side, const char *what);
 
 #endif
