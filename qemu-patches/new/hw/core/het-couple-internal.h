@@ -1,9 +1,11 @@
 /*
  * Couples: what their ways to wait share
  *
- * het-couple.c    the couples themselves
- * het-rx.c        a thread that waits for couples with halt eventfds
- * het-halt.c      a halted vCPU that waits for them itself
+ * het-couple.c      the couples themselves
+ * het-couple-qmp.c  what QMP asks about them, requests of the master guest
+ * het-eventfd.c     eventfds
+ * het-rx.c          a thread that waits for couples with halt eventfds
+ * het-halt.c        a halted vCPU that waits for them itself
  *
  * All functions are called with the BQL held.
  *
@@ -14,6 +16,42 @@
 #define HW_CORE_HET_COUPLE_INTERNAL_H
 
 #include "hw/het.h"
+#include "qemu/timer.h"
+
+struct HetCoupleState {
+    uint32_t id;            /* of the other side */
+    uint32_t slave_id;
+    HetPage *page;
+    HetPageSide *local;     /* the two sides of the page */
+    HetPageSide *peer;
+    int rx;
+    int tx;
+    int rx_halt;            /* -1: none */
+    int tx_halt;
+
+    HetState peer_state;
+    bool peer_state_bad;    /* reported once, not at each wake */
+    HetRequestResult request;
+
+    /* The truth; those in the page are for observers */
+    uint64_t sent;
+    uint64_t received;
+    uint64_t coalesced;
+
+    /* HET_IPI: what arrived since the last one, and when the next may come */
+    bool watched;
+    uint32_t unreported;
+    QEMUTimer *report_timer;
+};
+
+static inline bool het_couple_is_direct(const HetCoupleState *c)
+{
+    return c->rx_halt >= 0;
+}
+
+bool het_couple_has_client(void);
+/* Tells the client */
+void het_couple_request_completed(uint32_t id);
 
 /* Reads of and writes to an eventfd that do not wait, whatever the other side does to it */
 void het_eventfd_write(int fd);

@@ -27,7 +27,6 @@
 
 #include "qemu/osdep.h"
 #include <sys/mman.h>
-#include <sys/uio.h>
 #include "qemu/atomic.h"
 #include "qemu/error-report.h"
 #include "qemu/main-loop.h"
@@ -44,32 +43,6 @@
 
 /* HET_IPI comes at most this often for each couple */
 #define HET_IPI_INTERVAL_MS 1000
-
-struct HetCoupleState {
-    uint32_t id;            /* of the other side */
-    uint32_t slave_id;
-    HetPage *page;
-    HetPageSide *local;     /* the two sides of the page */
-    HetPageSide *peer;
-    int rx;
-    int tx;
-    int rx_halt;            /* -1: none */
-    int tx_halt;
-
-    HetState peer_state;
-    bool peer_state_bad;    /* reported once, not at each wake */
-    HetRequestResult request;
-
-    /* The truth; those in the page are for observers */
-    uint64_t sent;
-    uint64_t received;
-    uint64_t coalesced;
-
-    /* HET_IPI: what arrived since the last one, and when the next may come */
-    bool watched;
-    uint32_t unreported;
-    QEMUTimer *report_timer;
-};
 
 static HetCoupleState *couples[HET_ID_MAX + 1];
 static unsigned couple_count;
@@ -102,6 +75,18 @@ static void het_couple_changed(uint32_t id)
     if (couple_client) {
         couple_client->changed(couple_client->opaque, id);
     }
+}
+
+void het_couple_request_completed(uint32_t id)
+{
+    if (couple_client) {
+        couple_client->request_completed(couple_client->opaque, id);
+    }
+}
+
+bool het_couple_has_client(void)
+{
+    return couple_client;
 }
 
 /* --- looking up --- */
@@ -146,44 +131,6 @@ uint32_t het_couple_self(void)
 HetState het_couple_peer_state(const HetCoupleState *c)
 {
     return c->peer_state;
-}
-
-HetRequestResult het_couple_request(const HetCoupleState *c)
-{
-    return c->request;
-}
-
-/* --- eventfds --- */
-
-void het_eventfd_write(int fd)
-{
-    static const uint64_t one = 1;
-    ssize_t ret;
-
-    do {
-        ret = write(fd, &one, sizeof(one));
-    } while (ret < 0 && errno == EINTR);
-    /* EAGAIN: the counter is full, so the other side is being woken anyway */
-}
-
-/*
- * The other side may clear O_NONBLOCK, which belongs to the file that both
- * have open, and may empty the eventfd between our poll and this: only a
- * read that by itself does not wait is safe here.
- */
-void het_eventfd_clear(int fd)
-{
-    uint64_t count;
-    struct iovec iov = { .iov_base = &count, .iov_len = sizeof(count) };
-    ssize_t ret;
-
-    do {
-        ret = preadv2(fd, &iov, 1, -1, RWF_NOWAIT);
-        if (ret < 0 && (errno == EOPNOTSUPP || errno == ENOSYS)) {
-            /* Linux before 5.8 */
-            ret = read(fd, &count, sizeof(count));
-        }
-    } while (ret < 0 && errno == EINTR);
 }
 
 /* --- receiving --- */
@@ -262,11 +209,6 @@ static void het_couple_rx(void *opaque)
     het_eventfd_clear(c->rx);
     het_couple_take_state(c);
     het_couple_take_vectors(c);
-}
-
-static bool het_couple_is_direct(const HetCoupleState *c)
-{
-    return c->rx_halt >= 0;
 }
 
 void het_couple_woken(uint32_t id)
@@ -587,85 +529,5 @@ bool het_couple_detach(uint32_t id, Error **errp)
     trace_het_couple_detach(id, c->slave_id);
     qapi_event_send_het_slave_detached(c->slave_id);
     het_couple_changed(id);
-    return true;
-}
-
-/* --- QMP --- */
-
-HetCoupleInfo *het_couple_query(const HetCoupleState *c)
-{
-    HetCoupleInfo *info = g_new0(HetCoupleInfo, 1);
-
-    info->id = c->id;
-    info->peer_state = c->peer_state;
-    info->sent = c->sent;
-    info->received = c->received;
-    info->coalesced = c->coalesced;
-    info->direct = het_couple_is_direct(c) && couple_client;
-    info->watched = c->watched;
-    if (het_role() == HET_ROLE_MASTER) {
-        info->has_request = true;
-        info->request = c->request;
-        info->window = het_window_query(c->slave_id);
-    }
-    return info;
-}
-
-bool het_couple_watch(uint32_t id, bool enable, Error **errp)
-{
-    HetCoupleState *c = het_couple_find(id);
-
-    if (!c) {
-        error_setg(errp, "there is no couple with %u", id);
-        return false;
-    }
-    c->watched = enable;
-    c->unreported = 0;
-    timer_del(c->report_timer);
-    return true;
-}
-
-/* --- requests of the master guest --- */
-
-void het_couple_request_boot(HetCoupleState *c, uint64_t entry,
-                             uint64_t argument, HetBootProtocol protocol)
-{
-    c->request = HET_REQUEST_RESULT_PENDING;
-    trace_het_couple_request_boot(c->id, entry, argument,
-                                  HetBootProtocol_str(protocol));
-    qapi_event_send_het_boot_request(c->id, entry, argument, protocol);
-}
-
-void het_couple_request_stop(HetCoupleState *c)
-{
-    c->request = HET_REQUEST_RESULT_PENDING;
-    trace_het_couple_request_stop(c->id);
-    qapi_event_send_het_stop_request(c->id);
-}
-
-bool het_couple_request_complete(uint32_t id, HetRequestResult result,
-                                 Error **errp)
-{
-    HetCoupleState *c = het_couple_find(id);
-
-    if (!c || het_role() != HET_ROLE_MASTER) {
-        error_setg(errp, "no slave %u is attached", id);
-        return false;
-    }
-    if (result == HET_REQUEST_RESULT_NONE ||
-        result == HET_REQUEST_RESULT_PENDING) {
-        error_setg(errp, "'%s' is no result of a request",
-                   HetRequestResult_str(result));
-        return false;
-    }
-    if (c->request != HET_REQUEST_RESULT_PENDING) {
-        error_setg(errp, "slave %u has no pending request", id);
-        return false;
-    }
-    c->request = result;
-    trace_het_couple_request_complete(id, HetRequestResult_str(result));
-    if (couple_client) {
-        couple_client->request_completed(couple_client->opaque, id);
-    }
     return true;
 }
