@@ -53,8 +53,9 @@ bool het_couple_has_client(void);
 /* Tells the client */
 void het_couple_request_completed(uint32_t id);
 
-/* Reads of and writes to an eventfd that do not wait, whatever the other side does to it */
+/* EAGAIN is no error: the other side is being woken anyway */
 void het_eventfd_write(int fd);
+/* Does not wait, whatever the other side does to the eventfd */
 void het_eventfd_clear(int fd);
 
 /* An eventfd of the couple was readable. May be called for one that is gone. */

@@ -81,6 +81,7 @@ static void het_halt_publish(uint32_t wait)
     for (unsigned i = 0; i < halt.count; i++) {
         qatomic_set(&halt.side[i]->wait, wait);
     }
+    /* Before the loads of `pending` that follow; pairs with the senders */
     smp_mb();
 }
 
@@ -180,11 +181,13 @@ static bool het_halt_wait(CPUState *cpu)
 
 static void het_halt_kick(CPUState *cpu)
 {
+    /* After the change that the kick is about; pairs with het_halt_wait() */
     smp_mb();
     if (qatomic_read(&halt.cpu) != cpu) {
         return;
     }
     qatomic_set(&halt.kicked, true);
+    /* Pairs with het_halt_publish() in het_halt_sleep() */
     smp_mb();
     if (qatomic_read(&halt.sleeping)) {
         het_eventfd_write(halt.fd[0].fd);

@@ -164,7 +164,7 @@ bool idm_realize(IDMState *s, Error **errp)
         .halt_poll_max_ns = s->halt_poll_max_ns,
         .halt_poll_fixed = s->halt_poll_fixed,
     };
-    /* Not only when the first slave comes: the guest shall see a role that stays */
+    /* Not only when the first slave comes: the guest's role shall not change */
     if (het_role() == HET_ROLE_NONE && !het_become_master(errp)) {
         return false;
     }

@@ -69,11 +69,11 @@ void idm_reset(IDMState *s);
 
 /* Whether this side is the master: it has couples 1 to 255, a slave has 0 */
 bool idm_is_master(void);
-/* Whether a couple of this number can be: only then the functions below may be called */
+/* Whether a couple of this number can be; needed for the functions below */
 bool idm_couple_valid(uint32_t id);
 
 uint32_t idm_irq_status(const IDMState *s);
-/* To be called when ctrl, or what is pending or enabled for a couple, was changed */
+/* After a change of ctrl, or of what is pending or enabled for a couple */
 void idm_update_irq(IDMState *s);
 void idm_update_couple(IDMState *s, uint32_t id);
 
