@@ -83,8 +83,8 @@ static const uint16_t firmware[] = {
 
 static void start_echo(Side *side, const char *properties)
 {
-    g_autofree char *args = g_strdup_printf("-accel tcg -nodefaults -nic none -S"
-                                            " -machine mps2-an385 " FLAT_ARGS
+    g_autofree char *args = g_strdup_printf("-accel tcg -nodefaults -S"
+                                            " -nic none -machine mps2-an385 " FLAT_ARGS
                                             "%s", properties);
 
     side_start_args(side, &idm_mps2, false, args);
