@@ -372,6 +372,10 @@ static void on_closed(QmpClient *client, const GError *reason, void *userdata) {
 
         p->monitor = qmp_client_free(p->monitor);
         p->monitor_ready = false;
+        if (p->exited) {
+                processor_finish_exit(p);
+                return;
+        }
         if (p->end_reason)
                 return;
 

@@ -17,6 +17,7 @@
 #define HET_STATE_OFFLINE       0U
 #define HET_STATE_CRASHED       5U
 
+#define MONITOR_END_TIMEOUT_USEC (500 * G_USEC_PER_SEC / 1000)
 #define END_TIMEOUT_USEC        (PROCESSOR_QUIT_TIMEOUT_USEC + SPAWN_TERM_TIMEOUT_USEC + 10 * G_USEC_PER_SEC)
 
 static void on_started(Spawn *spawn, void *userdata) {
@@ -78,19 +79,36 @@ static void set_end_state(Processor *p, const SpawnExit *status) {
         }
 }
 
-static void on_exited(Spawn *spawn, const SpawnExit *status, void *userdata) {
-        Processor *p = userdata;
-
+void processor_finish_exit(Processor *p) {
+        p->exited = false;
         p->process = spawn_free(p->process);
         p->quit_timer = sd_event_source_disable_unref(p->quit_timer);
+        p->exit_timer = sd_event_source_disable_unref(p->exit_timer);
         processor_drop_monitor(p);
         (void) unlink(p->console_path);
         processor_changed(p, "Pid");
         processor_changed(p, "Console");
         processor_set_granted(p, false);
 
-        set_end_state(p, status);
+        set_end_state(p, &p->exit_status);
         processor_check_waiters(p);
+}
+
+static int on_monitor_stays_open(sd_event_source *source, uint64_t usec, void *userdata) {
+        processor_finish_exit(userdata);
+        return 0;
+}
+
+/* Why it ended may still be unread: SHUTDOWN is the last event of a QEMU that ends in order. The end of the connection follows. */
+static void on_exited(Spawn *spawn, const SpawnExit *status, void *userdata) {
+        Processor *p = userdata;
+
+        p->exited = true;
+        p->exit_status = *status;
+        if (!p->monitor ||
+            sd_event_add_time_relative(p->platform->manager->event, &p->exit_timer, CLOCK_MONOTONIC, MONITOR_END_TIMEOUT_USEC, 0,
+                                       on_monitor_stays_open, p) < 0)
+                processor_finish_exit(p);
 }
 
 static const SpawnHandlers spawn_handlers = {
@@ -166,7 +184,7 @@ void processor_end(Processor *p, const char *reason, DoneFunc done, void *userda
                 return;
         }
 
-        if (!p->end_reason) {
+        if (!p->end_reason && !p->exited) {
                 bool asked = p->monitor_ready &&
                         qmp_client_call(p->monitor, "quit", NULL, NULL, 0, 0, on_quit_answered, NULL, NULL) > 0 &&
                         sd_event_add_time_relative(p->platform->manager->event, &p->quit_timer, CLOCK_MONOTONIC,

@@ -258,6 +258,7 @@ Processor *processor_free(Processor *p) {
         processor_disconnect(p);
         spawn_free(p->process);
         sd_event_source_disable_unref(p->quit_timer);
+        sd_event_source_disable_unref(p->exit_timer);
         couple_free(p->couple);
         fd_close(p->window_fd);
         g_free(p->path);

@@ -76,6 +76,9 @@ typedef struct Processor {
         const char *end_reason;         /* its end was asked for, and why; NULL: it was not */
         const char *shutdown_reason;    /* QEMU said that it is going to end, and why */
         sd_event_source *quit_timer;
+        bool exited;                    /* it has ended, and its monitor may still have something to say */
+        SpawnExit exit_status;
+        sd_event_source *exit_timer;
 
         QmpClient *monitor;
         bool monitor_ready;             /* negotiated, and its state was queried */
@@ -133,6 +136,8 @@ bool processor_start(Processor *p, const char *device_tree, GError **error);
 /* Ends the process, or lets go of a QEMU that somebody else started; done when it has ended. reason must be constant. */
 void processor_end(Processor *p, const char *reason, DoneFunc done, void *userdata);
 
+/* The process has ended, and its monitor told all that it had to tell */
+void processor_finish_exit(Processor *p);
 /* The process is gone: the other side of its couple learns it without any help of the process */
 void processor_tell_peer(Processor *p, bool crashed);
 
