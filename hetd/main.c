@@ -148,6 +148,7 @@ typedef struct Daemon {
 static void on_ended(const GError *error, void *userdata) {
         Daemon *d = userdata;
 
+        bus_flush(d->manager);          /* the last states are told too */
         (void) sd_event_exit(d->event, d->lost_bus ? EXIT_FAILURE : EXIT_SUCCESS);
 }
 
