@@ -3,7 +3,9 @@
 
 import json
 import os
+import selectors
 import socket
+import threading
 
 from het_events import DEADLINE
 from het_harness import FIRMWARE, QEMU
@@ -81,5 +83,74 @@ class Qemu:
     def qmp(self):
         return Qmp(self.monitor)
 
-    def fds(self):
-        return len(os.listdir(f"/proc/{self.pid}/fd"))
+    def count_fds(self):
+        """With one connection to its monitor: it accepts ours when it has closed the one before."""
+        with self.qmp():
+            return len(os.listdir(f"/proc/{self.pid}/fd"))
+
+
+class Proxy:
+    """Between hetd and a monitor, with the file descriptors that are sent: a connection that can be cut."""
+
+    def __init__(self, upstream, path):
+        self.upstream, self.path = upstream, path
+        self.pairs = []
+        self.listener = socket.socket(socket.AF_UNIX)
+        self.listener.bind(str(path))
+        self.listener.listen(4)
+        self.selector = selectors.DefaultSelector()
+        self.selector.register(self.listener, selectors.EVENT_READ, self.accept)
+        self.wake, self.ended = os.eventfd(0), False
+        self.selector.register(self.wake, selectors.EVENT_READ, self.end)
+        self.thread = threading.Thread(target=self.run)
+        self.thread.start()
+
+    def run(self):
+        while not self.ended:
+            for key, _ in self.selector.select():
+                if not self.ended and key.fileobj in self.selector.get_map():
+                    key.data()
+
+    def accept(self):
+        client, _ = self.listener.accept()
+        server = socket.socket(socket.AF_UNIX)
+        server.connect(str(self.upstream))
+        self.pairs.append((client, server))
+        self.selector.register(client, selectors.EVENT_READ, lambda: self.forward(client, server))
+        self.selector.register(server, selectors.EVENT_READ, lambda: self.forward(server, client))
+
+    def forward(self, source, to):
+        try:
+            data, fds, _, _ = socket.recv_fds(source, 65536, 16)
+        except ConnectionError:
+            data, fds = b"", []
+        if data and fds:
+            socket.send_fds(to, [data], fds)
+        elif data:
+            to.sendall(data)
+        for fd in fds:
+            os.close(fd)
+        if not data:
+            for s in (source, to):
+                self.selector.unregister(s)
+                s.close()
+            self.pairs = [pair for pair in self.pairs if source not in pair]
+
+    def cut(self):
+        """Both ends see the connection closed; another one can be made."""
+        for client, server in list(self.pairs):
+            client.shutdown(socket.SHUT_RDWR)
+
+    def end(self):
+        self.ended = True
+
+    def close(self):
+        os.eventfd_write(self.wake, 1)
+        self.thread.join()
+        self.selector.close()
+        os.close(self.wake)
+        self.listener.close()
+        for pair in self.pairs:
+            for s in pair:
+                s.close()
+        os.unlink(self.path)
