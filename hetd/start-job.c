@@ -96,8 +96,13 @@ static void boot_slaves(Job *job) {
         for (guint i = 1; i < n_processors(job); i++) {
                 Processor *slave = get_processor(job, i);
 
-                if (slave->config->auto_boot && takes_part(slave))
+                if (!slave->config->auto_boot || !takes_part(slave))
+                        continue;
+                /* The master's guest runs already */
+                if (slave->state == PROCESSOR_READY && !slave->busy)
                         processor_boot(slave, &options, gather_done, gather_add(gather));
+                else
+                        processor_log(slave, LOG_INFO, "%s: The master's guest was faster than AutoBoot=", slave->config->name);
         }
         gather_close(gather);
 }
