@@ -299,7 +299,7 @@ int main(int argc, char **argv) {
         open_standard_fds();
         log_open();
 
-        if (!options_parse(&o, &argc, &argv, &error) || (!o.version && !manager_options(&o, &options, &error))) {
+        if (!options_parse(&o, &argc, &argv, &error)) {
                 fprintf(stderr, "hetd: %s (see hetd --help)\n", error->message);
                 return 2;
         }
@@ -311,6 +311,11 @@ int main(int argc, char **argv) {
 
         if (o.log_level && !log_level_from_string(o.log_level, &level)) {
                 fprintf(stderr, "hetd: --log-level=%s: there are debug, info, notice, warning and err\n", o.log_level);
+                return 2;
+        }
+
+        if (!manager_options(&o, &options, &error)) {
+                fprintf(stderr, "hetd: %s (see hetd --help)\n", error->message);
                 return 2;
         }
 
