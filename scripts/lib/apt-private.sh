@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 # shellcheck shell=bash
-# Asks the Debian archive that apt is configured for about other suites of it, with lists of our own, so that the system's apt
-# configuration stays as it is. Used by scripts/fetch-qemu and lib/meson-for-qemu.sh.
+# Asks the Debian archive that apt is configured for about other suites and architectures of it, with lists of our own, so that the
+# system's apt configuration stays as it is. Used by scripts/fetch-qemu, scripts/build-guest and lib/meson-for-qemu.sh.
 
 # The archive's addresses, one a line: of all that apt knows, those whose signed release file says Origin and Label Debian.
 debian_archives() {
@@ -50,12 +50,15 @@ archive_keyring() {
 }
 
 # apt_private_open TYPE SUITE…: loads the lists of these suites into a folder of ours; afterwards apt_private COMMAND… asks them.
-# TYPE is deb or deb-src. Fails if none of the configured addresses has all of the suites.
+# TYPE is deb or deb-src. Fails if none of the configured addresses has all of the suites. If apt_private_architectures is set, the
+# lists are those of these architectures (a name without one means the first), else the system's.
+apt_private_architectures=()
 apt_private_open() {
         local type=$1 archives uri
         shift
         local suites=$*
         local name=$type-${suites// /-}
+        ((${#apt_private_architectures[@]} == 0)) || name+=$(printf -- '-%s' "${apt_private_architectures[@]}")
         apt_private_dir=$HET_CACHE/apt/$name
         mkdir -p "$apt_private_dir"/{parts,lists/partial,cache/archives/partial}
         archives=$(debian_archives)
@@ -95,6 +98,9 @@ Acquire::Languages "none";
 Acquire::Retries "3";
 APT::Sandbox::User "$(id -un)";
 END
+        ((${#apt_private_architectures[@]})) || return 0
+        printf 'Dir::State::status "/dev/null";\nAPT::Architecture "%s";\n#clear APT::Architectures;\n' "${apt_private_architectures[0]}"
+        printf 'APT::Architectures:: "%s";\n' "${apt_private_architectures[@]}"
 }
 
 apt_private() {
