@@ -143,6 +143,13 @@ static uint32_t add_window(Tree *t, const ProcessorConfig *slave) {
         return phandle;
 }
 
+/* Of a program that the master's guest loads; a guest cannot know what AUTO means for this slave */
+static BootProtocol boot_protocol(const ProcessorConfig *slave) {
+        if (slave->protocol != BOOT_PROTOCOL_AUTO)
+                return slave->protocol;
+        return slave->board->m_profile ? BOOT_PROTOCOL_VECTOR_TABLE : BOOT_PROTOCOL_RAW;
+}
+
 static void add_slave(Tree *t, const Board *board, const ProcessorConfig *slave) {
         const char *image = slave->firmware ?: slave->kernel;
         g_autofree char *name = g_strdup_printf("slave@%x", slave->id), *image_name = NULL;
@@ -156,6 +163,7 @@ static void add_slave(Tree *t, const Board *board, const ProcessorConfig *slave)
         set_cell(t, node, "reg", slave->id);
         set_string(t, node, "label", slave->name);
         set_cell(t, node, "memory-region", phandle);
+        set_string(t, node, "het,boot-protocol", boot_protocol_to_string(boot_protocol(slave)));
         if (image) {
                 image_name = g_path_get_basename(image);
                 set_string(t, node, "firmware-name", image_name);
@@ -246,7 +254,8 @@ bool device_tree_make_master(const PlatformConfig *platform, const void *base, s
         ok = tree_open(&t, master, base, base_size, ROOM_FIXED + platform->processors->len * ROOM_EACH, error);
         if (ok) {
                 (void) idm_node(&t, master->board);
-                for (unsigned i = 0; i < platform->processors->len; i++) {
+                /* libfdt puts a new node before the others, and Linux counts them from the first: so the last slave goes first */
+                for (unsigned i = platform->processors->len; i-- > 0;) {
                         const ProcessorConfig *c = g_ptr_array_index(platform->processors, i);
 
                         if (c->role == PROCESSOR_SLAVE)

@@ -197,10 +197,13 @@ static void test_master(void **state) {
         check_string(fdt, "/platform-bus@c000000/idm@8000/slave@1", "label", "s");
         check_cells(fdt, "/platform-bus@c000000/idm@8000/slave@1", "reg", 1, 1);
         check_cells(fdt, "/platform-bus@c000000/idm@8000/slave@1", "memory-region", 1, first);
+        check_string(fdt, "/platform-bus@c000000/idm@8000/slave@1", "het,boot-protocol", "raw");
         check_flag(fdt, "/platform-bus@c000000/idm@8000/slave@1", "firmware-name", false);
         check_cells(fdt, "/platform-bus@c000000/idm@8000/slave@10", "reg", 1, 16);
         check_cells(fdt, "/platform-bus@c000000/idm@8000/slave@10", "memory-region", 1, second);
+        check_string(fdt, "/platform-bus@c000000/idm@8000/slave@10", "het,boot-protocol", "vector-table");
         check_string(fdt, "/platform-bus@c000000/idm@8000/slave@10", "firmware-name", "file.elf");
+        assert_string_equal(fdt_get_name(fdt, fdt_first_subnode(fdt, node(fdt, "/platform-bus@c000000/idm@8000")), NULL), "slave@1");
 
         /* The rest is as it was */
         check_string(fdt, "/chosen", "stdout-path", "/pl011@9000000");
