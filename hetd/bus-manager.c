@@ -21,8 +21,10 @@ static int method_define_platform(sd_bus_message *m, void *userdata, sd_bus_erro
         const char *name, *path = NULL;
         PlatformConfig *config = NULL;
         Platform *platform = NULL;
+        bool replace = false;
         const BusOption options[] = {
                 { "Path", BUS_OPTION_STRING, &path },
+                { "Replace", BUS_OPTION_BOOL, &replace },
                 { "Variables", BUS_OPTION_STRINGS, &variables },
         };
         int fd, r;
@@ -39,7 +41,7 @@ static int method_define_platform(sd_bus_message *m, void *userdata, sd_bus_erro
 
         all = manager_complete_variables(manager, variables);
         if (!platform_config_read_fd(name[0] ? name : NULL, path, fd, all, &config, &local) ||
-            !manager_add_platform(manager, config, &platform, &local))
+            !manager_add_platform(manager, config, replace, &platform, &local))
                 return bus_error_set(error, local);
 
         return reply_object(m, platform->path);
@@ -51,7 +53,9 @@ static int method_load_platform(sd_bus_message *m, void *userdata, sd_bus_error 
         g_autoptr(GError) local = NULL;
         const char *path_or_name;
         Platform *platform = NULL;
+        bool replace = false;
         const BusOption options[] = {
+                { "Replace", BUS_OPTION_BOOL, &replace },
                 { "Variables", BUS_OPTION_STRINGS, &variables },
         };
         int r;
@@ -66,7 +70,7 @@ static int method_load_platform(sd_bus_message *m, void *userdata, sd_bus_error 
         if (r < 0)
                 return r;
 
-        if (!manager_load_platform(manager, path_or_name, variables, &platform, &local))
+        if (!manager_load_platform(manager, path_or_name, variables, replace, &platform, &local))
                 return bus_error_set(error, local);
 
         return reply_object(m, platform->path);

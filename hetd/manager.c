@@ -59,24 +59,47 @@ Manager *manager_free(Manager *manager) {
         return NULL;
 }
 
-bool manager_add_platform(Manager *manager, PlatformConfig *config_consume, Platform **ret, GError **error) {
-        g_autoptr(PlatformConfig) config = config_consume;
-        Platform *platform = NULL;
+static void forget_platform(Manager *manager, Platform *platform) {
+        log_info("%s: Removed", platform->config->name);
+        bus_platform_removed(platform);
+        g_hash_table_remove(manager->platforms, platform->config->name);
+        platform_free(platform);
+}
 
-        if (g_hash_table_contains(manager->platforms, config->name)) {
-                g_set_error(error, HET_ERROR, HET_ERROR_PLATFORM_EXISTS, "There is a platform %s already; remove it first, or name "
-                            "this one otherwise", config->name);
+/* Whether a platform of that name may be added; an older one that is in the way is not touched yet. */
+static bool has_room(Manager *manager, const char *name, bool replace, GError **error) {
+        const Platform *old = g_hash_table_lookup(manager->platforms, name);
+
+        if (old && replace && !platform_is_idle(old)) {
+                g_set_error(error, HET_ERROR, HET_ERROR_WRONG_STATE, "%s is %s: stop it first", name,
+                            platform_state_to_string(old->state));
                 return false;
         }
-
-        if (g_hash_table_size(manager->platforms) >= MANAGER_PLATFORMS_MAX) {
+        if (old && !replace) {
+                g_set_error(error, HET_ERROR, HET_ERROR_PLATFORM_EXISTS, "There is a platform %s already; remove it first, or name "
+                            "this one otherwise", name);
+                return false;
+        }
+        if (!old && g_hash_table_size(manager->platforms) >= MANAGER_PLATFORMS_MAX) {
                 g_set_error(error, HET_ERROR, HET_ERROR_LIMIT_EXCEEDED, "There are %u platforms already, more are not possible",
                             MANAGER_PLATFORMS_MAX);
                 return false;
         }
+        return true;
+}
 
-        if (!platform_new(manager, g_steal_pointer(&config), &platform, error))
+bool manager_add_platform(Manager *manager, PlatformConfig *config_consume, bool replace, Platform **ret, GError **error) {
+        g_autoptr(PlatformConfig) config = config_consume;
+        Platform *platform = NULL, *old;
+
+        if (!has_room(manager, config->name, replace, error) ||
+            !platform_new(manager, g_steal_pointer(&config), &platform, error))
                 return false;
+
+        /* The new one is good: only now does the old one go */
+        old = g_hash_table_lookup(manager->platforms, platform->config->name);
+        if (old)
+                forget_platform(manager, old);
 
         log_info("%s: Defined, %u processors%s%s", platform->config->name, platform->processors->len,
                  platform->config->path ? ", from " : "", platform->config->path ?: "");
@@ -94,10 +117,7 @@ bool manager_remove_platform(Manager *manager, Platform *platform, GError **erro
                 return false;
         }
 
-        log_info("%s: Removed", platform->config->name);
-        bus_platform_removed(platform);
-        g_hash_table_remove(manager->platforms, platform->config->name);
-        platform_free(platform);
+        forget_platform(manager, platform);
         return true;
 }
 
@@ -127,7 +147,8 @@ GHashTable *manager_complete_variables(Manager *manager, GHashTable *variables) 
         return all;
 }
 
-bool manager_load_platform(Manager *manager, const char *path_or_name, GHashTable *variables, Platform **ret, GError **error) {
+bool manager_load_platform(Manager *manager, const char *path_or_name, GHashTable *variables, bool replace, Platform **ret,
+                           GError **error) {
         g_autoptr(GHashTable) all = manager_complete_variables(manager, variables);
         HET_AUTO_FD int fd = -EBADF;
         g_autofree char *path = NULL;
@@ -146,7 +167,7 @@ bool manager_load_platform(Manager *manager, const char *path_or_name, GHashTabl
                 return false;
         }
 
-        return platform_config_read_fd(NULL, path, fd, all, &config, error) && manager_add_platform(manager, config, ret, error);
+        return platform_config_read_fd(NULL, path, fd, all, &config, error) && manager_add_platform(manager, config, replace, ret, error);
 }
 
 bool manager_find_qemu(Manager *manager, const ProcessorConfig *config, char **ret, GError **error) {

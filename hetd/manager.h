@@ -45,13 +45,18 @@ Manager *manager_new(sd_event *event, ManagerOptions *options_consume);
 Manager *manager_free(Manager *manager);        /* returns NULL; kills what still runs */
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(Manager, manager_free)
 
-/* Eats the config. HET_ERROR_PLATFORM_EXISTS, HET_ERROR_LIMIT_EXCEEDED, HET_ERROR_INVALID_PLATFORM (paths of sockets too long) */
-bool manager_add_platform(Manager *manager, PlatformConfig *config_consume, Platform **ret, GError **error);
+/*
+ * Eats the config. replace: an older platform of that name, of which nothing runs, makes room once the new one is good.
+ * HET_ERROR_PLATFORM_EXISTS, HET_ERROR_WRONG_STATE (replace, and it runs), HET_ERROR_LIMIT_EXCEEDED, HET_ERROR_INVALID_PLATFORM
+ * (paths of sockets too long)
+ */
+bool manager_add_platform(Manager *manager, PlatformConfig *config_consume, bool replace, Platform **ret, GError **error);
 /* HET_ERROR_WRONG_STATE unless nothing of it runs */
 bool manager_remove_platform(Manager *manager, Platform *platform, GError **error);
 bool manager_find_platform(Manager *manager, const char *name, Platform **ret, GError **error);
 /* A path or a name; variables may be NULL */
-bool manager_load_platform(Manager *manager, const char *path_or_name, GHashTable *variables, Platform **ret, GError **error);
+bool manager_load_platform(Manager *manager, const char *path_or_name, GHashTable *variables, bool replace, Platform **ret,
+                           GError **error);
 
 /* With FIRMWARE_DIR of the options, where the caller did not give one. Free with g_hash_table_unref(). */
 GHashTable *manager_complete_variables(Manager *manager, GHashTable *variables);

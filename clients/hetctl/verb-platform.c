@@ -93,8 +93,9 @@ static bool open_file(const char *file, int *ret_fd, char **ret_path, GError **e
         return true;
 }
 
-/* hetd need not be able to read where the user can: it gets the open file */
-static bool define_fd(Client *client, const char *name, int fd, const char *path, char **ret_path, GError **error) {
+/* hetd need not be able to read where the user can: it gets the open file. replace: a platform of that name makes room. */
+static bool define_fd(Client *client, const char *name, int fd, const char *path, bool replace, char **ret_path,
+                      GError **error) {
         g_autoptr(sd_bus_message) call = NULL;
         int r;
 
@@ -105,7 +106,7 @@ static bool define_fd(Client *client, const char *name, int fd, const char *path
         if (r >= 0)
                 r = sd_bus_message_open_container(call, 'a', "{sv}");
         if (r >= 0)
-                r = sd_bus_message_append(call, "{sv}", "Path", "s", path);
+                r = sd_bus_message_append(call, "{sv}{sv}", "Path", "s", path, "Replace", "b", replace);
         if (!client_built(r, error) || !append_variables(call, error) ||
             !client_built(sd_bus_message_close_container(call), error))
                 return false;
@@ -130,8 +131,8 @@ static bool load_name(Client *client, const char *name, char **ret_path, GError 
         return send_for_path(client, call, ret_path, error);
 }
 
-/* Forgets an older definition, so that the file can be read anew. */
-static bool make_room(Client *client, const Platform *platform, GError **error) {
+/* hetd puts a new definition in the place of an old one if that does not run. What it would say does not tell what to do. */
+static bool can_be_replaced(const Platform *platform, GError **error) {
         const char *state = json_get_string(platform->properties, "State");
         static const char *const busy[] = { "starting", "running", "paused", "stopping", NULL };
 
@@ -144,13 +145,14 @@ static bool make_room(Client *client, const Platform *platform, GError **error) 
                                state);
         }
 
-        return client_call(client, platform->path, HETD_PLATFORM, "Remove", NULL, error, NULL);
+        return true;
 }
 
 static bool define_file(Client *client, const char *file, char **ret_path, GError **error) {
         g_autoptr(Objects) objects = NULL;
         g_autofree char *path = NULL;
         HET_AUTO_FD int fd = -EBADF;
+        bool replace = false;
 
         if (!open_file(file, &fd, &path, error) || !objects_load(client, &objects, error))
                 return false;
@@ -160,11 +162,12 @@ static bool define_file(Client *client, const char *file, char **ret_path, GErro
                 bool same = option_name ? strcmp(platform_name(platform), option_name) == 0
                                         : strcmp(json_get_string(platform->properties, "SourcePath"), path) == 0;
 
-                if (same && !make_room(client, platform, error))
+                if (same && !can_be_replaced(platform, error))
                         return false;
+                replace = replace || same;
         }
 
-        return define_fd(client, option_name ? option_name : "", fd, path, ret_path, error);
+        return define_fd(client, option_name ? option_name : "", fd, path, replace, ret_path, error);
 }
 
 /* A platform that hetd has, or one that it finds by name. New values for variables mean reading its file anew. */
@@ -192,8 +195,8 @@ static bool define_name(Client *client, const char *name, char **ret_path, GErro
         g_autofree char *path = NULL;
         HET_AUTO_FD int fd = -EBADF;
 
-        return open_file(source, &fd, &path, error) && make_room(client, platform, error) &&
-               define_fd(client, name, fd, path, ret_path, error);
+        return open_file(source, &fd, &path, error) && can_be_replaced(platform, error) &&
+               define_fd(client, name, fd, path, true, ret_path, error);
 }
 
 static bool define(Client *client, const char *argument, char **ret_path, GError **error) {

@@ -130,8 +130,9 @@ class Define(HetctlTest):
         self.ok("define", PLATFORM)
         self.assertRegex(self.ok("list"), rf"{PLATFORM} +defined +3  First light: ")
         description = self.json("describe", PLATFORM)["description"]
-        self.assertEqual(self.json("list", "--all"), [{"name": PLATFORM, "state": "defined", "processors": 3,
-                                                       "description": description, "source": str(FILE)}])
+        shown = [platform for platform in self.json("list", "--all") if platform["name"] == PLATFORM]
+        self.assertEqual(shown, [{"name": PLATFORM, "state": "defined", "processors": 3,
+                                  "description": description, "source": str(FILE)}])
         self.assertEqual(self.ok("remove", PLATFORM), f"{PLATFORM}: removed\n")
         self.assertEqual(self.json("list"), [])
 
@@ -162,6 +163,11 @@ class Define(HetctlTest):
         self.assertEqual(self.json("status", "mine")["description"], "Changed")
         path.write_text("[Platform]\nDescription=${TEXT}\n" + EXTERNAL, encoding="utf-8")
         self.ok("define", "mine", "--set", "TEXT=a=b")
+        self.assertEqual(self.json("status", "mine")["description"], "a=b")
+
+        # a mistake in the file does not cost what was there
+        path.write_text("[Platform]\nDescription=Wrong\n" + EXTERNAL + "Nonsense=yes\n", encoding="utf-8")
+        self.fails(FAILED, "Nonsense", "define", path)
         self.assertEqual(self.json("status", "mine")["description"], "a=b")
 
         # another file with a platform of the same name

@@ -99,7 +99,7 @@ static void test_define_errors(void **state) {
         bus_fixture_define(f, "/bin/false");
         bus_fixture_call(f, BUS_PATH, BUS_MANAGER, "DefinePlatform", INVALID_ARGS, "sha{sv}", "x", good, 1, "Colour", "s", "red");
         assert_non_null(strstr(bus_fixture_error(), "Colour"));
-        assert_non_null(strstr(bus_fixture_error(), "Path, Variables"));
+        assert_non_null(strstr(bus_fixture_error(), "Path, Replace, Variables"));
         bus_fixture_call(f, BUS_PATH, BUS_MANAGER, "DefinePlatform", INVALID_ARGS, "sha{sv}", "x", good, 1, "Path", "t", (uint64_t) 1);
 
         assert_int_equal(pipe(pipe_fds), 0);
