@@ -115,7 +115,9 @@ static int measure(sd_bus *bus, const char *object, int fd, FILE *monitor, unsig
         char command[128];
         int r = by_bus && by_qmp ? 0 : -ENOMEM;
 
-        snprintf(command, sizeof(command), "{\"execute\":\"het-ipi-send\",\"arguments\":{\"id\":%u,\"vector\":%u}}\n", id, VECTOR);
+        /* With an id, as every client that has more than one command under way */
+        snprintf(command, sizeof(command), "{\"execute\":\"het-ipi-send\",\"arguments\":{\"id\":%u,\"vector\":%u},\"id\":\"bench0-100\"}\n",
+                 id, VECTOR);
 
         for (size_t i = 0; r >= 0 && i < calls; i += CALLS_PER_ROUND) {
                 for (size_t j = i; r >= 0 && j < i + CALLS_PER_ROUND; j++) {
