@@ -9,6 +9,8 @@ void console_putc(char c);
 /* Knows %s, %u, %x (32 bits each) and %%; a line feed is sent as CR LF */
 __attribute__((format(printf, 1, 2)))
 void print(const char *format, ...);
+/* From now on all that is printed goes there as well; line feeds as they are */
+void print_also_to(void (*function)(char c));
 
 /*
  * Input, on boards whose firmware takes commands (virt): the handler is called for each complete line, from the

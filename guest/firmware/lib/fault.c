@@ -1,13 +1,21 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* Where the boards' vectors send every exception that nobody expects. */
 
+#include <stdbool.h>
 #include <stdint.h>
 
 #include "console.h"
 #include "fault.h"
 
 void fault(uint32_t exception, uint32_t address) {
-        print("fault: exception %u, return address 0x%x\n", (unsigned) exception, (unsigned) address);
+        static bool failed;
+
+        /* The second time it is panic() that has failed, or print(). */
+        if (!failed) {
+                failed = true;
+                print("fault: exception %u, return address 0x%x\n", (unsigned) exception, (unsigned) address);
+                panic();
+        }
         for (;;)
                 __asm__ volatile("wfi");
 }

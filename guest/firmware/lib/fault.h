@@ -5,3 +5,6 @@
 
 /* Says what happened on the console and stops. exception: its number in the vector table */
 _Noreturn void fault(uint32_t exception, uint32_t address);
+
+/* By the board: lets the world outside know that the program has failed. Returns where that is not possible. */
+void panic(void);

@@ -6,11 +6,19 @@
 
 #include "console.h"
 
+static void (*also)(char c);
+
+void print_also_to(void (*function)(char c)) {
+        also = function;
+}
+
 static void print_string(const char *s) {
         for (; *s; s++) {
                 if (*s == '\n')
                         console_putc('\r');
                 console_putc(*s);
+                if (also)
+                        also(*s);
         }
 }
 

@@ -1,0 +1,30 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#pragma once
+
+/*
+ * rpmsg, the side of the firmware: messages of up to 496 bytes to and from the master's Linux. Each message has a source and a destination
+ * address. Services are announced by name; for each, Linux makes a channel and gives it to a driver of that name.
+ *
+ * The caller calls rpmsg_poll() after every vector of the master, and once after rpmsg_init(). Everything else happens in there; so
+ * the functions need no locks, and are for one task (or the main loop), not for interrupt handlers.
+ */
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#define RPMSG_MESSAGE_MAX       496u
+
+typedef struct RpmsgService RpmsgService;
+struct RpmsgService {
+        const char *name;               /* at most 31 characters */
+        uint32_t address;               /* of this side; those below 1024 are Linux's for fixed purposes */
+        /* A message; it is the service's until it returns. One answer is certain to find a buffer. */
+        void (*received)(const RpmsgService *service, uint32_t source, char *data, size_t size);
+};
+
+/* The array is kept */
+void rpmsg_init(const RpmsgService *services, unsigned count);
+void rpmsg_poll(void);
+/* Only inside received(). False: too long, or there is no buffer */
+bool rpmsg_send(const RpmsgService *service, uint32_t destination, const void *data, size_t size);
