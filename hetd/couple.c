@@ -140,6 +140,10 @@ void couple_set_master_state(Couple *c, uint32_t state) {
         wake(c->to_slave_halt);
 }
 
+uint32_t couple_get_slave_state(const Couple *c) {
+        return __atomic_load_n(&c->page->slave.state, __ATOMIC_RELAXED);
+}
+
 static void get_counters(const HetPageSide *side, CoupleCounters *ret) {
         ret->sent = __atomic_load_n(&side->sent, __ATOMIC_RELAXED);
         ret->coalesced = __atomic_load_n(&side->coalesced, __ATOMIC_RELAXED);

@@ -26,6 +26,8 @@ G_DEFINE_AUTOPTR_CLEANUP_FUNC(Couple, couple_free)
 
 /* The slave's process is gone: says so to the master (state: HetState number of offline or crashed) and wakes it. */
 void couple_set_slave_state(Couple *c, uint32_t state);
+/* What the slave's QEMU says of itself (HetState); the master's guest has seen it already */
+uint32_t couple_get_slave_state(const Couple *c);
 /* The master's process is gone */
 void couple_set_master_state(Couple *c, uint32_t state);
 

@@ -30,9 +30,9 @@ static void boot_end(Boot *boot, const GError *error) {
         DoneFunc done = boot->done;
         void *userdata = boot->userdata;
 
-        processor_end_verb(boot->processor);
         if (boot->device_tree)
                 (void) unlink(boot->device_tree);
+        processor_end_verb(boot->processor);
         g_free(boot->device_tree);
         g_free(boot);
         done(error, userdata);
@@ -312,12 +312,21 @@ void processor_kick(Processor *p, uint32_t vector, bool from_slave, DoneFunc don
         processor_call(sender, "het-ipi-send", arguments, NULL, 0, done, userdata);
 }
 
-/* --- requests of the master's guest --- */
+/*
+ * --- requests of the master's guest ---
+ *
+ * The guest sees the state of a slave in the control page, at once. The same news, and the answer to our last command, reach hetd
+ * through the slave's monitor a little later, perhaps behind a request that the guest makes because of them. Such a request waits.
+ */
+
+#define HET_STATE_READY         2U      /* HetState in qapi/het.json */
 
 typedef struct Request {
-        Processor *master;
+        Processor *master, *slave;
         uint32_t id;
         const char *verb;
+        bool boot;                      /* or stop */
+        BootOptions options;
 } Request;
 
 static void on_completed(const GError *error, void *userdata) {
@@ -348,23 +357,20 @@ static void on_request_carried_out(const GError *error, void *userdata) {
 }
 
 /* NULL when it was refused already */
-static Processor *request_begin(Processor *master, json_object *data, const char *verb, Request **ret) {
+static Request *request_new(Processor *master, json_object *data, const char *verb) {
         uint64_t id = 0;
-        Processor *slave;
+        Request *request;
 
         if (!json_get_uint64(data, "id", &id))
                 return NULL;
 
-        Request *request = g_new0(Request, 1);
-
+        request = g_new0(Request, 1);
         request->master = master;
+        request->slave = platform_find_slave(master->platform, (uint32_t) id);
         request->id = (uint32_t) id;
         request->verb = verb;
-        slave = platform_find_slave(master->platform, (uint32_t) id);
-        if (slave && slave->monitor_ready) {
-                *ret = request;
-                return slave;
-        }
+        if (request->slave && request->slave->monitor_ready)
+                return request;
 
         g_autoptr(GError) error = g_error_new(HET_ERROR, HET_ERROR_NO_SUCH_PROCESSOR, "There is no slave %u now", request->id);
 
@@ -372,30 +378,49 @@ static Processor *request_begin(Processor *master, json_object *data, const char
         return NULL;
 }
 
+static void on_request_possible(const GError *error, void *userdata) {
+        Request *request = userdata;
+
+        if (error)
+                on_request_carried_out(error, request);
+        else if (request->boot)
+                processor_boot(request->slave, &request->options, on_request_carried_out, request);
+        else
+                processor_stop(request->slave, on_request_carried_out, request);
+}
+
 void processor_boot_requested(Processor *master, json_object *data) {
         const char *protocol = json_get_string(data, "protocol");
-        BootOptions options = {};
-        Request *request = NULL;
-        Processor *slave = request_begin(master, data, "boot", &request);
+        Request *request = request_new(master, data, "boot");
+        BootOptions *options;
+        Processor *slave;
 
-        if (!slave)
+        if (!request)
                 return;
 
+        request->boot = true;
+        slave = request->slave;
+        options = &request->options;
+
         /* Without an entry: as the platform file says. With one the guest has loaded the window, and hetd keeps off it. */
-        (void) json_get_uint64(data, "entry", &options.entry);
-        if (options.entry != 0) {
-                options.has_entry = options.has_argument = options.no_load = true;
-                (void) json_get_uint64(data, "argument", &options.argument);
-                options.has_protocol = protocol && boot_protocol_from_string(protocol, &options.protocol);
+        (void) json_get_uint64(data, "entry", &options->entry);
+        if (options->entry != 0) {
+                options->has_entry = options->has_argument = options->no_load = true;
+                (void) json_get_uint64(data, "argument", &options->argument);
+                options->has_protocol = protocol && boot_protocol_from_string(protocol, &options->protocol);
         }
 
-        processor_boot(slave, &options, on_request_carried_out, request);
+        if (slave->couple && couple_get_slave_state(slave->couple) == HET_STATE_READY)
+                processor_wait(slave, PROCESSOR_STATE_MASK(PROCESSOR_READY) | PROCESSOR_IDLE, PROCESSOR_STATE_TIMEOUT_USEC,
+                               on_request_possible, request);
+        else
+                on_request_possible(NULL, request);
 }
 
 void processor_stop_requested(Processor *master, json_object *data) {
-        Request *request = NULL;
-        Processor *slave = request_begin(master, data, "stop", &request);
+        Request *request = request_new(master, data, "stop");
 
-        if (slave)
-                processor_stop(slave, on_request_carried_out, request);
+        if (request)
+                processor_wait(request->slave, PROCESSOR_STATES_CONNECTED | PROCESSOR_IDLE, PROCESSOR_STATE_TIMEOUT_USEC,
+                               on_request_possible, request);
 }

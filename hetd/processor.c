@@ -123,7 +123,8 @@ G_DEFINE_AUTOPTR_CLEANUP_FUNC(Waiter, waiter_free)
 static bool waiter_check(Waiter *waiter) {
         const Processor *p = waiter->processor;
 
-        if ((waiter->mask & PROCESSOR_PROCESS_GONE) ? !p->process : processor_in_states(p, waiter->mask))
+        if ((waiter->mask & PROCESSOR_PROCESS_GONE) ? !p->process :
+            processor_in_states(p, waiter->mask) && !((waiter->mask & PROCESSOR_IDLE) && p->busy))
                 return true;
         if ((waiter->mask & PROCESSOR_PROCESS_GONE) ||
             !processor_in_states(p, PROCESSOR_STATES_ENDED | PROCESSOR_STATE_MASK(PROCESSOR_LOST)))
@@ -212,6 +213,7 @@ bool processor_begin(Processor *p, const char *verb, GError **error) {
 
 void processor_end_verb(Processor *p) {
         p->busy = NULL;
+        processor_check_waiters(p);
 }
 
 static char *file_path(Platform *platform, const ProcessorConfig *config, const char *suffix) {

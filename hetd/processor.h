@@ -53,6 +53,8 @@ typedef enum ProcessorState {
 
 /* For processor_wait(): the process that hetd started is gone */
 #define PROCESSOR_PROCESS_GONE          (1U << 31)
+/* For processor_wait(), with states: and no verb is being carried out */
+#define PROCESSOR_IDLE                  (1U << 30)
 
 #define PROCESSOR_START_TIMEOUT_USEC    (60 * G_USEC_PER_SEC)   /* process started → monitor negotiated */
 #define PROCESSOR_STATE_TIMEOUT_USEC    (10 * G_USEC_PER_SEC)   /* command answered → its effect reported */
