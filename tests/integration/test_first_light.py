@@ -5,9 +5,11 @@
 import json
 import mmap
 import os
+import signal
 
 from het_bus import ERROR, INVALID_ARGS, ROOT
-from het_harness import FIRMWARE, MIB, TestCase, main, memfd, memory_maps
+from het_harness import EXAMPLE, FIRMWARE, MIB, TestCase, main, memfd, memory_maps
+from het_qemu import Qmp
 
 UP = 0                  # the vector by which a slave says that it is up
 GREETING = b"Hello from the master, through shared memory"
@@ -184,6 +186,35 @@ class Run(FirstLight):
         since = master.mark()
         master.send("start 2\n")
         master.expect("slave 2 is running, only one that is ready can be started", since)
+
+    def test_requests_overtake_the_news(self):
+        """The guest sees a state in the control page before hetd hears of it: what it asks for then is not refused."""
+        self.platform.stop()
+        self.platform.remove()
+        monitor = self.directory / "second.qmp"
+        text = EXAMPLE.read_text(encoding="utf-8").replace(
+            "[Processor slave2]", f"[Processor slave2]\nExtraArguments=-chardev socket,id=second,path={monitor},server=on,wait=off "
+                                  "-mon chardev=second,mode=control")
+        self.platform = self.hetd.define("first-light", text)
+        self.start()
+        master, slave = self.consoles["master"], self.consoles["slave2"]
+        self.boot_slave2(1)
+        with Qmp(monitor) as qmp:
+            for boot in range(2, 8):
+                since, slave_since = master.mark(), slave.mark()
+                os.kill(self.hetd.pid, signal.SIGSTOP)
+                # Another request, so that the master's monitor has something to read before the slave's
+                master.send("stop 1\n" if boot % 2 == 0 else "start 1\n")
+                master.expect("stopping slave 1|starting slave 1", since)
+                qmp.call("het-slave-stop")
+                master.expect("^master: slave 2 is ready", since)
+                master.send("start 2\n")
+                master.expect("starting slave 2", since)
+                os.kill(self.hetd.pid, signal.SIGCONT)
+                master.expect("^master: (stop|start) of slave 1: done$", since)
+                master.expect("^master: start of slave 2: done$", since)
+                slave.expect(f"boot {boot}$", slave_since)
+                master.expect("received vector 3 from slave 2", since)
 
     def test_vectors_both_ways(self):
         self.boot_slave2()
