@@ -13,7 +13,7 @@ import socket
 import struct
 
 from het_events import Console, DEADLINE, Process
-from het_harness import FIRMWARE, MIB, QEMU, memfd
+from het_harness import FIRMWARE, MIB, QEMU, memfd, skip_all
 
 Board = collections.namedtuple("Board", "firmware base size arguments")
 BOARDS = {
@@ -42,7 +42,10 @@ MESSAGE_MAX = BUFFER - HEADER.size
 NAME_SERVICE = 53
 MY_ADDRESS = 1024
 
-libatomic = ctypes.CDLL("libatomic.so.1")
+try:
+    libatomic = ctypes.CDLL("libatomic.so.1")
+except OSError as e:
+    skip_all(f"the library of atomic operations is missing: {e}")
 atomic_exchange, atomic_fetch_or = libatomic["__atomic_exchange_4"], libatomic["__atomic_fetch_or_4"]
 for function in (atomic_exchange, atomic_fetch_or):
     function.argtypes, function.restype = (ctypes.c_void_p, ctypes.c_uint32, ctypes.c_int), ctypes.c_uint32
@@ -153,7 +156,8 @@ class Slave:
         self.qmp = Qmp(monitor)
         self.console = Console(loop, str(log), str(serial))
         name = self.qmp.name_fd
-        self.qmp.call("het-master-attach", id=1, couple={"page": name("page", page), "rx": name("rx", self.tx), "tx": name("tx", self.rx)})
+        couple = {"page": name("page", page), "rx": name("rx", self.tx), "tx": name("tx", self.rx)}
+        self.qmp.call("het-master-attach", id=1, couple=couple)
         self.qmp.call("het-memory-grant", id="mem", memory=name("window", window), bus_address=board.base)
         os.close(window)
         os.close(page)
@@ -319,7 +323,8 @@ class Driver:
         self.reclaim()
         n = self.free.pop(0)
         at = self.buffer(1, n)
-        self.memory.map[at:at + HEADER.size + len(data)] = HEADER.pack(source, destination, 0, len(data) if length is None else length, 0) + data
+        header = HEADER.pack(source, destination, 0, len(data) if length is None else length, 0)
+        self.memory.map[at:at + HEADER.size + len(data)] = header + data
         self.rings[1].set_descriptor(n, self.base + at if address is None else address,
                                      HEADER.size + len(data) if size is None else size, flags)
         self.rings[1].offer(n)

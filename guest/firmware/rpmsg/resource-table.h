@@ -32,7 +32,7 @@ typedef struct ResourceRing {
         uint32_t reserved;
 } ResourceRing;
 
-/* An rpmsg bus. The rings are named from the master's point of view: it receives by the first and sends by the second. */
+/* An rpmsg bus. The master receives by the first ring and sends by the second. */
 typedef struct ResourceVdev {
         uint32_t type;
         uint32_t id;

@@ -3,8 +3,8 @@
  * rpmsg over two virtio rings. The driver is Linux's virtio_rpmsg_bus; it owns the buffers of both rings, and this side
  * takes one of to_master for each message that it sends and one of from_master for each that it receives.
  *
- * Messages are not queued anywhere: one is taken only if there is also a buffer for an answer. So a driver that does not
- * give buffers back makes its own sending wait, and nothing is lost.
+ * Messages are not queued anywhere: one is taken only if there is also a buffer for an answer. So a driver that does
+ * not give buffers back makes its own sending wait, and nothing is lost.
  */
 
 #include "barrier.h"
@@ -44,8 +44,8 @@ void rpmsg_init(const RpmsgService *services, unsigned count) {
 }
 
 /*
- * The driver comes and goes as it likes, while this program runs: DRIVER_OK says that it is there. It may have left and
- * come back since the last look; then the rings are new, and the indices that we have written are not there any more.
+ * The driver comes and goes as it likes, while this program runs: DRIVER_OK says that it is there. It may have left
+ * and come back since the last look; then the rings are new, and the indices that we have written are gone.
  */
 static bool rpmsg_follow_driver(void) {
         volatile const ResourceVdev *vdev = &resource_table.vdev;
@@ -60,8 +60,8 @@ static bool rpmsg_follow_driver(void) {
             vring_init(&from_master, "from the master", VRING_FROM_DRIVER, &vdev->from_master)) {
                 rpmsg_up = true;
                 rpmsg_announced = vdev->driver_features & VIRTIO_RPMSG_F_NS ? 0 : rpmsg_count;
-                print("rpmsg: the driver is there, rings at 0x%x and 0x%x\n", (unsigned) (uintptr_t) to_master.descriptors,
-                      (unsigned) (uintptr_t) from_master.descriptors);
+                print("rpmsg: the driver is there, rings at 0x%x and 0x%x\n",
+                      (unsigned) (uintptr_t) to_master.descriptors, (unsigned) (uintptr_t) from_master.descriptors);
         }
         return rpmsg_up;
 }

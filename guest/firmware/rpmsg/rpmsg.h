@@ -2,11 +2,11 @@
 #pragma once
 
 /*
- * rpmsg, the side of the firmware: messages of up to 496 bytes to and from the master's Linux. Each message has a source and a destination
- * address. Services are announced by name; for each, Linux makes a channel and gives it to a driver of that name.
+ * rpmsg, the side of the firmware: messages of up to 496 bytes to and from the master's Linux. Each has a source and a
+ * destination address. Services are announced by name; for each, Linux makes a channel, for a driver of that name.
  *
- * The caller calls rpmsg_poll() after every vector of the master, and once after rpmsg_init(). Everything else happens in there; so
- * the functions need no locks, and are for one task (or the main loop), not for interrupt handlers.
+ * The caller calls rpmsg_poll() after every vector of the master, and once after rpmsg_init(). Everything else happens
+ * in there; so the functions need no locks, and are for one task (or the main loop), not for interrupt handlers.
  */
 
 #include <stdbool.h>

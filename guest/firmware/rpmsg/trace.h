@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #pragma once
 
-/* The log that the master shows as trace0: all that is printed after trace_init(), as far as it fits, the newest kept. */
+/* The log that the master shows as trace0: what is printed after trace_init(), the newest if it is too much. */
 
 #define TRACE_SIZE      4096u
 
