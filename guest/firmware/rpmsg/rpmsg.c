@@ -119,7 +119,8 @@ static bool rpmsg_receive(void) {
 
         if (buffer.size < sizeof(message.header) || message.header.size > buffer.size - sizeof(message.header) ||
             message.header.size > RPMSG_MESSAGE_MAX)
-                print("rpmsg: a message is dropped: its size does not fit its buffer of %u bytes\n", (unsigned) buffer.size);
+                print("rpmsg: a message is dropped: its size does not fit its buffer of %u bytes\n",
+                      (unsigned) buffer.size);
         else if (!(service = rpmsg_find(message.header.destination)))
                 print("rpmsg: a message is dropped: nobody is at 0x%x\n", (unsigned) message.header.destination);
         else

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * How a program on the virt board fails for good. A Cortex-A never locks up by itself; so that is told to QEMU's pvpanic
- * device, if the machine has one where a program without MMU reaches it: virt,highmem=off with -device pvpanic-pci.
+ * How a program on the virt board fails for good. A Cortex-A never locks up by itself, so QEMU's panic device is told,
+ * if the machine has one where a program without MMU reaches it: virt,highmem=off with -device pvpanic-pci.
  */
 
 #include <stdint.h>
