@@ -7,6 +7,8 @@
 #include <stdbool.h>
 #include <string.h>
 
+#define SHOWN_MAX 60    /* characters of a line that is quoted */
+
 typedef struct Reader {
         const char *next, *end;         /* the text that is left */
         unsigned line;                  /* of what was read last */
@@ -137,19 +139,28 @@ static bool is_key(const char *s) {
         return true;
 }
 
+/* Counted in characters: half of one is no text, and who sends that over D-Bus is thrown off the bus */
+static char *beginning_of(const char *text) {
+        return g_utf8_substring(text, 0, MIN(g_utf8_strlen(text, -1), SHOWN_MAX));
+}
+
 static void read_entry(Reader *r, char *text, unsigned line) {
         char *equals = strchr(text, '=');
         KeyFileEntry *entry;
 
         if (!equals) {
-                complain(r, line, NULL, "'%.60s' is neither a group nor Key=value nor a comment (# or ;)", text);
+                g_autofree char *shown = beginning_of(text);
+
+                complain(r, line, NULL, "'%s' is neither a group nor Key=value nor a comment (# or ;)", shown);
                 return;
         }
 
         *equals = '\0';
         g_strstrip(text);
         if (!is_key(text)) {
-                complain(r, line, NULL, "'%.60s' is no key; keys are letters and digits, as in Memory=", text);
+                g_autofree char *shown = beginning_of(text);
+
+                complain(r, line, NULL, "'%s' is no key; keys are letters and digits, as in Memory=", shown);
                 return;
         }
 

@@ -15,7 +15,17 @@
 
 #include <glib.h>
 
+#define LETTERS_59 "abcdefghijklmnopqrstuvwxyzabcdefghijklmnopqrstuvwxyzabcdefg"
+
 static const PlatformCase syntax_cases[] = {
+        {
+                .name = "a long line is cut between characters",
+                .text = TEXT(MASTER LETTERS_59 "\303\244\303\266\n" LETTERS_59 "\303\244\303\266=x\n"),
+                .error = "test.platform:6: [Processor m]: '" LETTERS_59 "\303\244' is neither a group nor Key=value "
+                         "nor a comment (# or ;)\n"
+                         "test.platform:7: [Processor m]: '" LETTERS_59 "\303\244' is no key; keys are letters and "
+                         "digits, as in Memory=",
+        },
         {
                 .name = "no closing bracket",
                 .text = TEXT("[Platform\n" "Name=x\n" MASTER),
