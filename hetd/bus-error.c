@@ -20,7 +20,9 @@ int bus_error_init(void) {
 
 int bus_error_set(sd_bus_error *error, const GError *from) {
         HetError code = from->domain == HET_ERROR ? (HetError) from->code : HET_ERROR_FAILED;
+        /* The bus daemon would throw us off the bus for anything else */
+        g_autofree char *message = g_utf8_make_valid(from->message, -1);
 
-        (void) sd_bus_error_set(error, het_error_to_dbus_name(code), from->message);
+        (void) sd_bus_error_set(error, het_error_to_dbus_name(code), message);
         return -het_error_to_errno(code);
 }

@@ -12,6 +12,7 @@
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <systemd/sd-daemon.h>
 #include <unistd.h>
@@ -107,6 +108,32 @@ static bool parse_qemu(char **list, GHashTable *to, GError **error) {
         return true;
 }
 
+/* They are told on D-Bus, which has nothing but UTF-8 */
+static bool check_paths(const ManagerOptions *options, GError **error) {
+        g_autoptr(GPtrArray) paths = g_ptr_array_new();
+        GHashTableIter iter;
+        char *qemu;
+
+        g_ptr_array_add(paths, options->runtime_directory);
+        if (options->firmware_directory)
+                g_ptr_array_add(paths, options->firmware_directory);
+        for (char **d = options->directories; *d; d++)
+                g_ptr_array_add(paths, *d);
+        g_hash_table_iter_init(&iter, options->qemu);
+        while (g_hash_table_iter_next(&iter, NULL, (void **) &qemu))
+                g_ptr_array_add(paths, qemu);
+
+        for (guint i = 0; i < paths->len; i++)
+                if (!g_utf8_validate(paths->pdata[i], -1, NULL)) {
+                        g_autofree char *shown = g_filename_display_name(paths->pdata[i]);
+
+                        g_set_error(error, G_OPTION_ERROR, G_OPTION_ERROR_BAD_VALUE, "The path %s is not UTF-8, name another", shown);
+                        return false;
+                }
+
+        return true;
+}
+
 static bool manager_options(const Options *o, ManagerOptions *ret, GError **error) {
         GHashTable *qemu = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, g_free);
         const char *runtime = g_getenv("RUNTIME_DIRECTORY");    /* RuntimeDirectory= of a unit */
@@ -133,7 +160,7 @@ static bool manager_options(const Options *o, ManagerOptions *ret, GError **erro
         else
                 ret->runtime_directory = o->user ? g_build_filename(g_get_user_runtime_dir(), "hetd", NULL) : g_strdup("/run/hetd");
 
-        return true;
+        return check_paths(ret, error);
 }
 
 /* --- the daemon --- */
@@ -162,7 +189,9 @@ static void begin_end(Daemon *d, const char *why) {
 }
 
 static int on_signal(sd_event_source *source, const struct signalfd_siginfo *si, void *userdata) {
-        begin_end(userdata, si->ssi_signo == SIGINT ? "SIGINT" : "SIGTERM");
+        g_autofree char *name = g_strdup_printf("SIG%s", sigabbrev_np((int) si->ssi_signo));
+
+        begin_end(userdata, name);
         return 0;
 }
 
@@ -193,37 +222,63 @@ static int on_name(sd_bus_message *m, void *userdata, sd_bus_error *error) {
         return 0;
 }
 
-static int open_runtime_directory(const char *path) {
+static bool open_runtime_directory(const char *path) {
         struct stat st;
 
-        if (g_mkdir_with_parents(path, 0700) < 0 || stat(path, &st) < 0)
-                return -errno;
-        if (!S_ISDIR(st.st_mode))
-                return -ENOTDIR;
-        if (st.st_uid != geteuid())
-                return -EPERM;
+        if (g_mkdir_with_parents(path, 0700) < 0 || stat(path, &st) < 0) {
+                log_error("Cannot make the directory %s: %s", path, g_strerror(errno));
+                return false;
+        }
 
-        return 0;
+        /* Whoever else could write there could put a link in the place of a platform's directory */
+        if (S_ISDIR(st.st_mode) && st.st_uid == geteuid() && !(st.st_mode & (S_IWGRP | S_IWOTH)))
+                return true;
+
+        log_error("%s is not a directory of user %u that nobody else can write to: mend that, or name another with --runtime-dir=",
+                  path, geteuid());
+        return false;
+}
+
+static bool is_ignored(int number) {
+        struct sigaction now;
+
+        return sigaction(number, NULL, &now) >= 0 && now.sa_handler == SIG_IGN;
 }
 
 static int connect_signals(Daemon *d) {
+        static const int ends[] = { SIGTERM, SIGINT, SIGHUP };
         sigset_t set;
-        int r;
+        int r = 0;
+
+        /* Who read the log may be gone; that would leave the QEMUs without hetd */
+        (void) signal(SIGPIPE, SIG_IGN);
 
         sigemptyset(&set);
-        sigaddset(&set, SIGTERM);
-        sigaddset(&set, SIGINT);
         sigaddset(&set, SIGCHLD);
+        for (size_t i = 0; i < G_N_ELEMENTS(ends); i++)
+                sigaddset(&set, ends[i]);
         if (sigprocmask(SIG_BLOCK, &set, NULL) < 0)
                 return -errno;
 
-        r = sd_event_add_signal(d->event, NULL, SIGTERM, on_signal, d);
-        if (r >= 0)
-                r = sd_event_add_signal(d->event, NULL, SIGINT, on_signal, d);
+        for (size_t i = 0; i < G_N_ELEMENTS(ends) && r >= 0; i++)
+                if (ends[i] != SIGHUP || !is_ignored(SIGHUP))           /* nohup(1) */
+                        r = sd_event_add_signal(d->event, NULL, ends[i], on_signal, d);
         if (r >= 0)
                 r = sd_event_set_watchdog(d->event, true);
 
         return r;
+}
+
+/* Each slave costs ten or so here, and five in the QEMU of the master, which inherits the limit */
+static void raise_fd_limit(void) {
+        struct rlimit limit;
+
+        if (getrlimit(RLIMIT_NOFILE, &limit) < 0)
+                return;
+
+        limit.rlim_cur = limit.rlim_max;
+        if (setrlimit(RLIMIT_NOFILE, &limit) < 0)
+                log_warning("Cannot raise the limit of open files: %s", g_strerror(errno));
 }
 
 static int connect_bus(Daemon *d, bool user) {
@@ -254,9 +309,9 @@ static int run(const Options *o, ManagerOptions *options) {
         Daemon d = {};
         int r;
 
-        r = open_runtime_directory(options->runtime_directory);
-        if (r < 0)
-                return failed(options->runtime_directory, r);
+        if (!open_runtime_directory(options->runtime_directory))
+                return EXIT_FAILURE;
+        raise_fd_limit();
 
         r = sd_event_default(&event);
         if (r < 0)

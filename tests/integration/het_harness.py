@@ -231,8 +231,8 @@ class Hetd:
         self.consoles = []
         self.process = self.notify = None
 
-    def launch(self):
-        """Starts the process, and returns without waiting for anything."""
+    def launch(self, stderr=None):
+        """Starts the process, and returns without waiting for anything. What it says goes to its log, or to stderr if given."""
         notify = self.directory / "notify"
         notify.unlink(missing_ok=True)
         self.notify = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
@@ -243,15 +243,16 @@ class Hetd:
         with open(self.log_path, "a", encoding="utf-8") as log:
             self.process = Process(self.loop, [HETD, "--user", f"--runtime-dir={self.runtime}", f"--firmware-dir={FIRMWARE}",
                                                f"--platform-dir={EXAMPLE.parent}", "--log-level=debug", *defaults, *self.arguments],
-                                   env={**self.bus.environment(), "NOTIFY_SOCKET": str(notify)}, stderr=log)
+                                   env={**self.bus.environment(), "NOTIFY_SOCKET": str(notify)},
+                                   stderr=stderr or log)
         self.pid = self.process.pid
         return self
 
     def on_notify(self):
         self.told += self.notify.recv(4096).decode().split("\n")
 
-    def start(self):
-        self.launch()
+    def start(self, stderr=None):
+        self.launch(stderr)
         end = self.process.watch_end()
         self.loop.wait(lambda: "READY=1" in self.told or end.seen, "hetd is ready")
         end.close()
