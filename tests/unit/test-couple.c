@@ -18,10 +18,12 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <poll.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
+#include <sys/uio.h>
 #include <unistd.h>
 
 static unsigned count_fds(void) {
@@ -197,6 +199,58 @@ static void test_blocking_eventfds(void **state) {
         assert_int_equal(c->page->master.state, IDM_STATE_CRASHED);
 }
 
+typedef struct Filler {
+        int fd;
+        bool stop, ended;
+} Filler;
+
+/* A hostile QEMU: fills the counter each time there is room */
+static void *fill(void *userdata) {
+        Filler *filler = userdata;
+        uint64_t most = UINT64_MAX - 1;
+
+        while (!__atomic_load_n(&filler->stop, __ATOMIC_SEQ_CST)) {
+                struct pollfd room = { .fd = filler->fd, .events = POLLOUT };
+
+                if (poll(&room, 1, 0) > 0 && (room.revents & POLLOUT))
+                        (void) !write(filler->fd, &most, sizeof(most));
+        }
+
+        __atomic_store_n(&filler->ended, true, __ATOMIC_SEQ_CST);
+        return NULL;
+}
+
+static void empty(int fd) {
+        uint64_t count;
+        struct iovec iov = { &count, sizeof(count) };
+
+        (void) !preadv2(fd, &iov, 1, -1, RWF_NOWAIT);
+}
+
+static void test_filled_in_between(void **state) {
+        g_autoptr(Couple) c = NULL;
+        Filler filler = {};
+        GThread *thread;
+
+        assert_true(couple_new(1, &c, NULL));
+        assert_int_equal(fd_set_nonblock(c->to_master, false), 0);
+        assert_int_equal(fd_set_nonblock(c->to_master_halt, false), 0);
+        filler.fd = c->to_master;
+        thread = g_thread_new("filler", fill, &filler);
+
+        (void) alarm(60);               /* ends a test that waits for ever */
+        for (unsigned i = 0; i < 100000; i++) {
+                couple_set_slave_state(c, IDM_STATE_OFFLINE);
+                empty(c->to_master);
+        }
+        (void) alarm(0);
+
+        __atomic_store_n(&filler.stop, true, __ATOMIC_SEQ_CST);
+        while (!__atomic_load_n(&filler.ended, __ATOMIC_SEQ_CST))
+                empty(c->to_master);
+        g_thread_join(thread);
+}
+
 static void test_counters(void **state) {
         g_autoptr(Couple) c = NULL;
         CoupleCounters master, slave;
@@ -248,6 +302,7 @@ int main(void) {
                 cmocka_unit_test(test_master_gone),
                 cmocka_unit_test(test_full_eventfd),
                 cmocka_unit_test(test_blocking_eventfds),
+                cmocka_unit_test(test_filled_in_between),
                 cmocka_unit_test(test_counters),
                 cmocka_unit_test(test_hostile_page),
         };
