@@ -32,8 +32,9 @@
  *
  * The list of couples changes only while no vCPU waits: whoever changes it
  * kicks the one that does and waits until it has left. It cannot come back
- * since that takes the BQL. A vCPU that has cleared `cpu` does not look at
- * the list any more.
+ * since that takes the BQL. A vCPU that has set `left` does not look at the
+ * list any more. It clears `cpu` only after that: another one that waits next
+ * would reset `left` before it is set, and its own be taken for left already.
  *
  * The time to watch is adapted as KVM does for halt-polling. Between two
  * looks the CPU is given to others: a pure spin would often keep the very
@@ -149,7 +150,8 @@ static bool het_halt_wait(CPUState *cpu)
     const CPUState *preferred = halt.preferred ?: first_cpu;
     int64_t start, waited;
 
-    if (!halt.count || halt.cpu || cpu != preferred || cpu_is_stopped(cpu)) {
+    if (!halt.count || cpu != preferred || cpu_is_stopped(cpu) ||
+        qatomic_load_acquire(&halt.cpu)) {
         return false;
     }
     qatomic_set(&halt.cpu, cpu);
@@ -171,8 +173,9 @@ static bool het_halt_wait(CPUState *cpu)
     het_halt_adapt(waited);
     trace_het_halt_wait(cpu->cpu_index, waited, halt.window_ns,
                         het_halt_has_vectors());
-    qatomic_set(&halt.cpu, NULL);
     qemu_event_set(&halt.left);
+    /* The last: until now no other vCPU can begin to wait, and reset `left` */
+    qatomic_store_release(&halt.cpu, NULL);
     bql_lock();
 
     het_couples_take_vectors();
