@@ -33,6 +33,10 @@ struct HetCoupleState {
     bool peer_state_bad;    /* reported once, not at each wake */
     HetRequestResult request;
 
+    /* HET_SLAVE_STATE on a master: the last one, and when the next may come */
+    HetState reported_state;
+    QEMUTimer *state_timer;
+
     /* The truth; those in the page are for observers */
     uint64_t sent;
     uint64_t received;

@@ -8,8 +8,9 @@
  *
  * The page is written by another process, which may be broken or taken
  * over: each word is read once, checked, and never used as an index or a
- * size. What the other side can do to us is to send vectors, to change
- * its state, and to miss its own interrupts.
+ * size. What the other side can do to us by it is to send vectors, to change
+ * its state, and to miss its own interrupts. Both come no faster to QMP than
+ * events may; het-eventfd.c is about the eventfds.
  *
  * Ordering. The sender's fetch_or, which finds the word empty, comes
  * before its write to the eventfd; the receiver empties the eventfd
@@ -41,8 +42,9 @@
 
 #define HET_PAGE_SEALS  (F_SEAL_SHRINK | F_SEAL_GROW)
 
-/* HET_IPI comes at most this often for each couple */
+/* The events come at most this often for each couple */
 #define HET_IPI_INTERVAL_MS 1000
+#define HET_STATE_INTERVAL_MS 100
 
 static HetCoupleState *couples[HET_ID_MAX + 1];
 static unsigned couple_count;
@@ -170,6 +172,20 @@ static void het_couple_take_vectors(HetCoupleState *c)
     }
 }
 
+static void het_couple_report_state(void *opaque)
+{
+    HetCoupleState *c = opaque;
+
+    if (het_role() != HET_ROLE_MASTER || c->peer_state == c->reported_state) {
+        return;
+    }
+    c->reported_state = c->peer_state;
+    qapi_event_send_het_slave_state(true, c->id, c->peer_state,
+                                    HET_STATE_REASON_NONE);
+    timer_mod(c->state_timer,
+              qemu_clock_get_ms(QEMU_CLOCK_REALTIME) + HET_STATE_INTERVAL_MS);
+}
+
 static HetState het_couple_load_peer_state(HetCoupleState *c)
 {
     uint32_t state = qatomic_read(&c->peer->state);
@@ -195,9 +211,8 @@ static void het_couple_take_state(HetCoupleState *c)
     trace_het_couple_peer_state(c->id, HetState_str(c->peer_state),
                                 HetState_str(state));
     c->peer_state = state;
-    if (het_role() == HET_ROLE_MASTER) {
-        qapi_event_send_het_slave_state(true, c->id, state,
-                                        HET_STATE_REASON_NONE);
+    if (!timer_pending(c->state_timer)) {
+        het_couple_report_state(c);
     }
     het_couple_changed(c->id);
 }
@@ -313,9 +328,8 @@ static void het_close(int *fd)
 
 static void het_couple_free(HetCoupleState *c)
 {
-    if (c->report_timer) {
-        timer_free(c->report_timer);
-    }
+    timer_free(c->report_timer);
+    timer_free(c->state_timer);
     if (c->page) {
         munmap(c->page, HET_PAGE_SIZE);
     }
@@ -495,8 +509,10 @@ bool het_couple_attach(uint32_t slave_id, HetCouple *fds, Error **errp)
     c->local = slave ? &c->page->slave : &c->page->master;
     c->peer = slave ? &c->page->master : &c->page->slave;
     c->report_timer = timer_new_ms(QEMU_CLOCK_REALTIME, het_couple_report, c);
+    c->state_timer = timer_new_ms(QEMU_CLOCK_REALTIME,
+                                  het_couple_report_state, c);
     het_couple_reset_side(c);
-    c->peer_state = het_couple_load_peer_state(c);
+    c->peer_state = c->reported_state = het_couple_load_peer_state(c);
     if (!het_couple_listen(c, errp)) {
         return false;
     }

@@ -1,6 +1,10 @@
 /*
  * Couples: eventfds that another process has as well
  *
+ * There is no way to write one that by itself does not wait: the other side
+ * can make the next write wait, by clearing O_NONBLOCK and filling the
+ * counter, until somebody reads it.
+ *
  * SPDX-License-Identifier: GPL-2.0-or-later
  */
 

@@ -370,6 +370,39 @@ static void test_watch(void)
 
 /* --- hostile other sides --- */
 
+/* However fast the states change, QMP is told of few, and of the last */
+static void test_state_storm(void)
+{
+    gint64 start = g_get_monotonic_time();
+    unsigned told = 0, most;
+    Side side;
+    Couple c;
+    QDict *event;
+    const char *state;
+
+    side_start(&side, &idm_virt, false);
+    couple_make(&c, 2);
+    couple_attach(&c, &side);
+    for (int i = 0; i < 500; i++) {
+        set_slave_state(&c, i % 2 ? IDM_STATE_READY : IDM_STATE_RUNNING);
+        settle(&side);
+    }
+    set_slave_state(&c, IDM_STATE_CRASHED);
+    do {
+        event = qtest_qmp_eventwait_ref(side.qts, "HET_SLAVE_STATE");
+        state = qdict_get_str(qdict_get_qdict(event, "data"), "state");
+        told++;
+        if (g_str_equal(state, "crashed")) {
+            state = NULL;
+        }
+        qobject_unref(event);
+    } while (state);
+    most = (g_get_monotonic_time() - start) / 100000 + 2;
+    g_assert_cmpuint(told, <=, most);
+    couple_end(&c);
+    side_end(&side);
+}
+
 static void test_hostile_page(const void *data)
 {
     static const uint32_t states[] = { 6, 255, 0x10000, UINT32_MAX };
@@ -549,5 +582,6 @@ int main(int argc, char **argv)
     qtest_add_func("/idm/doorbell-full", test_doorbell_full);
     qtest_add_func("/idm/watch", test_watch);
     qtest_add_func("/idm/hostile-eventfd", test_hostile_eventfd);
+    qtest_add_func("/idm/state-storm", test_state_storm);
     return g_test_run();
 }
