@@ -30,7 +30,7 @@
 /* Sealed for good: whoever gets the memory cannot make it unusable for us */
 #define SHARED_MEMFD_SEALS (F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_SEAL)
 
-/* Above whatever a board has at the same address */
+/* Above what a board declares as not implemented; nothing else is there */
 #define BUS_ALIAS_PRIORITY 1000
 
 /* Address space that outlives the object until no reader can use it */
@@ -173,12 +173,37 @@ static void hostmem_shared_advise(const SharedReservation *r, bool dump)
     }
 }
 
+typedef struct SharedPlace {
+    uint64_t address;
+    uint64_t size;
+    HostMemoryBackendShared *taken_by;
+} SharedPlace;
+
+/*
+ * Another object's, or this one's, memory or alias is there. Both are
+ * disabled most of the time, so that nothing else finds them.
+ */
+static int hostmem_shared_overlaps(HostMemoryBackendShared *s, void *opaque)
+{
+    SharedPlace *p = opaque;
+    uint64_t size = hostmem_shared_size(s);
+    uint64_t own;
+
+    if ((hostmem_shared_address(s, &own) &&
+         ranges_overlap(own, size, p->address, p->size)) ||
+        (s->has_alias &&
+         ranges_overlap(s->bus_address, size, p->address, p->size))) {
+        p->taken_by = s;
+    }
+    return p->taken_by != NULL;
+}
+
 /* Whether an alias at address is wanted; false with errp if it cannot be */
 static bool hostmem_shared_check_alias(HostMemoryBackendShared *s,
                                        uint64_t address, size_t page_size,
                                        bool *wanted, Error **errp)
 {
-    uint64_t size = hostmem_shared_size(s);
+    SharedPlace place = { .address = address, .size = hostmem_shared_size(s) };
     uint64_t own;
 
     if (!QEMU_IS_ALIGNED(address, page_size)) {
@@ -186,23 +211,22 @@ static bool hostmem_shared_check_alias(HostMemoryBackendShared *s,
                    " page size of the memory, 0x%zx", address, page_size);
         return false;
     }
-    if (address > UINT64_MAX - (size - 1)) {
+    if (address > UINT64_MAX - (place.size - 1)) {
         error_setg(errp, "bus address 0x%" PRIx64 " leaves no room for"
-                   " 0x%" PRIx64 " bytes", address, size);
+                   " 0x%" PRIx64 " bytes", address, place.size);
         return false;
     }
-    *wanted = true;
-    if (hostmem_shared_address(s, &own)) {
-        if (own == address) {
-            *wanted = false;
-        } else if (ranges_overlap(own, size, address, size)) {
-            error_setg(errp, "the alias at bus address 0x%" PRIx64 " overlaps"
-                       " the memory itself, which is at 0x%" PRIx64,
-                       address, own);
-            return false;
-        }
+    *wanted = !hostmem_shared_address(s, &own) || own != address;
+    if (!*wanted) {
+        return true;
     }
-    return true;
+    if (hostmem_shared_foreach(hostmem_shared_overlaps, &place)) {
+        error_setg(errp, "the alias at bus address 0x%" PRIx64 " overlaps the"
+                   " memory '%s'", address, hostmem_shared_id(place.taken_by));
+        return false;
+    }
+    return het_check_place("the alias at the bus address", address, place.size,
+                           false, errp);
 }
 
 static void hostmem_shared_add_alias(HostMemoryBackendShared *s,

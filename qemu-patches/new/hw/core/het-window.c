@@ -2,7 +2,7 @@
  * Windows: the memory of slaves, laid over the master's own
  *
  * Each window is a RAM region of its own, with the file of its slave,
- * above whatever the board has at its address. So a slave holds nothing
+ * above the board's memory, or where the board has nothing. So a slave holds nothing
  * but its window, and those who ask for the file behind an address
  * (vhost-user, dumps) are told the right one. Used by het-qmp.c.
  *
@@ -92,7 +92,7 @@ static bool het_window_check(const HetWindow *window, size_t page_size,
                    " machine would write into it", image);
         return false;
     }
-    return true;
+    return het_check_place("the window", address, size, true, errp);
 }
 
 bool het_window_map(uint32_t slave_id, HetWindow *window, Error **errp)
@@ -120,9 +120,9 @@ bool het_window_map(uint32_t slave_id, HetWindow *window, Error **errp)
     }
 
     w = HET_WINDOW(object_new(TYPE_HET_WINDOW));
+    /* Huge pages are reserved: to run out of them later would end us */
     if (!memory_region_init_ram_from_fd(&w->mr, OBJECT(w), name, window->size,
-                                        RAM_SHARED | RAM_NORESERVE, fd, offset,
-                                        errp)) {
+                                        RAM_SHARED, fd, offset, errp)) {
         close(fd);
         object_unref(OBJECT(w));
         return false;

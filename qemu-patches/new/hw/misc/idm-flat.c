@@ -13,7 +13,6 @@
 #include "exec/address-spaces.h"
 #include "hw/arm/armv7m.h"
 #include "hw/misc/idm.h"
-#include "hw/misc/unimp.h"
 #include "hw/qdev-properties.h"
 #include "system/reset.h"
 
@@ -33,48 +32,18 @@ static void idm_flat_reset_hold(Object *obj, ResetType type)
     idm_reset(&IDM_FLAT(obj)->idm);
 }
 
-/* Boards cover what they lack with these; everything else stays what it is */
-static bool idm_flat_may_cover(MemoryRegion *mr)
-{
-    return object_dynamic_cast(memory_region_owner(mr),
-                               TYPE_UNIMPLEMENTED_DEVICE);
-}
-
 static bool idm_flat_check_addr(IDMFlatState *s, Error **errp)
 {
-    hwaddr at, end = s->addr + IDM_MMIO_SIZE;
-
     if (s->addr == UINT64_MAX) {
         error_setg(errp, "'addr' is needed: this device is on no bus that"
                    " could choose an address");
         return false;
     }
-    if (s->addr % IDM_MMIO_SIZE || end < s->addr) {
+    if (s->addr % IDM_MMIO_SIZE) {
         error_setg(errp, "'addr' must be a multiple of 0x%x", IDM_MMIO_SIZE);
         return false;
     }
-    for (at = s->addr; at < end; ) {
-        MemoryRegionSection found = memory_region_find(get_system_memory(),
-                                                       at, end - at);
-        bool free;
-
-        if (!found.mr) {
-            break;
-        }
-        free = idm_flat_may_cover(found.mr);
-        if (!free) {
-            error_setg(errp, "there is '%s' at 0x%" HWADDR_PRIx,
-                       memory_region_name(found.mr),
-                       found.offset_within_address_space);
-        }
-        at = found.offset_within_address_space +
-             int128_get64(found.size);
-        memory_region_unref(found.mr);
-        if (!free) {
-            return false;
-        }
-    }
-    return true;
+    return het_check_place("the device", s->addr, IDM_MMIO_SIZE, false, errp);
 }
 
 /* NULL: there is no such input */

@@ -7,6 +7,7 @@
  * hw/core/het-boot.c    choice of the boot operations for a CPU
  * hw/core/het-couple.c  couples: control pages, eventfds, sending, receiving
  * hw/core/het-window.c  windows that lie over the master's memory
+ * hw/core/het-region.c  what lies where memory is to be laid
  * backends/hostmem-shared.c  memory that comes later
  * hw/misc/idm.c         the guest's view of the couples
  * hw/<arch>/het-boot.c  how a CPU of that architecture is booted
@@ -123,9 +124,9 @@ typedef struct HetCoupleClient {
     void (*changed)(void *opaque, uint32_t id);
     /* a start or stop request was answered */
     void (*request_completed)(void *opaque, uint32_t id);
-    /* how long a halted vCPU watches the couples before it sleeps; 0: not at all */
+    /* how long a halted vCPU watches before it sleeps; 0: not at all */
     uint32_t halt_poll_max_ns;
-    /* always that long; otherwise up to it, adapted to how long it had to wait */
+    /* always that long; else up to it, adapted to how long it had to wait */
     bool halt_poll_fixed;
 } HetCoupleClient;
 
@@ -150,7 +151,10 @@ uint32_t het_couple_self(void);
  */
 bool het_couple_attach(uint32_t slave_id, HetCouple *fds, Error **errp);
 bool het_couple_detach(uint32_t id, Error **errp);
-/* The vCPU that handles the interrupts: it is the one that waits for them while it is halted */
+/*
+ * The vCPU that handles the interrupts: it is the one that waits for them
+ * while it is halted
+ */
 void het_couple_set_cpu(CPUState *cpu);
 /* vector < HET_VECTORS */
 void het_couple_send(HetCoupleState *c, unsigned vector);
@@ -181,12 +185,23 @@ HetWindowInfo *het_window_query(uint32_t slave_id);
 /* false: none */
 bool het_window_get(uint32_t slave_id, uint64_t *address, uint64_t *size);
 
+/* --- het-region.c --- */
+
+/*
+ * Whether address..address+size, which must not wrap, holds nothing that
+ * would be missed; false with errp, where what names what goes there.
+ * over_ram: the machine's memory may be there
+ */
+bool het_check_place(const char *what, uint64_t address, uint64_t size,
+                     bool over_ram, Error **errp);
+
 /* --- checks that all takers of an fd share (het-fd.c) --- */
 
 /*
  * Takes the fd that getfd stored under name, checks that it is memory that
  * its owner cannot pull away under us (a memfd sealed against shrinking and
- * growing, or a file on tmpfs or hugetlbfs), read-write, and that
+ * growing, or a file on tmpfs or hugetlbfs, where there are no seals and
+ * whoever hands it out vouches for it), read-write, and that
  * offset..offset+size lies in it, page-aligned. Returns -1 with errp; the
  * fd is then closed. size 0: not checked.
  */

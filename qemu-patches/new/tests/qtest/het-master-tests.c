@@ -57,6 +57,10 @@ static void test_window_errors(void)
     attach_error(s, 1, fd, 4096, WINDOW, 2 * MIB, "too small");
     attach_error(s, 1, fd, 0, UINT64_MAX - 4095, MIB, "does not fit");
     attach_error(s, 1, fd, 0, 0x48000000, MIB, "which a reset");
+    /* Flash, a UART, and an empty page with that behind */
+    attach_error(s, 1, fd, 0, 0, MIB, "would hide 'virt.flash0'");
+    attach_error(s, 1, fd, 0, 0x09000000, MIB, "would hide 'pl011'");
+    attach_error(s, 1, fd, 0, 0x09000000 - 4096, 8192, "would hide 'pl011'");
     g_assert_false(het_holds(s, "window"));
     g_assert_false(het_holds(s, "bad"));
 

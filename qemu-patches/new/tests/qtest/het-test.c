@@ -46,6 +46,9 @@ static void test_no_role(void)
                      "not a slave");
     het_assert_error(qtest_qmp(s, "{ 'execute': 'het-slave-stop' }"),
                      "not a slave");
+    het_assert_error(qtest_qmp(s, "{ 'execute': 'qom-set', 'arguments':"
+                               " { 'path': '/machine', 'property': 'slave',"
+                               " 'value': true } }"), "is made already");
     het_assert_error(qtest_qmp(s, "{ 'execute': 'het-master-detach' }"),
                      "not attached");
     het_assert_error(qtest_qmp(s, "{ 'execute': 'het-slave-detach',"
@@ -187,6 +190,10 @@ static void test_grant_wrong_range(void)
     grant_error(s, fd, 0, SLAVE_RAM - 4096, "overlaps");
     grant_error(s, fd, 0, SLAVE_RAM + SLAVE_SIZE - 4096, "overlaps");
     grant_error(s, fd, 0, UINT64_MAX & ~4095ull, "leaves no room");
+    /* Flash, UARTs and what else virt has there */
+    grant_error(s, fd, 0, 0, "would hide 'virt.flash");
+    grant_error(s, fd, 0, 0x09000000, "would hide 'pl011'");
+    grant_error(s, fd, 0, 0x09000000 - SLAVE_SIZE + 4096, "would hide '");
     het_assert_state(s, "waiting", "none");
 
     /* None of this keeps a right one from being taken */
@@ -194,6 +201,41 @@ static void test_grant_wrong_range(void)
     qtest_qmp_assert_success(s, "{ 'execute': 'het-memory-grant',"
                              " 'arguments': { 'id': 'mem', 'memory': 'w',"
                              " 'offset': 4096 } }");
+    het_assert_state(s, "ready", "granted");
+    close(fd);
+    qtest_quit(s);
+}
+
+static QDict *grant_alias(QTestState *s, const char *id, int fd, uint64_t bus)
+{
+    het_give(s, "w", fd);
+    return qtest_qmp(s, "{ 'execute': 'het-memory-grant', 'arguments':"
+                     " { 'id': %s, 'memory': 'w',"
+                     " 'bus-address': %" PRIu64 " } }", id, bus);
+}
+
+/* Neither is there before the boot, but both are then */
+static void test_grant_two(void)
+{
+    QTestState *s = qtest_init("-nodefaults -machine virt,slave=on -smp 2"
+                               " -cpu cortex-a15 -m 32M" SLAVE_OBJECT
+                               " -object memory-backend-shared,id=mem2,size=16M"
+                               " -numa node,nodeid=0,cpus=0,memdev=mem"
+                               " -numa node,nodeid=1,cpus=1,memdev=mem2");
+    int fd = het_memfd("w", SLAVE_SIZE, SEALS);
+    QDict *response;
+
+    het_assert_error(grant_alias(s, "mem", fd, SLAVE_RAM + SLAVE_SIZE),
+                     "overlaps the memory 'mem2'");
+    response = grant_alias(s, "mem", fd, WINDOW);
+    g_assert_true(qdict_haskey(response, "return"));
+    qobject_unref(response);
+    het_assert_error(grant_alias(s, "mem2", fd, WINDOW + 4096),
+                     "overlaps the memory 'mem'");
+    het_assert_state(s, "waiting", "none");
+    response = grant_alias(s, "mem2", fd, WINDOW + SLAVE_SIZE);
+    g_assert_true(qdict_haskey(response, "return"));
+    qobject_unref(response);
     het_assert_state(s, "ready", "granted");
     close(fd);
     qtest_quit(s);
@@ -505,6 +547,7 @@ int main(int argc, char **argv)
     qtest_add_func("/het/role/slave", test_slave_attach_slave);
     qtest_add_func("/het/grant/type", test_grant_wrong_type);
     qtest_add_func("/het/grant/range", test_grant_wrong_range);
+    qtest_add_func("/het/grant/two", test_grant_two);
     qtest_add_func("/het/grant/revoke", test_grant_revoke);
     qtest_add_func("/het/grant/object-del", test_object_del);
     qtest_add_func("/het/boot/visibility", test_visibility);

@@ -398,6 +398,37 @@ static void test_slave(const void *data)
     side_end(&side);
 }
 
+/* What is sent to a slave that is not booted waits for it */
+static void test_slave_boot(const void *data)
+{
+    const Machine *machine = data;
+    int memory = make_memfd(16 * 1024 * 1024, SEALS);
+    uint32_t block = IDM_COUPLE(0);
+    Side side;
+    Couple c;
+
+    side_start(&side, machine, true);
+    couple_make(&c, 1);
+    couple_attach(&c, &side);
+    give_fd(side.qts, "m", memory);
+    qtest_qmp_assert_success(side.qts, "{ 'execute': 'het-memory-grant',"
+                             " 'arguments': { 'id': 'mem',"
+                             " 'memory': 'm' } }");
+    qatomic_or(&c.page->slave.pending, 4);
+    wake(c.slave_rx);
+    settle(&side);
+    /* where the machine has its memory */
+    qtest_qmp_assert_success(side.qts, "{ 'execute': 'het-slave-boot',"
+                             " 'arguments': { 'entry': %u } }",
+                             machine->sysbus ? 0x40000000 : 0x21000000);
+    g_assert_cmphex(rd(&side, block + IDM_PENDING), ==, 4);
+    qtest_qmp_assert_success(side.qts, "{ 'execute': 'het-slave-stop' }");
+    g_assert_cmphex(rd(&side, block + IDM_PENDING), ==, 0);
+    close(memory);
+    couple_end(&c);
+    side_end(&side);
+}
+
 /* --- command lines --- */
 
 static void check_refused(const char *args, const char *reason)
@@ -432,9 +463,9 @@ static void test_refused(void)
                   " idm_ipi-flat,addr=0x50000000,irq=32", "no input 32");
     /* RAM, and the first UART */
     check_refused("-M mps2-an385 -device idm_ipi-flat,addr=0x21000000,irq=31",
-                  "there is 'mps.ram'");
+                  "hide 'mps.ram'");
     check_refused("-M mps2-an385 -device idm_ipi-flat,addr=0x40000000,irq=31",
-                  "there is '");
+                  "the device would hide '");
     check_refused("-M mps2-an385 " FLAT_ARGS
                   " -device idm_ipi-flat,addr=0x50010000,irq=30",
                   "has a device for IPIs already");
@@ -491,6 +522,7 @@ static const Test tests[] = {
     { "control-stop", test_control_stop },
     { "reset", test_reset },
     { "slave", test_slave },
+    { "slave-boot", test_slave_boot },
 };
 
 int main(int argc, char **argv)

@@ -1,0 +1,57 @@
+/*
+ * Heterogeneous platforms: what lies where memory is to be laid
+ *
+ * Windows, aliases and devices go above what a board has at their
+ * addresses. What that would hide is found here. Used by het-window.c,
+ * hostmem-shared.c and idm-flat.c.
+ *
+ * SPDX-License-Identifier: GPL-2.0-or-later
+ */
+
+#include "qemu/osdep.h"
+#include "qapi/error.h"
+#include "exec/address-spaces.h"
+#include "exec/memory.h"
+#include "hw/het.h"
+#include "hw/misc/unimp.h"
+
+static bool het_may_cover(const MemoryRegionSection *found, bool over_ram)
+{
+    /* Boards put these where they lack a device */
+    if (object_dynamic_cast(memory_region_owner(found->mr),
+                            TYPE_UNIMPLEMENTED_DEVICE)) {
+        return true;
+    }
+    return over_ram && memory_region_is_ram(found->mr) && !found->readonly &&
+           !memory_region_is_ram_device(found->mr);
+}
+
+bool het_check_place(const char *what, uint64_t address, uint64_t size,
+                     bool over_ram, Error **errp)
+{
+    uint64_t done = 0;
+
+    while (done < size) {
+        MemoryRegionSection found = memory_region_find(get_system_memory(),
+                                                       address + done,
+                                                       size - done);
+        bool ok;
+
+        if (!found.mr) {
+            break;
+        }
+        ok = het_may_cover(&found, over_ram);
+        if (!ok) {
+            error_setg(errp, "%s would hide '%s', which is at 0x%" HWADDR_PRIx,
+                       what, memory_region_name(found.mr),
+                       found.offset_within_address_space);
+        }
+        done = found.offset_within_address_space - address +
+               int128_get64(found.size);
+        memory_region_unref(found.mr);
+        if (!ok) {
+            return false;
+        }
+    }
+    return true;
+}
