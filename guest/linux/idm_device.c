@@ -1,0 +1,199 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Remote processors behind an IDM (inter-processor interrupt distribution
+ * module), the device through which the master of a qemu-het platform starts,
+ * stops and interrupts its slaves: one device, one interrupt, and for each
+ * child node of it one slave.
+ */
+
+#include <linux/bitops.h>
+#include <linux/interrupt.h>
+#include <linux/module.h>
+#include <linux/of.h>
+#include <linux/platform_device.h>
+
+#include "idm_rproc.h"
+
+#define IDM_MAJOR(version)	((version) >> 16)
+
+static irqreturn_t idm_interrupt(int irq, void *data)
+{
+	struct idm *idm = data;
+	u32 summary[IDM_SUMMARY_COUNT];
+	struct idm_slave *slave;
+	bool handled = false;
+	unsigned int i;
+
+	for (i = 0; i < IDM_SUMMARY_COUNT; i++)
+		summary[i] = readl(idm->base + IDM_SUMMARY(i));
+	list_for_each_entry(slave, &idm->slaves, node)
+		if (summary[slave->id / 32] & BIT(slave->id % 32))
+			handled |= idm_slave_interrupt(slave);
+	return handled ? IRQ_HANDLED : IRQ_NONE;
+}
+
+static void idm_free_slaves(void *data)
+{
+	struct idm *idm = data;
+	struct idm_slave *slave, *next;
+
+	list_for_each_entry_safe(slave, next, &idm->slaves, node) {
+		list_del(&slave->node);
+		rproc_free(slave->rproc);
+	}
+}
+
+static int idm_add_slave(struct idm *idm, struct device_node *np)
+{
+	struct idm_slave *slave;
+	int ret;
+
+	slave = idm_slave_alloc(idm, np);
+	if (!slave)
+		return -ENOMEM;
+	list_add_tail(&slave->node, &idm->slaves);
+
+	ret = idm_slave_parse(slave, np);
+	if (ret)
+		return dev_err_probe(idm->dev, ret, "%pOF cannot be used\n", np);
+	return 0;
+}
+
+static void idm_destroy_workqueue(void *workqueue)
+{
+	destroy_workqueue(workqueue);
+}
+
+static int idm_check_device(struct idm *idm)
+{
+	u32 id = readl(idm->base + IDM_ID), version = readl(idm->base + IDM_VERSION);
+	u32 wanted = IDM_FEATURE_MASTER | IDM_FEATURE_CONTROL;
+
+	if (id != IDM_ID_VALUE)
+		return dev_err_probe(idm->dev, -ENODEV, "this is no IDM: %#x\n", id);
+	if (IDM_MAJOR(version) != IDM_MAJOR(IDM_VERSION_VALUE))
+		return dev_err_probe(idm->dev, -ENODEV, "version %u is not known\n",
+				     IDM_MAJOR(version));
+	if ((readl(idm->base + IDM_FEATURES) & wanted) != wanted)
+		return dev_err_probe(idm->dev, -ENODEV, "this is not the master\n");
+	return 0;
+}
+
+static int idm_add_slaves(struct idm *idm)
+{
+	struct device_node *np;
+	int ret;
+
+	for_each_available_child_of_node(idm->dev->of_node, np) {
+		if (!of_device_is_compatible(np, "het,slave-1.0"))
+			continue;
+		ret = idm_add_slave(idm, np);
+		if (ret) {
+			of_node_put(np);
+			return ret;
+		}
+	}
+	return 0;
+}
+
+static int idm_register_slaves(struct idm *idm)
+{
+	struct idm_slave *slave;
+	int ret;
+
+	list_for_each_entry(slave, &idm->slaves, node) {
+		ret = idm_slave_register(slave);
+		if (!ret)
+			continue;
+
+		list_for_each_entry_continue_reverse(slave, &idm->slaves, node)
+			idm_slave_remove(slave);
+		return ret;
+	}
+	return 0;
+}
+
+static int idm_probe(struct platform_device *pdev)
+{
+	struct device *dev = &pdev->dev;
+	struct idm *idm;
+	int irq, ret;
+
+	idm = devm_kzalloc(dev, sizeof(*idm), GFP_KERNEL);
+	if (!idm)
+		return -ENOMEM;
+	idm->dev = dev;
+	INIT_LIST_HEAD(&idm->slaves);
+	platform_set_drvdata(pdev, idm);
+
+	idm->base = devm_platform_ioremap_resource(pdev, 0);
+	if (IS_ERR(idm->base))
+		return PTR_ERR(idm->base);
+	irq = platform_get_irq(pdev, 0);
+	if (irq < 0)
+		return irq;
+	ret = idm_check_device(idm);
+	if (ret)
+		return ret;
+	writel(0, idm->base + IDM_CTRL);
+
+	/* Freed in the reverse order: interrupt, work, slaves. */
+	ret = devm_add_action_or_reset(dev, idm_free_slaves, idm);
+	if (ret)
+		return ret;
+	ret = idm_add_slaves(idm);
+	if (ret)
+		return ret;
+	idm->workqueue = alloc_workqueue("%s", WQ_HIGHPRI | WQ_UNBOUND, 0, dev_name(dev));
+	if (!idm->workqueue)
+		return -ENOMEM;
+	ret = devm_add_action_or_reset(dev, idm_destroy_workqueue, idm->workqueue);
+	if (ret)
+		return ret;
+	ret = devm_request_threaded_irq(dev, irq, NULL, idm_interrupt, IRQF_ONESHOT,
+					dev_name(dev), idm);
+	if (ret)
+		return ret;
+
+	writel(IDM_CTRL_IRQ_ENABLE, idm->base + IDM_CTRL);
+	ret = idm_register_slaves(idm);
+	if (ret)
+		writel(0, idm->base + IDM_CTRL);
+	return ret;
+}
+
+static int idm_remove(struct platform_device *pdev)
+{
+	struct idm *idm = platform_get_drvdata(pdev);
+	struct idm_slave *slave;
+
+	list_for_each_entry(slave, &idm->slaves, node)
+		idm_slave_remove(slave);
+	writel(0, idm->base + IDM_CTRL);
+	return 0;
+}
+
+static const struct of_device_id idm_of_match[] = {
+	{ .compatible = "het,idm-1.0" },
+	{ }
+};
+
+/*
+ * Not MODULE_DEVICE_TABLE(): with Debian's headers it cannot be built for 32
+ * bits on a host of 64, whose modpost has another idea of the table's size.
+ */
+MODULE_ALIAS("of:N*T*Chet,idm-1.0");
+MODULE_ALIAS("of:N*T*Chet,idm-1.0C*");
+
+static struct platform_driver idm_driver = {
+	.probe = idm_probe,
+	.remove = idm_remove,
+	.driver = {
+		.name = "idm-rproc",
+		.of_match_table = idm_of_match,
+	},
+};
+module_platform_driver(idm_driver);
+
+MODULE_DESCRIPTION("Remote processors behind an IDM");
+MODULE_LICENSE("GPL");

@@ -1,0 +1,487 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * A slave as an instance of remoteproc.
+ *
+ * Two kinds of work come with an interrupt:
+ *
+ * - events (a request was answered, the slave changed its state) are dealt with
+ *   in the interrupt's thread, which must not take rproc->lock: start and stop
+ *   hold it while they wait for an event;
+ * - vectors are the ids of virtqueues. They are collected, and a work item
+ *   hands them over under rproc->lock, so that virtqueues cannot go meanwhile.
+ */
+
+#include <linux/bitops.h>
+#include <linux/elf.h>
+#include <linux/of.h>
+#include <linux/of_address.h>
+
+#include "idm_rproc.h"
+
+#define IDM_REQUEST_TIMEOUT	(30 * HZ)
+#define IDM_STATE_TIMEOUT	(5 * HZ)	/* one that died may be started again by then */
+
+static const char * const idm_state_names[] = {
+	[IDM_STATE_OFFLINE] = "offline",
+	[IDM_STATE_WAITING] = "waiting for memory",
+	[IDM_STATE_READY] = "ready",
+	[IDM_STATE_RUNNING] = "running",
+	[IDM_STATE_PAUSED] = "paused",
+	[IDM_STATE_CRASHED] = "crashed",
+};
+
+static u32 idm_slave_state(struct idm_slave *slave)
+{
+	u32 state = readl(slave->regs + IDM_PEER_STATE);
+
+	return state < ARRAY_SIZE(idm_state_names) ? state : IDM_STATE_OFFLINE;
+}
+
+/* Booted, and not ended since. */
+static bool idm_state_is_alive(u32 state)
+{
+	return state == IDM_STATE_RUNNING || state == IDM_STATE_PAUSED;
+}
+
+/* ------------------------------------------------------------------------ */
+/* Requests                                                                 */
+
+static bool idm_request_is_answered(struct idm_slave *slave)
+{
+	return (readl(slave->regs + IDM_CONTROL) & 0xff) != IDM_RESULT_PENDING;
+}
+
+static int idm_request_wait(struct idm_slave *slave)
+{
+	if (wait_event_timeout(slave->changed, idm_request_is_answered(slave),
+			       IDM_REQUEST_TIMEOUT))
+		return 0;
+
+	dev_err(&slave->rproc->dev, "the platform does not answer\n");
+	return -ETIMEDOUT;
+}
+
+static int idm_request(struct idm_slave *slave, u32 request)
+{
+	int ret;
+
+	/* One of a kernel before us may be on its way. */
+	ret = idm_request_wait(slave);
+	if (ret)
+		return ret;
+
+	writel(request, slave->regs + IDM_CONTROL);
+	ret = idm_request_wait(slave);
+	if (ret)
+		return ret;
+
+	switch (readl(slave->regs + IDM_CONTROL) & 0xff) {
+	case IDM_RESULT_DONE:
+		return 0;
+	case IDM_RESULT_REFUSED:
+		return -EPERM;
+	case IDM_RESULT_NONE:		/* the slave was detached */
+		return -ENODEV;
+	default:
+		return -EIO;
+	}
+}
+
+/* Returns the time that is left, 0 if there is none. */
+static long idm_wait_state(struct idm_slave *slave, u32 states)
+{
+	return wait_event_timeout(slave->changed, BIT(idm_slave_state(slave)) & states,
+				  IDM_STATE_TIMEOUT);
+}
+
+static void idm_expect_running(struct idm_slave *slave, bool expected)
+{
+	spin_lock(&slave->lock);
+	slave->expect_running = expected;
+	spin_unlock(&slave->lock);
+}
+
+static void idm_check_state(struct idm_slave *slave)
+{
+	bool crashed;
+	u32 state;
+
+	spin_lock(&slave->lock);
+	state = idm_slave_state(slave);
+	crashed = slave->expect_running && !idm_state_is_alive(state);
+	if (crashed)
+		slave->expect_running = false;
+	spin_unlock(&slave->lock);
+
+	if (!crashed)
+		return;
+
+	dev_err(&slave->rproc->dev, "it does not run any more: it is %s\n", idm_state_names[state]);
+	rproc_report_crash(slave->rproc,
+			   state == IDM_STATE_CRASHED ? RPROC_FATAL_ERROR : RPROC_WATCHDOG);
+}
+
+/* ------------------------------------------------------------------------ */
+/* Operations                                                               */
+
+/* The device tree and the IDM are of different makers. */
+static bool idm_window_is_right(struct idm_slave *slave)
+{
+	u64 base = readl(slave->regs + IDM_WINDOW_BASE_LO) |
+		(u64)readl(slave->regs + IDM_WINDOW_BASE_HI) << 32;
+	u64 size = readl(slave->regs + IDM_WINDOW_SIZE_LO) |
+		(u64)readl(slave->regs + IDM_WINDOW_SIZE_HI) << 32;
+
+	return base == slave->window && size == slave->window_size;
+}
+
+static int idm_prepare(struct rproc *rproc)
+{
+	struct idm_slave *slave = rproc->priv;
+	u32 state = idm_slave_state(slave);
+	int ret;
+
+	slave->recovering = false;
+	slave->attached = rproc->state == RPROC_DETACHED;
+	if (slave->attached)
+		return 0;
+
+	/*
+	 * Before anything is written to it. One that has crashed is stopped
+	 * first: it may have done so while nobody looked.
+	 */
+	if (state == IDM_STATE_CRASHED) {
+		idm_request(slave, IDM_CONTROL_STOP);
+		state = idm_slave_state(slave);
+	}
+	if (state != IDM_STATE_READY) {
+		dev_err(&rproc->dev, "it is %s and cannot be started\n", idm_state_names[state]);
+		return idm_state_is_alive(state) ? -EBUSY : -ENODEV;
+	}
+	if (!idm_window_is_right(slave)) {
+		dev_err(&rproc->dev, "its window is not where the device tree has it\n");
+		return -EINVAL;
+	}
+
+	ret = idm_add_virtio_memory(slave);
+	if (ret)
+		rproc_resource_cleanup(rproc);
+	return ret;
+}
+
+static int idm_unprepare(struct rproc *rproc)
+{
+	/* The core forgets this when firmware is refused. */
+	rproc_resource_cleanup(rproc);
+	return 0;
+}
+
+static int idm_start(struct rproc *rproc)
+{
+	struct idm_slave *slave = rproc->priv;
+	u32 ready = BIT(IDM_STATE_READY);
+	int ret = -ENODEV;
+
+	/* After a crash its process may be on its way back. */
+	if (!idm_wait_state(slave, ready)) {
+		dev_err(&rproc->dev, "it is %s and cannot be started\n",
+			idm_state_names[idm_slave_state(slave)]);
+		goto failed;
+	}
+
+	atomic_set(&slave->vectors, 0);
+	writel(~0u, slave->regs + IDM_PENDING);
+	writel(~0u, slave->regs + IDM_ENABLE);
+	writel(lower_32_bits(rproc->bootaddr), slave->regs + IDM_ENTRY_LO);
+	writel(upper_32_bits(rproc->bootaddr), slave->regs + IDM_ENTRY_HI);
+	writel(0, slave->regs + IDM_ARGUMENT_LO);
+	writel(0, slave->regs + IDM_ARGUMENT_HI);
+
+	ret = idm_request(slave, IDM_CONTROL_START | IDM_CONTROL_PROTOCOL(slave->protocol));
+	if (ret) {
+		dev_err(&rproc->dev, "its start was %s (%d)\n",
+			ret == -EPERM ? "refused" : "not successful", ret);
+		goto failed;
+	}
+	if (!idm_wait_state(slave, ~ready)) {
+		dev_err(&rproc->dev, "it was started and does not run\n");
+		ret = -ETIMEDOUT;
+		goto failed;
+	}
+
+	slave->recovering = false;
+	idm_expect_running(slave, true);
+	idm_check_state(slave);
+	return 0;
+
+failed:
+	writel(0, slave->regs + IDM_ENABLE);
+	return ret;
+}
+
+/*
+ * Makes the state of the core that of the slave, where it would not come to it
+ * by itself: after a recovery that has failed, and when somebody else boots or
+ * stops the slave.
+ */
+static void idm_settle_work(struct work_struct *work)
+{
+	struct idm_slave *slave = container_of(work, struct idm_slave, settle_work);
+	struct rproc *rproc = slave->rproc;
+	bool alive;
+
+	mutex_lock(&rproc->lock);
+	alive = idm_state_is_alive(idm_slave_state(slave));
+	if (rproc->state == RPROC_OFFLINE && slave->recovering) {
+		/*
+		 * The core counts it as in use, so that it could neither be
+		 * started nor stopped. As a crashed one it can be recovered.
+		 */
+		if (slave->attached)
+			atomic_set(&rproc->power, 0);
+		else
+			rproc->state = RPROC_CRASHED;
+		slave->recovering = slave->attached = false;
+	} else if (rproc->state == RPROC_OFFLINE && alive && !atomic_read(&rproc->power)) {
+		rproc->state = RPROC_DETACHED;
+	} else if (rproc->state == RPROC_DETACHED && !alive) {
+		rproc->state = RPROC_OFFLINE;
+	}
+	mutex_unlock(&rproc->lock);
+}
+
+static int idm_stop(struct rproc *rproc)
+{
+	struct idm_slave *slave = rproc->priv;
+	u32 state;
+	int ret = 0;
+
+	/* What comes of it is looked at when the recovery is over, and the lock free. */
+	slave->recovering = rproc->state == RPROC_CRASHED;
+	if (slave->recovering)
+		queue_work(slave->idm->workqueue, &slave->settle_work);
+	idm_expect_running(slave, false);
+	writel(0, slave->regs + IDM_ENABLE);
+
+	state = idm_slave_state(slave);
+	if (idm_state_is_alive(state) || state == IDM_STATE_CRASHED)
+		ret = idm_request(slave, IDM_CONTROL_STOP);
+
+	/* One whose process is gone cannot be stopped, and need not. */
+	state = idm_slave_state(slave);
+	if (!ret || !idm_state_is_alive(state))
+		return 0;
+
+	dev_err(&rproc->dev, "it cannot be stopped (%d), it is %s\n", ret, idm_state_names[state]);
+	idm_expect_running(slave, true);
+	writel(~0u, slave->regs + IDM_ENABLE);
+	return ret;
+}
+
+/* Somebody else has booted it: its image is not known, but it can be watched and stopped. */
+static int idm_attach(struct rproc *rproc)
+{
+	struct idm_slave *slave = rproc->priv;
+
+	if (!idm_state_is_alive(idm_slave_state(slave)))
+		return -ENODEV;
+
+	writel(~0u, slave->regs + IDM_ENABLE);
+	idm_expect_running(slave, true);
+	idm_check_state(slave);
+	return 0;
+}
+
+static int idm_detach(struct rproc *rproc)
+{
+	struct idm_slave *slave = rproc->priv;
+
+	idm_expect_running(slave, false);
+	writel(0, slave->regs + IDM_ENABLE);
+	return 0;
+}
+
+static void idm_kick(struct rproc *rproc, int vqid)
+{
+	struct idm_slave *slave = rproc->priv;
+
+	if (vqid >= 0 && vqid < 32)
+		writel(vqid, slave->regs + IDM_DOORBELL);
+	else
+		dev_warn_once(&rproc->dev, "virtqueue %d has no vector\n", vqid);
+}
+
+static const struct rproc_ops idm_rproc_ops = {
+	.prepare = idm_prepare,
+	.unprepare = idm_unprepare,
+	.start = idm_start,
+	.stop = idm_stop,
+	.attach = idm_attach,
+	.detach = idm_detach,
+	.kick = idm_kick,
+	.load = idm_load,
+	.parse_fw = idm_parse_fw,
+	.find_loaded_rsc_table = rproc_elf_find_loaded_rsc_table,
+	.sanity_check = idm_sanity_check,
+	.get_boot_addr = idm_get_boot_addr,
+};
+
+/* ------------------------------------------------------------------------ */
+/* Interrupts                                                               */
+
+static void idm_vector_work(struct work_struct *work)
+{
+	struct idm_slave *slave = container_of(work, struct idm_slave, vector_work);
+	struct rproc *rproc = slave->rproc;
+	unsigned long vectors;
+	unsigned int vector;
+
+	mutex_lock(&rproc->lock);
+	vectors = (u32)atomic_xchg(&slave->vectors, 0);
+	if (rproc->state == RPROC_RUNNING || rproc->state == RPROC_ATTACHED)
+		for_each_set_bit(vector, &vectors, 32)
+			rproc_vq_interrupt(rproc, vector);
+	mutex_unlock(&rproc->lock);
+}
+
+bool idm_slave_interrupt(struct idm_slave *slave)
+{
+	u32 vectors = readl(slave->regs + IDM_PENDING) & readl(slave->regs + IDM_ENABLE);
+	u32 events = readl(slave->regs + IDM_EVENT);
+
+	if (vectors) {
+		writel(vectors, slave->regs + IDM_PENDING);
+		atomic_or(vectors, &slave->vectors);
+		queue_work(slave->idm->workqueue, &slave->vector_work);
+	}
+	if (events) {
+		writel(events, slave->regs + IDM_EVENT);
+		wake_up_all(&slave->changed);
+		idm_check_state(slave);
+		if (events & IDM_EVENT_STATE)
+			queue_work(slave->idm->workqueue, &slave->settle_work);
+	}
+	return vectors || events;
+}
+
+/* ------------------------------------------------------------------------ */
+/* Set-up                                                                   */
+
+static int idm_parse_protocol(struct device_node *np, u32 *protocol)
+{
+	const char *name;
+
+	*protocol = IDM_PROTOCOL_RAW;
+	if (of_property_read_string(np, "het,boot-protocol", &name) || !strcmp(name, "raw"))
+		return 0;
+	if (!strcmp(name, "vector-table"))
+		*protocol = IDM_PROTOCOL_VECTORS;
+	else if (!strcmp(name, "linux"))
+		*protocol = IDM_PROTOCOL_LINUX;
+	else
+		return -EINVAL;
+	return 0;
+}
+
+static int idm_parse_window(struct device_node *np, struct idm_slave *slave)
+{
+	struct device_node *region = of_parse_phandle(np, "memory-region", 0);
+	struct resource res;
+	int ret;
+
+	if (!region)
+		return -EINVAL;
+	ret = of_address_to_resource(region, 0, &res);
+	of_node_put(region);
+	if (ret)
+		return ret;
+
+	slave->window = res.start;
+	slave->window_size = resource_size(&res);
+	return slave->window_size > IDM_VIRTIO_SIZE && PAGE_ALIGNED(slave->window) &&
+		PAGE_ALIGNED(slave->window_size) ? 0 : -EINVAL;
+}
+
+struct idm_slave *idm_slave_alloc(struct idm *idm, struct device_node *np)
+{
+	const char *name = np->name, *firmware = NULL;
+	struct idm_slave *slave;
+	struct rproc *rproc;
+
+	of_property_read_string(np, "label", &name);
+	of_property_read_string(np, "firmware-name", &firmware);
+	rproc = rproc_alloc(idm->dev, name, &idm_rproc_ops, firmware, sizeof(*slave));
+	if (!rproc)
+		return NULL;
+
+	rproc->auto_boot = false;
+	rproc->has_iommu = false;
+	slave = rproc->priv;
+	slave->rproc = rproc;
+	slave->idm = idm;
+	init_waitqueue_head(&slave->changed);
+	INIT_WORK(&slave->vector_work, idm_vector_work);
+	INIT_WORK(&slave->settle_work, idm_settle_work);
+	spin_lock_init(&slave->lock);
+	rproc_coredump_set_elf_info(rproc, ELFCLASS32, EM_ARM);
+	return slave;
+}
+
+int idm_slave_parse(struct idm_slave *slave, struct device_node *np)
+{
+	int ret;
+
+	ret = of_property_read_u32(np, "reg", &slave->id);
+	if (!ret && (slave->id == 0 || slave->id >= IDM_COUPLE_MAX))
+		ret = -EINVAL;
+	if (!ret)
+		ret = idm_parse_protocol(np, &slave->protocol);
+	if (!ret)
+		ret = idm_parse_window(np, slave);
+	if (ret)
+		return ret;
+
+	slave->regs = slave->idm->base + IDM_COUPLE(slave->id);
+	writel(0, slave->regs + IDM_ENABLE);
+	writel(~0u, slave->regs + IDM_PENDING);
+	writel(IDM_EVENT_STATE | IDM_EVENT_REQUEST, slave->regs + IDM_EVENT);
+	return 0;
+}
+
+int idm_slave_register(struct idm_slave *slave)
+{
+	int ret;
+
+	writel(IDM_EVENT_STATE | IDM_EVENT_REQUEST, slave->regs + IDM_EVENT_ENABLE);
+	if (idm_state_is_alive(idm_slave_state(slave)))
+		slave->rproc->state = RPROC_DETACHED;
+	ret = rproc_add(slave->rproc);
+	if (ret)
+		writel(0, slave->regs + IDM_EVENT_ENABLE);
+	return ret;
+}
+
+void idm_slave_remove(struct idm_slave *slave)
+{
+	struct rproc *rproc = slave->rproc;
+
+	/* No new crash, and the recovery from an old one is over. */
+	idm_expect_running(slave, false);
+	flush_work(&rproc->crash_handler);
+	flush_work(&slave->settle_work);
+
+	/*
+	 * The core would not clean up after one whose recovery has failed, and
+	 * counts what was started meanwhile as one more user.
+	 */
+	mutex_lock(&rproc->lock);
+	if (rproc->state == RPROC_CRASHED)
+		rproc->state = RPROC_RUNNING;
+	if (rproc->state == RPROC_RUNNING)
+		atomic_set(&rproc->power, 1);
+	mutex_unlock(&rproc->lock);
+
+	rproc_del(rproc);
+	writel(0, slave->regs + IDM_ENABLE);
+	writel(0, slave->regs + IDM_EVENT_ENABLE);
+}
