@@ -4,10 +4,16 @@
 
 # build_project DIR QEMU-DIR OPTION…: configures DIR if its options are not these, and brings it up to date.
 build_project() {
-        local dir=$1 qemu_dir=$2 log options
+        local dir=$1 qemu_dir=$2 guest_dir log options
         shift 2
         log=$HET_CACHE/log/$(basename "$dir").log
         options=(-Dqemu="$(qemu_program "$qemu_dir")" "$@")
+        # 60 MB from the archive the first time; everything else is built and tested without it, too
+        if guest_dir=$("$HET_ROOT/scripts/build-guest" --print-dir); then
+                options+=(-Dguest="$guest_dir")
+        else
+                warn "there is no Linux guest: its tests will be skipped"
+        fi
         [[ ! -x $qemu_dir/ivshmem-server ]] || options+=(-Divshmem_server="$qemu_dir/ivshmem-server")
         if [[ ! -f $dir/build.ninja ]]; then
                 rm -rf "$dir"           # what an interrupted set-up left

@@ -1,0 +1,100 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
+"""The platform of docs/examples/linux-master.platform: a Linux that is talked to through the shell on its console."""
+
+import os
+import pathlib
+import re
+import sys
+
+from het_harness import FIRMWARE, TOP, TestCase, skip_all
+
+sys.dont_write_bytecode = True
+sys.path.insert(0, str(TOP / "scripts/lib"))
+import guest_image      # noqa: E402  (its folder is known only now)
+
+GUEST = pathlib.Path(os.environ.get("QEMU_HET_GUEST") or "/nonexistent")
+SLAVES = ("rpmsg-slave-a15.elf", "rpmsg-slave-m3.elf")
+
+
+def need_guest():
+    if not (GUEST / "complete").exists():
+        skip_all("there is no Linux guest: QEMU_HET_GUEST is not set (scripts/build-guest makes one)")
+    for name in SLAVES:
+        if not (FIRMWARE / name).exists():
+            skip_all(f"{FIRMWARE / name} is not built")
+
+
+# A record of /dev/kmsg: level, number, time, flags; text; then what it is about
+KERNEL_LINE = re.compile(r"\d+,\d+,\d+,[-c][^;]*;| (SUBSYSTEM|DEVICE)=")
+
+
+class Shell:
+    """
+    Commands one after the other; each ends with a line that has its number and status. What the kernel says comes to the same
+    console, but by a process: the kernel itself would write into the middle of lines.
+    """
+
+    def __init__(self, console):
+        self.console = console
+        self.number = 0
+        console.expect(r"^init: Linux .* is up$")
+        console.send("stty -echo; PS1=; PS2=; dmesg -n 1\n")
+        self.run("true")
+        self.run("cat /dev/kmsg &")
+
+    def begin(self, command):
+        """Types it, and returns a function that waits for its end and returns (status, output)."""
+        self.number += 1
+        number, since = self.number, self.console.mark()
+        self.console.send(f"{command}\necho \"<$?> {number} end\"\n")
+
+        def wait():
+            match = self.console.expect(rf"<(\d+)> {number} end$", since)
+            lines = self.console.lines[since:]
+            last = next(i for i, line in enumerate(lines) if line.endswith(f"> {number} end"))
+            output = [line for line in lines[:last] if not KERNEL_LINE.match(line)]
+            return int(match[1]), "\n".join(output)
+
+        return wait
+
+    def run(self, command):
+        return self.begin(command)()
+
+    def ok(self, command):
+        status, output = self.run(command)
+        if status:
+            raise AssertionError(f"{command}: exit status {status}: {output}")
+        return output
+
+    def read(self, path):
+        return self.ok(f"cat {path}")
+
+    def fails(self, command):
+        """Returns what it said."""
+        status, output = self.run(f"{{ {command}; }} 2>&1")
+        if not status:
+            raise AssertionError(f"{command} did not fail: {output}")
+        return output
+
+
+class LinuxTestCase(TestCase):
+    """A master that has booted; its /lib/firmware has what the build has made, and more."""
+
+    firmware = {}                       # name: data, beside SLAVES
+
+    def setUp(self):
+        super().setUp()
+        guest = self.directory / "guest"
+        guest.mkdir()
+        (guest / "uImage").symlink_to(GUEST / "uImage")
+        files = {name: (FIRMWARE / name).read_bytes() for name in SLAVES} | self.more_firmware()
+        (guest / "initramfs.cpio.gz").write_bytes(guest_image.append(
+            (GUEST / "initramfs.cpio.gz").read_bytes(), {f"lib/firmware/{n}": (data, 0o644) for n, data in files.items()}))
+        self.platform = self.hetd.load("linux-master", GUEST_DIR=str(guest), FIRMWARE_DIR=str(FIRMWARE))
+        self.master, self.slave1, self.slave2 = (self.platform.processor(n) for n in ("master", "slave1", "slave2"))
+        self.platform.start()
+        self.console = self.master.console()
+        self.shell = Shell(self.console)
+
+    def more_firmware(self):
+        return {}
