@@ -194,23 +194,6 @@ static bool read_image(Image *image, const FirmwareWindow *window, bool vector_t
         return read_segments(image, elf, window, error) && check_entry(image, window, vector_table, error);
 }
 
-static int write_all(int fd, const uint8_t *data, size_t size, uint64_t offset) {
-        while (size > 0) {
-                ssize_t n = pwrite(fd, data, size, (off_t) offset);
-
-                if (n < 0 && errno == EINTR)
-                        continue;
-                if (n <= 0)
-                        return n < 0 ? -errno : -EIO;
-
-                data += n;
-                size -= (size_t) n;
-                offset += (size_t) n;
-        }
-
-        return 0;
-}
-
 /* Gives the pages back, so that a large .bss costs nothing */
 static int zero(int fd, uint64_t offset, uint64_t size) {
         static const uint8_t zeros[64 * 1024];
@@ -220,7 +203,7 @@ static int zero(int fd, uint64_t offset, uint64_t size) {
 
         while (size > 0) {
                 size_t part = MIN(size, sizeof(zeros));
-                int r = write_all(fd, zeros, part, offset);
+                int r = window_write(fd, zeros, part, offset);
 
                 if (r < 0)
                         return r;
@@ -244,7 +227,7 @@ static int copy_segment(const Image *image, const Segment *s, const FirmwareWind
                 if (n <= 0)
                         return n < 0 ? -errno : -ENODATA;
 
-                r = write_all(window->fd, buffer, (size_t) n, to + done);
+                r = window_write(window->fd, buffer, (size_t) n, to + done);
                 if (r < 0)
                         return r;
                 done += (size_t) n;

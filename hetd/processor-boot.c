@@ -8,7 +8,9 @@
 #include "firmware.h"
 #include "log.h"
 #include "platform.h"
+#include "util/file-util.h"
 #include "util/json-util.h"
+#include "window.h"
 
 #include <errno.h>
 #include <string.h>
@@ -71,6 +73,7 @@ static void boot_go(Boot *boot) {
 static bool place_device_tree(Boot *boot, const void *blob, size_t size, GError **error) {
         Processor *p = boot->processor;
         uint64_t window_size = p->config->window_size, offset;
+        int r;
 
         if (size > window_size) {
                 g_set_error(error, HET_ERROR, HET_ERROR_INVALID_ARGUMENT, "%s: The device tree does not fit into the window",
@@ -79,31 +82,15 @@ static bool place_device_tree(Boot *boot, const void *blob, size_t size, GError 
         }
 
         offset = (window_size - size) & ~(uint64_t) (DEVICE_TREE_ALIGNMENT - 1);
-        if (pwrite(p->window_fd, blob, size, (off_t) (p->window_offset + offset)) != (ssize_t) size) {
-                g_set_error(error, HET_ERROR, HET_ERROR_FAILED, "%s: Cannot write the device tree into the window: %s",
-                            p->config->name, g_strerror(errno));
+        r = window_write(p->window_fd, blob, size, p->window_offset + offset);
+        if (r < 0) {
+                g_set_error(error, HET_ERROR, het_error_from_errno(r), "%s: Cannot write the device tree into the window: %s",
+                            p->config->name, g_strerror(-r));
                 return false;
         }
 
         boot->argument = p->config->window_address + offset;
         return true;
-}
-
-static bool read_device_tree(const char *path, char **ret, size_t *ret_size, GError **error) {
-        g_autoptr(GError) local = NULL;
-
-        if (!g_file_get_contents(path, ret, ret_size, &local)) {
-                g_set_error(error, HET_ERROR, HET_ERROR_FAILED, "Cannot read the device tree: %s", local->message);
-                return false;
-        }
-
-        if (*ret_size <= DEVICE_TREE_SIZE_MAX)
-                return true;
-
-        g_clear_pointer(ret, g_free);
-        g_set_error(error, HET_ERROR, HET_ERROR_INVALID_ARGUMENT, "The device tree %s is larger than %u bytes", path,
-                    DEVICE_TREE_SIZE_MAX);
-        return false;
 }
 
 static void on_dumped(const GError *error, void *userdata) {
@@ -119,7 +106,7 @@ static void on_dumped(const GError *error, void *userdata) {
                 return;
         }
 
-        if (read_device_tree(boot->device_tree, &base, &base_size, &local) &&
+        if (file_read(boot->device_tree, DEVICE_TREE_SIZE_MAX, &base, &base_size, &local) &&
             device_tree_make_slave(p->platform->config, p->config, base, base_size, &made, &made_size, &local) &&
             place_device_tree(boot, made, made_size, &local))
                 boot_go(boot);
@@ -135,7 +122,8 @@ static void boot_with_device_tree(Boot *boot) {
         size_t size;
 
         if (p->config->device_tree) {
-                if (read_device_tree(p->config->device_tree, &blob, &size, &error) && place_device_tree(boot, blob, size, &error))
+                if (file_read(p->config->device_tree, DEVICE_TREE_SIZE_MAX, &blob, &size, &error) &&
+                    place_device_tree(boot, blob, size, &error))
                         boot_go(boot);
                 else
                         boot_end(boot, error);

@@ -10,6 +10,7 @@
 #include <linux/magic.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
+#include <sys/uio.h>
 #include <sys/vfs.h>
 #include <unistd.h>
 
@@ -108,6 +109,50 @@ bool window_memory_check(int fd, uint64_t offset, uint64_t size, GError **error)
                               (uint64_t) st.st_size, size, offset);
 
         return true;
+}
+
+/*
+ * Memory of huge pages can only be written to where it is mapped. By the kernel: where there is no page left our own access would
+ * be SIGBUS.
+ */
+static int write_mapped(int fd, const void *data, size_t size, uint64_t offset) {
+        uint64_t page = page_size_of(fd), first = offset / page * page;
+        size_t length = (size_t) ((offset - first + size + page - 1) / page * page);
+        uint8_t *mapped = mmap(NULL, length, PROT_READ | PROT_WRITE, MAP_SHARED, fd, (off_t) first);
+        ssize_t n;
+
+        if (mapped == MAP_FAILED)
+                return -errno;
+
+        struct iovec from = { (void *) data, size }, to = { mapped + (offset - first), size };
+
+        n = process_vm_writev(getpid(), &from, 1, &to, 1, 0);
+
+        int r = n == (ssize_t) size ? 0 : n < 0 && errno != EFAULT ? -errno : -ENOMEM;
+
+        (void) munmap(mapped, length);
+        return r;
+}
+
+int window_write(int fd, const void *data, size_t size, uint64_t offset) {
+        const uint8_t *bytes = data;
+
+        while (size > 0) {
+                ssize_t n = pwrite(fd, bytes, size, (off_t) offset);
+
+                if (n < 0 && errno == EINTR)
+                        continue;
+                if (n < 0 && errno == EINVAL)
+                        return write_mapped(fd, bytes, size, offset);
+                if (n <= 0)
+                        return n < 0 ? -errno : -EIO;
+
+                bytes += n;
+                size -= (size_t) n;
+                offset += (size_t) n;
+        }
+
+        return 0;
 }
 
 static bool ends_beyond(uint64_t address, uint64_t size) {

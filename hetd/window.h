@@ -5,12 +5,16 @@
 
 #include <glib.h>
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 
 /* Sealed against shrinking and growing; named so that /proc tells whose it is */
 bool window_memory_new(const char *platform, const char *processor, uint64_t size, int *ret_fd, GError **error);
 /* HET_ERROR_MEMORY_REFUSED: not a memfd, not read-write, seals missing, smaller than offset + size, offset not page-aligned */
 bool window_memory_check(int fd, uint64_t offset, uint64_t size, GError **error);
+
+/* Writes into it at offset, where it must have room. 0 or a negative errno; -ENOMEM: no huge page is left for it. */
+int window_write(int fd, const void *data, size_t size, uint64_t offset);
 
 /* Two ranges of guest physical addresses; an end beyond 2^64 counts as overlapping everything */
 bool window_overlaps(uint64_t a, uint64_t a_size, uint64_t b, uint64_t b_size);

@@ -136,12 +136,53 @@ static void test_overlaps(void **state) {
         }
 }
 
+static void test_write(void **state) {
+        HET_AUTO_FD int fd = make_memory(4 * MIB, F_SEAL_SHRINK | F_SEAL_GROW);
+        char read[8] = "";
+
+        assert_int_equal(window_write(fd, "window", 7, 2 * MIB - 3), 0);
+        assert_int_equal(pread(fd, read, 7, 2 * MIB - 3), 7);
+        assert_string_equal(read, "window");
+        assert_int_equal(window_write(fd, "window", 7, 4 * MIB), -EPERM);
+        assert_int_equal(window_write(-EBADF, "window", 7, 0), -EBADF);
+}
+
+/* A client may bring memory of huge pages. Where the host has none to spare nothing can be written, and nothing breaks. */
+static void test_write_huge_pages(void **state) {
+        HET_AUTO_FD int fd = memfd_create("test", MFD_CLOEXEC | MFD_ALLOW_SEALING | MFD_HUGETLB);
+        struct stat st;
+        char *seen;
+        int r;
+
+        assert_true(fd >= 0);
+        assert_int_equal(fstat(fd, &st), 0);
+
+        off_t page = st.st_blksize;
+
+        assert_int_equal(ftruncate(fd, 2 * page), 0);
+        assert_int_equal(fcntl(fd, F_ADD_SEALS, F_SEAL_SHRINK | F_SEAL_GROW), 0);
+        assert_true(window_memory_check(fd, 0, 2 * (uint64_t) page, NULL));
+
+        r = window_write(fd, "window", 7, (uint64_t) page - 3);
+        seen = mmap(NULL, 2 * (size_t) page, PROT_READ, MAP_SHARED, fd, 0);
+        if (seen == MAP_FAILED) {
+                assert_int_equal(r, -ENOMEM);
+                return;
+        }
+
+        assert_int_equal(r, 0);
+        assert_string_equal(seen + page - 3, "window");
+        assert_int_equal(munmap(seen, 2 * (size_t) page), 0);
+}
+
 int main(void) {
         const struct CMUnitTest tests[] = {
                 cmocka_unit_test(test_new),
                 cmocka_unit_test(test_new_refused),
                 cmocka_unit_test(test_check_range),
                 cmocka_unit_test(test_check_type),
+                cmocka_unit_test(test_write),
+                cmocka_unit_test(test_write_huge_pages),
                 cmocka_unit_test(test_overlaps),
         };
 
