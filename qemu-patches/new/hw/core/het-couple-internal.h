@@ -57,8 +57,10 @@ bool het_couple_has_client(void);
 /* Tells the client */
 void het_couple_request_completed(uint32_t id);
 
-/* EAGAIN is no error: the other side is being woken anyway */
+/* For those of this process alone */
 void het_eventfd_write(int fd);
+/* Does not wait, whatever the other side does to the eventfd */
+void het_eventfd_signal(int fd);
 /* Does not wait, whatever the other side does to the eventfd */
 void het_eventfd_clear(int fd);
 

@@ -270,9 +270,9 @@ static void het_couple_wake_peer(HetCoupleState *c)
     wait = qatomic_read(&c->peer->wait);
     if (!het_couple_is_direct(c) ||
         (wait != HET_WAIT_POLL && wait != HET_WAIT_HALT)) {
-        het_eventfd_write(c->tx);
+        het_eventfd_signal(c->tx);
     } else if (wait == HET_WAIT_HALT) {
-        het_eventfd_write(c->tx_halt);
+        het_eventfd_signal(c->tx_halt);
     }
 }
 
@@ -298,7 +298,7 @@ void het_couple_send(HetCoupleState *c, unsigned vector)
 static void het_couple_publish_state(HetCoupleState *c, HetState state)
 {
     qatomic_set_mb(&c->local->state, state);
-    het_eventfd_write(c->tx);
+    het_eventfd_signal(c->tx);
 }
 
 void het_couples_publish_state(HetState state)
