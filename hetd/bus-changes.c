@@ -6,7 +6,6 @@
 
 #include "log.h"
 
-#include <string.h>
 
 typedef struct Change {
         char *path;
@@ -125,12 +124,4 @@ void bus_flush(Manager *manager) {
                 if (r < 0)
                         log_debug("Cannot tell changes of %s: %s", change->path, g_strerror(-r));
         }
-}
-
-void bus_changes_forget(Manager *manager, const char *path) {
-        BusChanges *changes = manager->bus_state ? manager->bus_state->changes : NULL;
-
-        for (guint i = changes ? changes->list->len : 0; i > 0; i--)
-                if (g_str_equal(((Change *) changes->list->pdata[i - 1])->path, path))
-                        g_ptr_array_remove_index(changes->list, i - 1);
 }

@@ -78,8 +78,6 @@ void bus_changed(Manager *manager, const char *path, const char *interface, cons
 bool bus_is_changed(Manager *manager, const char *path, const char *interface, const char *property);
 /* Sends what has collected: before a reply or another signal, which must not overtake it */
 void bus_flush(Manager *manager);
-/* The object is gone */
-void bus_changes_forget(Manager *manager, const char *path);
 
 /* --- bus-authorize.c: who may call --- */
 
