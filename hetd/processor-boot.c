@@ -234,7 +234,7 @@ static void on_verb_answered(const GError *error, void *userdata) {
         if (error || !verb->mask)
                 on_verb_done(error, verb);
         else
-                processor_wait(verb->processor, verb->mask, PROCESSOR_STATE_TIMEOUT_USEC, on_verb_done, verb);
+                processor_wait(verb->processor, verb->mask | PROCESSOR_FROM_CRASH, PROCESSOR_STATE_TIMEOUT_USEC, on_verb_done, verb);
 }
 
 static void verb_run(Processor *p, const char *command, unsigned mask, DoneFunc done, void *userdata) {

@@ -129,6 +129,8 @@ static bool waiter_check(Waiter *waiter) {
         if ((waiter->mask & PROCESSOR_PROCESS_GONE) ||
             !processor_in_states(p, PROCESSOR_STATES_ENDED | PROCESSOR_STATE_MASK(PROCESSOR_LOST)))
                 return false;
+        if ((waiter->mask & PROCESSOR_FROM_CRASH) && p->state == PROCESSOR_CRASHED && p->monitor_ready)
+                return false;
 
         waiter->error = g_error_new(HET_ERROR, p->failure, "%s: %s", p->config->name, p->reason_text);
         return true;

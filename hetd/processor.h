@@ -55,6 +55,9 @@ typedef enum ProcessorState {
 #define PROCESSOR_PROCESS_GONE          (1U << 31)
 /* For processor_wait(), with states: and no verb is being carried out */
 #define PROCESSOR_IDLE                  (1U << 30)
+/* For processor_wait(), with states: that its guest has crashed is no reason to give up, as long as its QEMU answers */
+#define PROCESSOR_FROM_CRASH            (1U << 29)
+#define PROCESSOR_STATES_ALL            (PROCESSOR_STATE_MASK(_PROCESSOR_STATE_MAX) - 1)
 
 #define PROCESSOR_START_TIMEOUT_USEC    (60 * G_USEC_PER_SEC)   /* process started → monitor negotiated */
 #define PROCESSOR_STATE_TIMEOUT_USEC    (10 * G_USEC_PER_SEC)   /* command answered → its effect reported */
