@@ -60,6 +60,31 @@ static bool must_leave(const Processor *slave, const Processor *master) {
                                  (master->config->start == PROCESSOR_START_EXTERNAL && master->monitor_ready));
 }
 
+static void on_verbs_ended(const GError *error, void *userdata) {
+        End *end = userdata;
+        Platform *platform = end->platform;
+        Gather *gather = gather_new(on_all_left, end);
+
+        if (error)
+                log_warning("%s: %s", platform->config->name, error->message);
+
+        for (guint i = 1; i < platform->processors->len; i++) {
+                Processor *slave = platform->processors->pdata[i];
+
+                if (must_leave(slave, platform_get_master(platform)))
+                        platform_leave(slave, gather_done, gather_add(gather));
+        }
+        gather_close(gather);
+}
+
+/* Its QEMU lives on, and is just being given something, or what it has is taken away */
+static bool must_finish(const Processor *p, const Processor *master) {
+        if (!p->busy)
+                return false;
+
+        return p == master ? p->config->start == PROCESSOR_START_EXTERNAL && p->monitor_ready : must_leave(p, master);
+}
+
 void platform_end(Platform *platform, PlatformState state, const char *reason, const char *text, DoneFunc done, void *userdata) {
         Processor *master = platform_get_master(platform);
         Gather *gather;
@@ -83,12 +108,14 @@ void platform_end(Platform *platform, PlatformState state, const char *reason, c
         platform->ending = true;
         platform_set_state(platform, PLATFORM_STOPPING, reason, "%s", text);
 
-        gather = gather_new(on_all_left, end);
-        for (guint i = 1; i < platform->processors->len; i++) {
-                Processor *slave = platform->processors->pdata[i];
+        /* A verb that goes on while a slave leaves could give its QEMU the memory that was just taken away */
+        gather = gather_new(on_verbs_ended, end);
+        for (guint i = 0; i < platform->processors->len; i++) {
+                Processor *p = platform->processors->pdata[i];
 
-                if (must_leave(slave, master))
-                        platform_leave(slave, gather_done, gather_add(gather));
+                if (must_finish(p, master))
+                        processor_wait(p, PROCESSOR_STATES_ALL | PROCESSOR_IDLE, PROCESSOR_STATE_TIMEOUT_USEC, gather_done,
+                                       gather_add(gather));
         }
         gather_close(gather);
 }

@@ -133,6 +133,9 @@ bool processor_start(Processor *p, const char *device_tree, GError **error) {
         g_autofree char *qemu = NULL, *monitor = NULL, *name = NULL;
         g_auto(GStrv) argv = NULL;
 
+        /* One that even SIGKILL does not end, for example because its disk hangs */
+        if (p->process)
+                return processor_wrong_state(p, error, "its QEMU process of before has not ended yet");
         if (!manager_find_qemu(p->platform->manager, p->config, &qemu, error))
                 return false;
 

@@ -240,10 +240,14 @@ static bool check_start(Platform *platform, GError **error) {
                 return false;
         }
 
-        for (guint i = 0; i < platform->config->processors->len; i++) {
-                const ProcessorConfig *config = platform->config->processors->pdata[i];
+        for (guint i = 0; i < platform->processors->len; i++) {
+                const Processor *p = platform->processors->pdata[i];
+                const ProcessorConfig *config = p->config;
                 g_autofree char *qemu = NULL;
 
+                /* An external one that is being attached, for example: it would be joined by that, and by the start */
+                if (p->busy)
+                        return processor_wrong_state(p, error, "a %s is being carried out, start the platform after it", p->busy);
                 if (config->start == PROCESSOR_START_HETD && !manager_find_qemu(platform->manager, config, &qemu, error))
                         return false;
         }

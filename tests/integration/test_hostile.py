@@ -1,0 +1,137 @@
+#!/usr/bin/python3
+# SPDX-License-Identifier: LGPL-2.1-or-later
+"""Monitors that answer late, or in an order that a real QEMU has only now and then."""
+
+import json
+import os
+import socket
+import threading
+
+from het_bus import ERROR, options
+from het_harness import MASTER, SLAVE1, SLAVE2, TestCase, main, platform_text
+
+EXTERNAL = "Start=external\n"
+
+
+class Monitor:
+    """The monitor of a slave that is none: it answers as one that waits for memory, and holds back what it is told to."""
+
+    def __init__(self, test, name):
+        self.path = test.directory / f"{name}.qmp"
+        self.commands, self.hold, self.more = [], set(), {}
+        self.held, self.go_on = threading.Event(), threading.Event()
+        self.listener = socket.socket(socket.AF_UNIX)
+        self.listener.bind(str(self.path))
+        self.listener.listen(1)
+        self.peer = None
+        self.thread = threading.Thread(target=self.run)
+        self.thread.start()
+        test.addCleanup(self.close)
+
+    def run(self):
+        try:
+            self.peer, _ = self.listener.accept()
+            self.send({"QMP": {"version": {"qemu": {"major": 10, "minor": 0, "micro": 13}}, "capabilities": []}})
+            buffer = b""
+            while True:
+                data, fds, _, _ = socket.recv_fds(self.peer, 65536, 16)
+                for fd in fds:
+                    os.close(fd)
+                if not data:
+                    return
+                *lines, buffer = (buffer + data).split(b"\n")
+                for line in lines:
+                    self.answer(json.loads(line))
+        except OSError:
+            pass                        # the test, or hetd, has ended the connection
+
+    def send(self, message):
+        self.peer.sendall(json.dumps(message).encode() + b"\r\n")
+
+    def event(self, name, **data):
+        self.send({"event": name, "data": data, "timestamp": {"seconds": 1, "microseconds": 0}})
+
+    def state(self, state, reason):
+        self.event("HET_SLAVE_STATE", id=0, state=state, reason=reason)
+
+    def answer(self, command):
+        name = command["execute"]
+        self.commands.append(name)
+        if name in self.hold:
+            self.held.set()
+            self.go_on.wait(60)
+        if name == "het-memory-grant":
+            self.event("HET_MEMORY_GRANTED", id="m")
+            self.state("ready", "granted")
+        result = {"role": "slave", "state": "waiting", "reason": "none", "boots": 0, "couples": [],
+                  "memory": [{"id": "m", "granted": False}]} if name == "query-het" else {}
+        self.send({"return": result, "id": command["id"]})
+        if name in self.more:
+            self.more[name]()
+
+    def close(self):
+        self.go_on.set()
+        for s in (self.peer, self.listener):
+            if s:
+                try:
+                    s.shutdown(socket.SHUT_RDWR)
+                except OSError:
+                    pass                # it has ended already
+                s.close()
+        self.thread.join()
+
+
+class Late(TestCase):
+    def define(self):
+        self.platform = self.hetd.define("p", platform_text(MASTER, SLAVE1, SLAVE2 + EXTERNAL))
+        self.slave2 = self.platform.processor("slave2")
+        self.monitor = Monitor(self, "late")
+
+    def begin_attach(self):
+        return self.slave2.begin("Attach", "sa{sv}", str(self.monitor.path), options())
+
+    def wait_held(self):
+        """The command that is held back has come; hetd has told its clients all that went before."""
+        self.assertTrue(self.monitor.held.wait(60))
+        self.hetd.settle()
+
+    def test_reset_of_a_crashed_guest(self):
+        """QEMU resets after its answer: until then the guest is as crashed as it was."""
+        self.define()
+        self.slave2.attach(self.monitor.path)
+        for verb, command, reason in (("Reset", "system_reset", "host-reset"), ("Stop", "het-slave-stop", "stop")):
+            self.monitor.state("crashed", "guest-panicked")
+            self.slave2.wait_state("crashed")
+            self.monitor.more[command] = lambda reason=reason: self.monitor.state("ready", reason)
+            self.slave2.call(verb)
+            self.assertEqual((self.slave2.state, self.slave2.reason), ("ready", reason))
+
+    def test_start_during_an_attach(self):
+        self.define()
+        self.monitor.hold = {"query-het"}
+        pending = self.begin_attach()
+        self.wait_held()
+        self.assertRefused(ERROR + "WrongState", "slave2.*attach is being carried out", self.platform.begin, "Start")
+        self.monitor.go_on.set()
+        pending.wait()
+        self.assertEqual(self.slave2.state, "waiting")
+
+    def test_stop_during_an_attach(self):
+        """What is given to a QEMU that lives on is taken away again, whenever the stop comes."""
+        self.define()
+        self.platform.start()
+        self.monitor.hold = {"het-master-attach"}
+        pending = self.begin_attach()
+        self.wait_held()
+        wait, _ = self.platform.begin("Stop")
+        self.platform.wait_state("stopping")
+        self.monitor.go_on.set()
+        self.assertEqual(wait(), ("done", ""))
+        pending.wait()
+        order = [c for c in self.monitor.commands if c.startswith("het-")]
+        self.assertEqual(order, ["het-master-attach", "het-memory-grant", "het-slave-stop", "het-memory-revoke", "het-master-detach"])
+        self.assertEqual((self.platform.state, self.slave2.state), ("stopped", "defined"))
+
+
+if __name__ == "__main__":
+    main()
