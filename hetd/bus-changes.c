@@ -6,7 +6,6 @@
 
 #include "log.h"
 
-
 typedef struct Change {
         char *path;
         const char *interface;
