@@ -393,6 +393,8 @@ static bool hostmem_shared_alloc_reservation(HostMemoryBackendShared *s,
     *s->reservation = (SharedReservation) {
         .host = host, .size = size, .fd = -1,
     };
+    /* The truth, and keeps prealloc=on from touching it from now on */
+    backend->reserve = false;
     memory_region_init_ram_ptr(&backend->mr, OBJECT(s), name, size, host);
     backend->mr.ram_block->flags |= RAM_SHARED;
     memory_region_set_enabled(&backend->mr, false);

@@ -277,6 +277,11 @@ static void test_grant_revoke(void)
     het_assert_state(s, "waiting", "none");
     het_assert_status(s, "prelaunch");
     assert_memory(s, false, false, -1);
+    /* There is nothing to touch */
+    het_assert_error(qtest_qmp(s, "{ 'execute': 'qom-set', 'arguments':"
+                               " { 'path': '/objects/mem',"
+                               " 'property': 'prealloc', 'value': true } }"),
+                     "incompatible");
     het_grant(s, first);
     het_wait_state(s, "ready", "granted");
     assert_memory(s, true, false, -1);
