@@ -433,20 +433,6 @@ static void het_couple_reset_side(HetCoupleState *c)
     qatomic_set_u64(&c->local->last_sent_ns, 0);
 }
 
-/* getfd has cleared it, for both sides */
-static bool het_couple_set_nonblocking(HetCoupleState *c, Error **errp)
-{
-    const int fds[] = { c->rx, c->tx, c->rx_halt, c->tx_halt };
-
-    for (int i = 0; i < ARRAY_SIZE(fds); i++) {
-        if (fds[i] >= 0 && !g_unix_set_fd_nonblocking(fds[i], true, NULL)) {
-            error_setg_errno(errp, errno, "cannot set up an eventfd");
-            return false;
-        }
-    }
-    return true;
-}
-
 static bool het_couple_listen(HetCoupleState *c, Error **errp)
 {
     if (!het_couple_is_direct(c)) {
@@ -472,21 +458,6 @@ static void het_couple_ignore(HetCoupleState *c)
     het_rx_remove(c->rx);
 }
 
-static bool het_couple_check(uint32_t slave_id, uint32_t id, Error **errp)
-{
-    if (slave_id < 1 || slave_id > HET_ID_MAX) {
-        error_setg(errp, "a slave's number is 1 to %u, not %u",
-                   HET_ID_MAX, slave_id);
-        return false;
-    }
-    if (couples[id]) {
-        error_setg(errp, "slave %u is attached already",
-                   couples[id]->slave_id);
-        return false;
-    }
-    return true;
-}
-
 bool het_couple_attach(uint32_t slave_id, HetCouple *fds, Error **errp)
 {
     g_autoptr(HetCoupleState) c = g_new0(HetCoupleState, 1);
@@ -497,11 +468,10 @@ bool het_couple_attach(uint32_t slave_id, HetCouple *fds, Error **errp)
     c->slave_id = slave_id;
     c->id = slave ? 0 : slave_id;
     c->rx = c->tx = c->rx_halt = c->tx_halt = -1;
+    assert(!het_couple_find(c->id));
 
     ok = het_couple_take_fds(c, fds, &page, errp) &&
-         het_couple_check(slave_id, c->id, errp) &&
-         het_couple_map_page(c, page, errp) &&
-         het_couple_set_nonblocking(c, errp);
+         het_couple_map_page(c, page, errp);
     het_close(&page);
     if (!ok) {
         return false;
@@ -530,14 +500,10 @@ bool het_couple_attach(uint32_t slave_id, HetCouple *fds, Error **errp)
     return true;
 }
 
-bool het_couple_detach(uint32_t id, Error **errp)
+void het_couple_detach(uint32_t id)
 {
     g_autoptr(HetCoupleState) c = het_couple_find(id);
 
-    if (!c) {
-        error_setg(errp, "there is no couple with %u", id);
-        return false;
-    }
     couples[id] = NULL;
     couple_count--;
     het_couple_ignore(c);
@@ -545,5 +511,4 @@ bool het_couple_detach(uint32_t id, Error **errp)
     trace_het_couple_detach(id, c->slave_id);
     qapi_event_send_het_slave_detached(c->slave_id);
     het_couple_changed(id);
-    return true;
 }

@@ -157,6 +157,7 @@ int het_take_eventfd(const char *name, Error **errp)
     if (!het_check_read_write(fd, name, errp)) {
         goto err;
     }
+    /* getfd has cleared it, for the other side as well */
     if (!g_unix_set_fd_nonblocking(fd, true, NULL)) {
         error_setg_errno(errp, errno, "cannot set up eventfd '%s'", name);
         goto err;

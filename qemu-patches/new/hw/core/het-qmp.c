@@ -95,9 +95,7 @@ void qmp_het_slave_detach(uint32_t id, Error **errp)
         error_setg(errp, "no slave %u is attached", id);
         return;
     }
-    if (!het_couple_detach(id, errp)) {
-        return;
-    }
+    het_couple_detach(id);
     het_window_unmap(id);
     if (!het_couple_count()) {
         het_unblock_migration();
@@ -107,16 +105,6 @@ void qmp_het_slave_detach(uint32_t id, Error **errp)
 void qmp_het_request_complete(uint32_t id, HetRequestResult result,
                               Error **errp)
 {
-    if (het_role() != HET_ROLE_MASTER || !het_couple_find(id)) {
-        error_setg(errp, "no slave %u is attached", id);
-        return;
-    }
-    if (result == HET_REQUEST_RESULT_NONE ||
-        result == HET_REQUEST_RESULT_PENDING) {
-        error_setg(errp, "'%s' is not the result of a request",
-                   HetRequestResult_str(result));
-        return;
-    }
     het_couple_request_complete(id, result, errp);
 }
 
@@ -147,7 +135,7 @@ void qmp_het_master_detach(Error **errp)
         error_setg(errp, "this QEMU process is not attached to a master");
         return;
     }
-    het_couple_detach(0, errp);
+    het_couple_detach(0);
 }
 
 /* --- memory --- */

@@ -146,11 +146,13 @@ uint32_t het_couple_id(const HetCoupleState *c);
 uint32_t het_couple_self(void);
 
 /*
- * Takes all fds that are named, also when it fails. On a master the window
- * comes first: the guest may look for it as soon as it sees the couple.
+ * Takes all fds that are named, also when it fails. There is no such couple
+ * yet. On a master the window comes first: the guest may look for it as soon
+ * as it sees the couple.
  */
 bool het_couple_attach(uint32_t slave_id, HetCouple *fds, Error **errp);
-bool het_couple_detach(uint32_t id, Error **errp);
+/* There is such a couple. Drops the BQL for a moment. */
+void het_couple_detach(uint32_t id);
 /*
  * The vCPU that handles the interrupts: it is the one that waits for them
  * while it is halted

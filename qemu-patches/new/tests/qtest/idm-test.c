@@ -507,12 +507,7 @@ static void test_fdt(void)
 
 /* --- */
 
-typedef struct Test {
-    const char *name;
-    void (*run)(const void *data);
-} Test;
-
-static const Test tests[] = {
+static const MachineTest tests[] = {
     { "global", test_global },
     { "reserved", test_reserved },
     { "access-size", test_access_size },
@@ -527,21 +522,8 @@ static const Test tests[] = {
 
 int main(int argc, char **argv)
 {
-    static const Machine *const machines[] = { &idm_virt, &idm_mps2 };
-
     g_test_init(&argc, &argv, NULL);
-    for (int m = 0; m < ARRAY_SIZE(machines); m++) {
-        if (!qtest_has_machine(machines[m]->name)) {
-            continue;
-        }
-        for (int t = 0; t < ARRAY_SIZE(tests); t++) {
-            g_autofree char *path = g_strdup_printf("/idm/%s/%s",
-                                                    machines[m]->name,
-                                                    tests[t].name);
-
-            qtest_add_data_func(path, machines[m], tests[t].run);
-        }
-    }
+    add_machine_tests(tests, ARRAY_SIZE(tests));
     qtest_add_func("/idm/refused", test_refused);
     qtest_add_func("/idm/fdt", test_fdt);
     return g_test_run();

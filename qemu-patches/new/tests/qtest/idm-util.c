@@ -25,6 +25,24 @@ const Machine idm_mps2 = {
     false,
 };
 
+void add_machine_tests(const MachineTest *tests, unsigned count)
+{
+    static const Machine *const machines[] = { &idm_virt, &idm_mps2 };
+
+    for (unsigned m = 0; m < ARRAY_SIZE(machines); m++) {
+        if (!qtest_has_machine(machines[m]->name)) {
+            continue;
+        }
+        for (unsigned t = 0; t < count; t++) {
+            g_autofree char *path = g_strdup_printf("/idm/%s/%s",
+                                                    machines[m]->name,
+                                                    tests[t].name);
+
+            qtest_add_data_func(path, machines[m], tests[t].run);
+        }
+    }
+}
+
 void side_start_args(Side *side, const Machine *machine, bool slave,
                      const char *args)
 {

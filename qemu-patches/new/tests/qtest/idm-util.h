@@ -49,6 +49,13 @@ typedef struct Couple {
     HetPage *page;
 } Couple;
 
+typedef struct MachineTest {
+    const char *name;
+    void (*run)(const void *data);      /* data: the Machine */
+} MachineTest;
+
+/* Each of them with each machine that this QEMU has */
+void add_machine_tests(const MachineTest *tests, unsigned count);
 /* With a whole command line, and the interrupt not intercepted */
 void side_start_args(Side *side, const Machine *machine, bool slave,
                      const char *args);
