@@ -308,6 +308,7 @@ void processor_kick(Processor *p, uint32_t vector, bool from_slave, DoneFunc don
  */
 
 #define HET_STATE_READY         2U      /* HetState in qapi/het.json */
+#define REQUESTS_MAX            4U      /* of one slave: a master's QEMU makes the next one when the last one was answered */
 
 typedef struct Request {
         Processor *master, *slave;
@@ -330,6 +331,8 @@ static void on_request_carried_out(const GError *error, void *userdata) {
         json_object *arguments = json_object_new_object();
         const char *result = "done";
 
+        if (request->slave)
+                request->slave->requests--;
         if (error) {
                 bool refused = error->code == HET_ERROR_WRONG_STATE || error->code == HET_ERROR_INVALID_ARGUMENT ||
                         error->code == HET_ERROR_NO_SUCH_PROCESSOR;
@@ -344,20 +347,29 @@ static void on_request_carried_out(const GError *error, void *userdata) {
         processor_call(master, "het-request-complete", arguments, NULL, 0, on_completed, master);
 }
 
-/* NULL when it was refused already */
+/* NULL when it was refused already, or is not answered */
 static Request *request_new(Processor *master, json_object *data, const char *verb) {
         uint64_t id = 0;
         Request *request;
+        Processor *slave;
 
-        if (!json_get_uint64(data, "id", &id))
+        if (!json_get_uint64(data, "id", &id) || id > UINT32_MAX)
                 return NULL;
+
+        slave = platform_find_slave(master->platform, (uint32_t) id);
+        if (slave && slave->requests >= REQUESTS_MAX) {
+                processor_log(master, LOG_DEBUG, "Slave %u has too many requests already, one more is not looked at", slave->config->id);
+                return NULL;
+        }
 
         request = g_new0(Request, 1);
         request->master = master;
-        request->slave = platform_find_slave(master->platform, (uint32_t) id);
+        request->slave = slave;
+        if (slave)
+                slave->requests++;
         request->id = (uint32_t) id;
         request->verb = verb;
-        if (request->slave && request->slave->monitor_ready)
+        if (slave && slave->monitor_ready)
                 return request;
 
         g_autoptr(GError) error = g_error_new(HET_ERROR, HET_ERROR_NO_SUCH_PROCESSOR, "There is no slave %u now", request->id);
@@ -408,7 +420,8 @@ void processor_boot_requested(Processor *master, json_object *data) {
 void processor_stop_requested(Processor *master, json_object *data) {
         Request *request = request_new(master, data, "stop");
 
+        /* One that has crashed, too: that is how Linux begins to start it anew */
         if (request)
-                processor_wait(request->slave, PROCESSOR_STATES_CONNECTED | PROCESSOR_IDLE, PROCESSOR_STATE_TIMEOUT_USEC,
-                               on_request_possible, request);
+                processor_wait(request->slave, PROCESSOR_STATES_CONNECTED | PROCESSOR_STATE_MASK(PROCESSOR_CRASHED) | PROCESSOR_IDLE,
+                               PROCESSOR_STATE_TIMEOUT_USEC, on_request_possible, request);
 }

@@ -74,6 +74,7 @@ typedef struct Processor {
         uint64_t state_usec;            /* CLOCK_REALTIME of the last change */
         HetError failure;               /* what a waiter that hoped for another state is told */
         GQueue waiters;                 /* of Waiter (processor.c) */
+        unsigned requests;              /* of the master's guest, to this slave, that are not answered */
         const char *busy;               /* the verb that is being carried out, NULL: none */
 
         Spawn *process;

@@ -11,14 +11,16 @@ from het_bus import ERROR, options
 from het_harness import MASTER, SLAVE1, SLAVE2, TestCase, main, platform_text
 
 EXTERNAL = "Start=external\n"
+EXTERNAL_MASTER = "".join(line for line in MASTER.splitlines(True) if not line.startswith("Firmware")) + EXTERNAL
 
 
 class Monitor:
-    """The monitor of a slave that is none: it answers as one that waits for memory, and holds back what it is told to."""
+    """The monitor of a QEMU that is none: it answers as one that was just started, and holds back what it is told to."""
 
-    def __init__(self, test, name):
+    def __init__(self, test, name, role="slave"):
+        self.role = role
         self.path = test.directory / f"{name}.qmp"
-        self.commands, self.hold, self.more = [], set(), {}
+        self.commands, self.results, self.hold, self.more = [], [], set(), {}
         self.held, self.go_on = threading.Event(), threading.Event()
         self.listener = socket.socket(socket.AF_UNIX)
         self.listener.bind(str(self.path))
@@ -57,15 +59,18 @@ class Monitor:
     def answer(self, command):
         name = command["execute"]
         self.commands.append(name)
+        if name == "het-request-complete":
+            self.results.append(command["arguments"]["result"])
         if name in self.hold:
             self.held.set()
             self.go_on.wait(60)
         if name == "het-memory-grant":
             self.event("HET_MEMORY_GRANTED", id="m")
             self.state("ready", "granted")
-        result = {"role": "slave", "state": "waiting", "reason": "none", "boots": 0, "couples": [],
-                  "memory": [{"id": "m", "granted": False}]} if name == "query-het" else {}
-        self.send({"return": result, "id": command["id"]})
+        results = {"query-het": {"role": self.role, "state": "waiting", "reason": "none", "boots": 0, "couples": [],
+                                 "memory": [{"id": "m", "granted": False}]},
+                   "query-status": {"status": "running", "running": True}}
+        self.send({"return": results.get(name, {}), "id": command["id"]})
         if name in self.more:
             self.more[name]()
 
@@ -131,6 +136,49 @@ class Late(TestCase):
         order = [c for c in self.monitor.commands if c.startswith("het-")]
         self.assertEqual(order, ["het-master-attach", "het-memory-grant", "het-slave-stop", "het-memory-revoke", "het-master-detach"])
         self.assertEqual((self.platform.state, self.slave2.state), ("stopped", "defined"))
+
+
+class Requests(TestCase):
+    """Of a master's guest, which asks for a slave's start or stop."""
+
+    def setUp(self):
+        super().setUp()
+        self.platform = self.hetd.define("p", platform_text(EXTERNAL_MASTER, SLAVE2 + EXTERNAL)).start()
+        self.slave2 = self.platform.processor("slave2")
+        self.slave, self.master = Monitor(self, "slave"), Monitor(self, "master", role="master")
+        self.slave2.attach(self.slave.path)
+        self.platform.processor("master").attach(self.master.path)
+        self.completed = threading.Event()
+        self.master.more["het-request-complete"] = self.completed.set
+
+    def wait_completed(self):
+        self.assertTrue(self.completed.wait(60), "the request was answered")
+        self.hetd.settle()
+
+    def test_stop_of_a_crashed_slave(self):
+        self.slave.state("crashed", "guest-panicked")
+        self.slave2.wait_state("crashed")
+        self.slave.more["het-slave-stop"] = lambda: self.slave.state("ready", "stop")
+        self.master.event("HET_STOP_REQUEST", id=2)
+        self.wait_completed()
+        self.assertEqual((self.slave2.state, self.slave2.reason), ("ready", "stop"))
+        self.assertEqual(self.master.results, ["done"])
+
+    def test_flood(self):
+        """More than a QEMU that keeps to the rules sends: few are kept, and hetd goes on."""
+        self.slave.hold = {"het-slave-stop"}
+        for _ in range(2000):
+            self.master.event("HET_STOP_REQUEST", id=2)
+        self.assertTrue(self.slave.held.wait(60))
+        self.master.event("HET_STOP_REQUEST", id=1 << 32 | 2)
+        self.master.event("HET_STOP_REQUEST", id="2")
+        self.master.event("HET_BOOT_REQUEST", id=7)             # answered at once: there is none
+        self.wait_completed()
+        self.assertEqual(self.master.results, ["refused"])
+        self.slave.go_on.set()
+        self.loop.wait(lambda: self.hetd.settle() or len(self.master.results) == 5, "the requests that were kept are answered")
+        self.assertEqual(self.slave.commands.count("het-slave-stop"), self.master.results.count("done"))
+        self.assertEqual(set(self.master.results), {"refused", "done"})
 
 
 if __name__ == "__main__":
