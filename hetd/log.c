@@ -33,6 +33,10 @@ void log_set_level(int level) {
         log_level = level;
 }
 
+bool log_is_on(int level) {
+        return level <= log_level;
+}
+
 bool log_level_from_string(const char *s, int *ret) {
         static const char *const names[] = { "emerg", "alert", "crit", "err", "warning", "notice", "info", "debug" };
 
@@ -86,7 +90,7 @@ void log_about(int level, const LogAbout *about, const char *format, ...) {
         g_autoptr(GPtrArray) fields = NULL;
         va_list arguments;
 
-        if (level > log_level)
+        if (!log_is_on(level))
                 return;
 
         va_start(arguments, format);

@@ -24,6 +24,8 @@ void log_open(void);
 
 /* Messages of a lower priority (a greater number, LOG_DEBUG) are dropped. LOG_INFO at the beginning. */
 void log_set_level(int level);
+/* For those whose message takes work to make */
+bool log_is_on(int level);
 /* "debug", "info", "notice", "warning", "err" or a number 0 to 7 */
 bool log_level_from_string(const char *s, int *ret);
 

@@ -303,7 +303,8 @@ static void on_event(QmpClient *client, const char *event, json_object *data, ui
         };
         Processor *p = userdata;
 
-        processor_log(p, LOG_DEBUG, "%s: Event %s %s", p->config->name, event, data ? json_object_to_json_string(data) : "");
+        if (log_is_on(LOG_DEBUG))
+                processor_log(p, LOG_DEBUG, "%s: Event %s %s", p->config->name, event, data ? json_object_to_json_string(data) : "");
 
         /* What happens before the answer to the first query is in that answer */
         if (!p->monitor_ready && !g_str_equal(event, "SHUTDOWN"))
