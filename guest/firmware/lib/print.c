@@ -14,11 +14,12 @@ void print_also_to(void (*function)(char c)) {
 
 static void print_string(const char *s) {
         for (; *s; s++) {
+                /* First there: who has seen a line on the console finds it in the log, too */
+                if (also)
+                        also(*s);
                 if (*s == '\n')
                         console_putc('\r');
                 console_putc(*s);
-                if (also)
-                        also(*s);
         }
 }
 
