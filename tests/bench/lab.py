@@ -2,13 +2,13 @@
 """What the benchmarks share: processes, QMP, a hetd on a private bus, consoles, and the table of results."""
 
 import fcntl
-import json
 import os
 import pathlib
 import signal
 import socket
 import statistics
 import subprocess
+import sys
 import tempfile
 import time
 
@@ -16,7 +16,9 @@ import dbus
 import dbus.lowlevel
 
 HERE = pathlib.Path(__file__).resolve().parent
-DEADLINE = 120          # seconds; nothing here takes long, a loaded machine is given time
+sys.path.append(str(HERE.parent / "integration"))
+from het_qmp import DEADLINE, Qmp     # also for those who import this file
+
 F_ADD_SEALS = 1033
 F_SEAL_SHRINK_GROW = 0x2 | 0x4
 
@@ -79,31 +81,6 @@ def memfd(name, size):
     os.ftruncate(fd, size)
     fcntl.fcntl(fd, F_ADD_SEALS, F_SEAL_SHRINK_GROW)
     return fd
-
-
-class Qmp:
-    """A blocking client, as small as it can be: hetd has the real one."""
-
-    def __init__(self, path):
-        self.socket = socket.socket(socket.AF_UNIX)
-        self.socket.settimeout(DEADLINE)
-        self.socket.connect(str(path))
-        self.reader = self.socket.makefile("r", encoding="utf-8")
-        self.reader.readline()
-        self.call("qmp_capabilities")
-
-    def call(self, command, fd=None, **arguments):
-        message = json.dumps({"execute": command, "arguments": {k.replace("_", "-"): v for k, v in arguments.items()}}).encode()
-        if fd is None:
-            self.socket.sendall(message)
-        else:
-            socket.send_fds(self.socket, [message], [fd])
-        while True:
-            reply = json.loads(self.reader.readline())
-            if "error" in reply:
-                raise RuntimeError(f"{command}: {reply['error']['desc']}")
-            if "return" in reply:
-                return reply["return"]
 
 
 class Console:

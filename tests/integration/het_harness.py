@@ -12,6 +12,7 @@ import json
 import os
 import pathlib
 import re
+import select
 import shutil
 import signal
 import socket
@@ -329,8 +330,14 @@ class Hetd:
         if self.process.is_running():
             self.process.popen.send_signal(signal.SIGTERM)
         status = self.process.wait()
+        self.take_last_words()
         self.close()
         return status
+
+    def take_last_words(self):
+        """What hetd told before it ended may not have been read yet."""
+        while self.notify and select.select([self.notify], [], [], 0)[0]:
+            self.on_notify()
 
     def close(self):
         for console in self.consoles:

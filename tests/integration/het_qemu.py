@@ -1,14 +1,13 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
-"""QEMUs that the tests themselves start, and a small QMP client."""
+"""QEMUs that the tests themselves start."""
 
-import json
 import os
 import selectors
 import socket
 import threading
 
-from het_events import DEADLINE
 from het_harness import FIRMWARE, QEMU
+from het_qmp import Qmp
 
 MASTER_ARGUMENTS = ("-machine", "virt", "-cpu", "cortex-a15", "-m", "1G", "-device", "idm_ipi", "-S",
                     "-kernel", FIRMWARE / "first-light-master.elf")
@@ -16,42 +15,6 @@ SLAVE1_ARGUMENTS = ("-object", "memory-backend-shared,id=late,size=64M", "-machi
                     "-cpu", "cortex-a15", "-m", "64M", "-device", "idm_ipi")
 SLAVE2_ARGUMENTS = ("-object", "memory-backend-shared,id=late,size=16M", "-machine", "mps2-an385,slave=on,memory-backend=late",
                     "-m", "16M", "-device", "idm_ipi-flat,addr=0x50000000,irq=31")
-
-
-class QmpError(Exception):
-    pass
-
-
-class Qmp:
-    """It blocks, and takes one command at a time."""
-
-    def __init__(self, path):
-        self.socket = socket.socket(socket.AF_UNIX)
-        self.socket.settimeout(DEADLINE)
-        self.socket.connect(str(path))
-        self.reader = self.socket.makefile("r", encoding="utf-8")
-        self.greeting = json.loads(self.reader.readline())
-        self.call("qmp_capabilities")
-
-    def call(self, command, **arguments):
-        self.socket.sendall(json.dumps({"execute": command, "arguments": {k.replace("_", "-"): v for k, v in arguments.items()}}).encode())
-        while line := self.reader.readline():
-            reply = json.loads(line)
-            if "error" in reply:
-                raise QmpError(f"{command}: {reply['error']['desc']}")
-            if "return" in reply:
-                return reply["return"]
-        raise QmpError(f"{command}: the connection was closed")
-
-    def close(self):
-        self.reader.close()
-        self.socket.close()
-
-    def __enter__(self):
-        return self
-
-    def __exit__(self, *_):
-        self.close()
 
 
 class Qemu:

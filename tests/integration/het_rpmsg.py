@@ -6,14 +6,14 @@ Linux's remoteproc and virtio_rpmsg_bus would be. So the firmware is tested with
 
 import collections
 import ctypes
-import json
 import mmap
 import os
 import socket
 import struct
 
-from het_events import Console, DEADLINE, Process
+from het_events import Console, Process
 from het_harness import FIRMWARE, MIB, QEMU, memfd, skip_all
+from het_qmp import Qmp
 
 Board = collections.namedtuple("Board", "firmware base size arguments")
 BOARDS = {
@@ -97,37 +97,6 @@ class Elf:
     def load(self, memory, base):
         for s in self.segments:
             memory.map[s.address - base:s.address - base + s.size] = self.data[s.offset:s.offset + s.file_size].ljust(s.size, b"\0")
-
-
-class Qmp:
-    """It blocks, takes one command at a time, and hands over file descriptors."""
-
-    def __init__(self, path):
-        self.socket = socket.socket(socket.AF_UNIX)
-        self.socket.settimeout(DEADLINE)
-        self.socket.connect(str(path))
-        self.reader = self.socket.makefile("r", encoding="utf-8")
-        self.reader.readline()
-        self.call("qmp_capabilities")
-
-    def call(self, command, fd=None, **arguments):
-        message = json.dumps({"execute": command, "arguments": {k.replace("_", "-"): v for k, v in arguments.items()}}).encode()
-        socket.send_fds(self.socket, [message], [] if fd is None else [fd])
-        while line := self.reader.readline():
-            reply = json.loads(line)
-            if "error" in reply:
-                raise AssertionError(f"{command}: {reply['error']['desc']}")
-            if "return" in reply:
-                return reply["return"]
-        raise AssertionError(f"{command}: the connection was closed")
-
-    def name_fd(self, name, fd):
-        self.call("getfd", fd, fdname=name)
-        return name
-
-    def close(self):
-        self.reader.close()
-        self.socket.close()
 
 
 class Slave:

@@ -9,7 +9,7 @@ import signal
 
 from het_bus import ERROR, INVALID_ARGS, ROOT
 from het_harness import EXAMPLE, FIRMWARE, MIB, TestCase, main, memfd, memory_maps
-from het_qemu import Qmp
+from het_qmp import Qmp
 
 UP = 0                  # the vector by which a slave says that it is up
 GREETING = b"Hello from the master, through shared memory"
