@@ -2,6 +2,11 @@
 # shellcheck shell=bash
 # Builds our own part with meson. Used by scripts/build and scripts/check.
 
+# Whether a folder was made by build_project, and so is ours to remove.
+is_our_build() {
+        [[ -f $1/het-source || ($1 == "$HET_ROOT"/build* && -d $1/meson-private) ]]
+}
+
 # build_project DIR QEMU-DIR OPTION…: configures DIR if its options are not these, and brings it up to date.
 build_project() {
         local dir=$1 qemu_dir=$2 guest_dir log options
@@ -15,8 +20,15 @@ build_project() {
                 warn "there is no Linux guest: its tests will be skipped"
         fi
         [[ ! -x $qemu_dir/ivshmem-server ]] || options+=(-Divshmem_server="$qemu_dir/ivshmem-server")
+        # What a copied folder builds are the original's sources; what an interrupted set-up left is half a folder
+        if is_our_build "$dir" && [[ ! -f $dir/build.ninja || $(cat "$dir/het-source" 2>/dev/null) != "$HET_ROOT $dir" ]]; then
+                rm -rf "$dir"
+        fi
         if [[ ! -f $dir/build.ninja ]]; then
-                rm -rf "$dir"           # what an interrupted set-up left
+                [[ -z $(ls -A "$dir" 2>/dev/null) ]] ||
+                        die "$dir has something else in it than a build of ours." "Name an empty folder, or one that is not there yet."
+                mkdir -p "$dir"
+                echo "$HET_ROOT $dir" >"$dir/het-source"
                 logged "$(basename "$dir")-setup" meson setup "$dir" "$HET_ROOT" "${options[@]}" ||
                         die "meson could not set up $dir." "Was scripts/setup run?"
         elif [[ $(cat "$dir/het-options" 2>/dev/null) != "${options[*]}" ]]; then
