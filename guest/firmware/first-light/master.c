@@ -136,6 +136,7 @@ static void on_vectors(unsigned slave, uint32_t vectors) {
 int main(void) {
         static const IdmClient client = { .events = on_events, .vectors = on_vectors };
         uint32_t version;
+        bool up;
 
         console_init();
         irq_init();
@@ -153,9 +154,10 @@ int main(void) {
                 idm_enable(slave, ~0u, IDM_EVENT_STATE | IDM_EVENT_REQUEST);
                 if (!idm_attached(slave))
                         continue;
+                up = idm_peer_state(slave) == IDM_STATE_RUNNING;
                 slave_changed(slave);
-                /* It was up before this program was: its VECTOR_UP may be lost. */
-                if (idm_peer_state(slave) == IDM_STATE_RUNNING)
+                /* It was up before this program was: its VECTOR_UP may be lost. One that was just started rings later. */
+                if (up)
                         say_hello(slave);
         }
         irq_enable(BOARD_IDM_IRQ, IRQ_LEVEL, idm_interrupt);
