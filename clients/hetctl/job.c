@@ -112,7 +112,7 @@ static int on_signal(sd_event_source *source, const struct signalfd_siginfo *si,
         JobWatch *watch = userdata;
 
         failure(&watch->error, (HetctlExit) (128 + (int) si->ssi_signo),
-                "'hetctl monitor' shows how it goes on; 'hetctl stop' ends the platform.",
+                "'hetctl monitor' shows how it goes on; 'hetctl stop' ends the platform once it is started.",
                 "Not waiting any longer. hetd goes on with it.");
         return end_wait(watch);
 }
