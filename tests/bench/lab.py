@@ -187,13 +187,16 @@ class Lab:
     def get(self, path, interface, name):
         return self.bus.get_object("org.hetd1", path).Get(f"org.hetd1.{interface}", name, dbus_interface="org.freedesktop.DBus.Properties")
 
-    def call_soon(self, path, interface, member):
-        """Sends a call with no options; block() of what it returns waits for the reply."""
+    def prepare_call(self, path, interface, member):
+        """Of a call with no options; what it returns sends it, and returns what block() waits for the reply of."""
         message = dbus.lowlevel.MethodCallMessage("org.hetd1", path, f"org.hetd1.{interface}", member)
         message.append(dbus.Dictionary({}, signature="sv"), signature="a{sv}")
-        pending = self.bus.send_message_with_reply(message, lambda reply: None, DEADLINE, require_main_loop=False)
-        self.bus.flush()
-        return pending
+
+        def send():
+            pending = self.bus.send_message_with_reply(message, lambda reply: None, DEADLINE, require_main_loop=False)
+            self.bus.flush()
+            return pending
+        return send
 
     def hetctl(self, *arguments):
         result = subprocess.run([self.build / "clients/hetctl/hetctl", "--user", *arguments], capture_output=True, text=True,
