@@ -28,8 +28,7 @@ static void add_option(GPtrArray *argv, const char *option, const char *format, 
         va_end(args);
 }
 
-/* In a list of QEMU's options a comma in a value is written twice */
-static char *quote(const char *value) {
+char *command_line_quote(const char *value) {
         g_autoptr(GString) quoted = g_string_new(NULL);
 
         for (; *value != '\0'; value++) {
@@ -43,7 +42,7 @@ static char *quote(const char *value) {
 
 static void add_common(GPtrArray *argv, const PlatformConfig *platform, const ProcessorConfig *c,
                        const CommandLinePaths *paths) {
-        g_autofree char *socket = quote(paths->console_socket), *log = quote(paths->console_log);
+        g_autofree char *socket = command_line_quote(paths->console_socket), *log = command_line_quote(paths->console_log);
 
         add_option(argv, "-name", "%s/%s,process=het-%s,debug-threads=on", platform->name, c->name, c->name);
         add(argv, "-nodefaults");

@@ -22,3 +22,5 @@ typedef struct CommandLinePaths {
  * started with -S, a slave with -machine slave=on. -nodefaults, no display, -sandbox on as strict as it goes.
  */
 char **command_line_build(const PlatformConfig *platform, const ProcessorConfig *processor, const CommandLinePaths *paths);
+/* In a list of QEMU's options a comma in a value is written twice. g_free() */
+char *command_line_quote(const char *value);

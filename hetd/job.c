@@ -70,8 +70,7 @@ Job *job_free(Job *job) {
         }
 
         sd_event_source_disable_unref(job->begin_source);
-        sd_event_source_disable_unref(job->dump_timer);
-        spawn_free(job->dump);
+        board_tree_free(job->board_tree);
         if (job->device_tree)
                 (void) unlink(job->device_tree);
         g_clear_error(&job->error);

@@ -8,8 +8,8 @@
 #include <stdint.h>
 #include <systemd/sd-event.h>
 
+#include "board-tree.h"
 #include "manager.h"
-#include "spawn-process.h"
 
 typedef enum JobType {
         JOB_START,
@@ -27,8 +27,9 @@ struct Job {
         char *step;
         GError *error;                  /* what failed first, or HET_ERROR_CANCELED */
         char *device_tree;              /* of a start job: path of what was made for the master */
-        Spawn *dump;                    /* of a start job: the QEMU that tells the master's device tree */
-        sd_event_source *dump_timer;
+        BoardTree *board_tree;          /* of a start job: the master's, while it is being made (master-tree.c) */
+        DoneFunc tree_done;
+        void *tree_userdata;
         void (*begin)(Job *job);
         sd_event_source *begin_source;
 };

@@ -42,8 +42,8 @@ void start_job_abort(Job *job) {
 
         if (job->platform->ending)
                 return;
-        if (job->dump)
-                spawn_end(job->dump);
+        if (job->board_tree)
+                board_tree_end(job->board_tree);
 
         for (guint i = 0; i < processors->len; i++) {
                 Processor *p = processors->pdata[i];
