@@ -1,0 +1,56 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
+"""Reads device tree blobs, for tests that look at what was made."""
+
+import struct
+
+BEGIN_NODE, END_NODE, PROPERTY, NOP, END = 1, 2, 3, 4, 9
+HEADER = struct.Struct(">10I")
+MAGIC = 0xd00dfeed
+
+
+class DeviceTree(dict):
+    """{"/path/of/node": {property: bytes}}"""
+
+    def __init__(self, blob):
+        super().__init__()
+        magic, self.size, structure, self.strings = HEADER.unpack_from(blob)[:4]
+        if magic != MAGIC:
+            raise ValueError(f"no device tree: it begins with {magic:#x}")
+        self.blob = blob[:self.size]
+        self.read(structure)
+
+    def text(self, position):
+        return self.blob[position:self.blob.index(b"\0", position)].decode()
+
+    def read(self, position):
+        path = []
+        while True:
+            token, = struct.unpack_from(">I", self.blob, position)
+            position += 4
+            if token == BEGIN_NODE:
+                path.append(self.text(position))
+                position += (len(path[-1]) + 4) & ~3
+                properties = self["/".join(path) or "/"] = {}
+            elif token == END_NODE:
+                path.pop()
+            elif token == PROPERTY:
+                size, name = struct.unpack_from(">2I", self.blob, position)
+                position += 8
+                properties[self.text(self.strings + name)] = self.blob[position:position + size]
+                position += (size + 3) & ~3
+            elif token == END:
+                return
+            elif token != NOP:
+                raise ValueError(f"there is no token {token}")
+
+    def without_seeds(self):
+        """What is the same each time"""
+        return {path: {name: value for name, value in properties.items() if not name.endswith("-seed")}
+                for path, properties in self.items()}
+
+    def cells(self, path, name):
+        value = self[path][name]
+        return struct.unpack(f">{len(value) // 4}I", value)
+
+    def string(self, path, name):
+        return self[path][name].rstrip(b"\0").decode()
