@@ -30,6 +30,7 @@ struct HetCoupleState {
     int tx_halt;
 
     HetState peer_state;
+    uint64_t peer_resource_table;
     bool peer_state_bad;    /* reported once, not at each wake */
     HetRequestResult request;
 

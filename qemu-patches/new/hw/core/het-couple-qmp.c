@@ -18,6 +18,8 @@ HetCoupleInfo *het_couple_query(const HetCoupleState *c)
 
     info->id = c->id;
     info->peer_state = c->peer_state;
+    info->has_peer_resource_table = c->peer_resource_table != 0;
+    info->peer_resource_table = c->peer_resource_table;
     info->sent = c->sent;
     info->received = c->received;
     info->coalesced = c->coalesced;
@@ -53,12 +55,14 @@ HetRequestResult het_couple_request(const HetCoupleState *c)
 }
 
 void het_couple_request_boot(HetCoupleState *c, uint64_t entry,
-                             uint64_t argument, HetBootProtocol protocol)
+                             uint64_t argument, uint64_t resource_table,
+                             HetBootProtocol protocol)
 {
     c->request = HET_REQUEST_RESULT_PENDING;
     trace_het_couple_request_boot(c->id, entry, argument,
                                   HetBootProtocol_str(protocol));
-    qapi_event_send_het_boot_request(c->id, entry, argument, protocol);
+    qapi_event_send_het_boot_request(c->id, entry, argument, resource_table,
+                                     protocol);
 }
 
 void het_couple_request_stop(HetCoupleState *c)

@@ -18,7 +18,8 @@
  * exchange finds the word empty and thus writes the eventfd again; a bit
  * that was set before is part of what the exchange returns. Either way it
  * is seen. A state is stored before the eventfd is written, always, and
- * loaded after it was read.
+ * loaded after it was read; what goes with it, the address of a resource
+ * table, is stored before the state and loaded after it.
  *
  * A couple with halt eventfds does not wait in the main loop but in a
  * thread (het-rx.c), and a halted vCPU waits for it itself (het-halt.c).
@@ -135,6 +136,11 @@ HetState het_couple_peer_state(const HetCoupleState *c)
     return c->peer_state;
 }
 
+uint64_t het_couple_peer_resource_table(const HetCoupleState *c)
+{
+    return c->peer_resource_table;
+}
+
 /* --- receiving --- */
 
 static void het_couple_report(void *opaque)
@@ -201,16 +207,33 @@ static HetState het_couple_load_peer_state(HetCoupleState *c)
     return HET_STATE_OFFLINE;
 }
 
+/* Whatever is in the page: one that is not booted has no resource table */
+static uint64_t het_couple_load_peer_resource_table(HetCoupleState *c,
+                                                    HetState state)
+{
+    smp_rmb();
+    switch (state) {
+    case HET_STATE_RUNNING:
+    case HET_STATE_PAUSED:
+    case HET_STATE_CRASHED:
+        return qatomic_read_u64(&c->peer->resource_table);
+    default:
+        return 0;
+    }
+}
+
 static void het_couple_take_state(HetCoupleState *c)
 {
     HetState state = het_couple_load_peer_state(c);
+    uint64_t table = het_couple_load_peer_resource_table(c, state);
 
-    if (state == c->peer_state) {
+    if (state == c->peer_state && table == c->peer_resource_table) {
         return;
     }
     trace_het_couple_peer_state(c->id, HetState_str(c->peer_state),
                                 HetState_str(state));
     c->peer_state = state;
+    c->peer_resource_table = table;
     if (!timer_pending(c->state_timer)) {
         het_couple_report_state(c);
     }
@@ -297,6 +320,9 @@ void het_couple_send(HetCoupleState *c, unsigned vector)
 
 static void het_couple_publish_state(HetCoupleState *c, HetState state)
 {
+    qatomic_set_u64(&c->local->resource_table,
+                    state == HET_STATE_OFFLINE ? 0 : het_resource_table());
+    smp_wmb();
     qatomic_set_mb(&c->local->state, state);
     het_eventfd_signal(c->tx);
 }
@@ -483,6 +509,8 @@ bool het_couple_attach(uint32_t slave_id, HetCouple *fds, Error **errp)
                                   het_couple_report_state, c);
     het_couple_reset_side(c);
     c->peer_state = c->reported_state = het_couple_load_peer_state(c);
+    c->peer_resource_table =
+        het_couple_load_peer_resource_table(c, c->peer_state);
     if (!het_couple_listen(c, errp)) {
         return false;
     }

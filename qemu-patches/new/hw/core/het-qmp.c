@@ -268,10 +268,12 @@ HetMemoryExport *qmp_het_memory_export(const char *id, const char *socket,
 
 void qmp_het_slave_boot(uint64_t entry, bool has_argument, uint64_t argument,
                         bool has_protocol, HetBootProtocol protocol,
+                        bool has_resource_table, uint64_t resource_table,
                         Error **errp)
 {
     het_boot(has_protocol ? protocol : HET_BOOT_PROTOCOL_AUTO, entry,
-             has_argument ? argument : 0, errp);
+             has_argument ? argument : 0,
+             has_resource_table ? resource_table : 0, errp);
 }
 
 void qmp_het_slave_stop(Error **errp)
@@ -326,6 +328,8 @@ HetInfo *qmp_query_het(Error **errp)
     info->state = het_state();
     info->reason = het_reason();
     info->boots = het_boots();
+    info->has_resource_table = het_resource_table() != 0;
+    info->resource_table = het_resource_table();
     hostmem_shared_foreach(het_query_memory, &memory);
     for (c = het_couple_next(NULL); c; c = het_couple_next(c)) {
         QAPI_LIST_APPEND(couples, het_couple_query(c));

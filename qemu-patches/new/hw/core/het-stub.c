@@ -93,6 +93,7 @@ HetMemoryExport *qmp_het_memory_export(const char *id, const char *socket,
 
 void qmp_het_slave_boot(uint64_t entry, bool has_argument, uint64_t argument,
                         bool has_protocol, HetBootProtocol protocol,
+                        bool has_resource_table, uint64_t resource_table,
                         Error **errp)
 {
     error_setg(errp, HET_UNSUPPORTED);

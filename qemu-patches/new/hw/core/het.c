@@ -38,6 +38,7 @@ static struct {
     HetState state;             /* a slave's */
     HetStateReason reason;
     uint64_t boots;
+    uint64_t resource_table;    /* 0 while it is not booted */
 
     /* This file stops, resets or starts the machine, and sets the state */
     bool in_transition;
@@ -78,6 +79,19 @@ static bool het_is_booted(void)
            het.state == HET_STATE_CRASHED;
 }
 
+uint64_t het_resource_table(void)
+{
+    return het.resource_table;
+}
+
+void het_set_resource_table(uint64_t address)
+{
+    if (het_is_booted() && het.resource_table != address) {
+        het.resource_table = address;
+        het_couples_publish_state(het.state);
+    }
+}
+
 /* Of a process that is no slave, where the machine's state is all there is */
 static HetState het_state_of(bool running, RunState state)
 {
@@ -106,6 +120,9 @@ static void het_set_state(HetState state, HetStateReason reason)
     trace_het_state(HetState_str(het.state), HetState_str(state),
                     HetStateReason_str(reason));
     het.state = state;
+    if (!het_is_booted()) {
+        het.resource_table = 0;
+    }
     het_couples_publish_state(state);
     qapi_event_send_het_slave_state(id != UINT32_MAX, id, state, reason);
 }
@@ -490,7 +507,7 @@ static bool het_start(HetBootInfo *info, Error **errp)
 }
 
 bool het_boot(HetBootProtocol protocol, uint64_t entry, uint64_t argument,
-              Error **errp)
+              uint64_t resource_table, Error **errp)
 {
     HetBootInfo info = {
         .protocol = protocol,
@@ -521,6 +538,7 @@ bool het_boot(HetBootProtocol protocol, uint64_t entry, uint64_t argument,
     }
     trace_het_boot(entry, argument, HetBootProtocol_str(info.protocol));
     het.boots++;
+    het.resource_table = resource_table;
     het_set_state(HET_STATE_RUNNING, HET_STATE_REASON_BOOT);
     het.in_transition = true;
     vm_start();

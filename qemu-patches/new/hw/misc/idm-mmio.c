@@ -19,7 +19,8 @@ QEMU_BUILD_BUG_ON(IDM_STATE_CRASHED != (unsigned)HET_STATE_CRASHED);
 QEMU_BUILD_BUG_ON(IDM_RESULT_FAILED != (unsigned)HET_REQUEST_RESULT_FAILED);
 QEMU_BUILD_BUG_ON(IDM_PROTOCOL_VECTORS !=
                   (unsigned)HET_BOOT_PROTOCOL_VECTOR_TABLE);
-QEMU_BUILD_BUG_ON(IDM_COUPLE(IDM_COUPLE_MAX) > IDM_MMIO_SIZE);
+QEMU_BUILD_BUG_ON(IDM_COUPLE(IDM_COUPLE_MAX) > IDM_EXTENSION(0));
+QEMU_BUILD_BUG_ON(IDM_EXTENSION(IDM_COUPLE_MAX) > IDM_MMIO_SIZE);
 QEMU_BUILD_BUG_ON(IDM_COUPLE_MAX != IDM_SUMMARY_COUNT * 32);
 
 /* --- global registers --- */
@@ -34,8 +35,9 @@ static bool idm_read_global(IDMState *s, hwaddr addr, uint32_t *value)
         *value = IDM_VERSION_VALUE;
         return true;
     case IDM_FEATURES:
-        *value = idm_is_master() ? IDM_FEATURE_MASTER | IDM_FEATURE_CONTROL
-                                 : 0;
+        *value = IDM_FEATURE_RESOURCE_TABLE |
+                 (idm_is_master() ? IDM_FEATURE_MASTER | IDM_FEATURE_CONTROL
+                                  : 0);
         return true;
     case IDM_SELF:
         *value = het_couple_self();
@@ -228,36 +230,135 @@ static bool idm_write_couple(IDMState *s, uint32_t id, hwaddr reg,
     return true;
 }
 
-/* --- the region --- */
+/* --- more registers of a couple --- */
 
-/* false: not the number of a couple that this side can have */
-static bool idm_decode_couple(hwaddr addr, uint32_t *id, hwaddr *reg)
+static bool idm_read_extension(IDMState *s, uint32_t id, hwaddr reg,
+                               uint32_t *value)
 {
-    if (addr < IDM_COUPLE(0) || addr >= IDM_COUPLE(IDM_COUPLE_MAX)) {
+    const HetCoupleState *c = het_couple_find(id);
+    uint64_t own, peer;
+
+    own = idm_is_master() ? s->couple[id].resource_table
+                          : het_resource_table();
+    peer = c ? het_couple_peer_resource_table(c) : 0;
+    switch (reg) {
+    case IDM_RESOURCE_TABLE_LO:
+        *value = own;
+        return true;
+    case IDM_RESOURCE_TABLE_HI:
+        *value = own >> 32;
+        return true;
+    case IDM_PEER_RESOURCE_TABLE_LO:
+        *value = peer;
+        return idm_is_master();
+    case IDM_PEER_RESOURCE_TABLE_HI:
+        *value = peer >> 32;
+        return idm_is_master();
+    default:
         return false;
     }
-    *id = (addr - IDM_COUPLE(0)) / IDM_COUPLE_SIZE;
-    *reg = (addr - IDM_COUPLE(0)) % IDM_COUPLE_SIZE;
-    return idm_couple_valid(*id);
 }
 
-static bool idm_access_ok(hwaddr addr, unsigned size)
+static bool idm_write_extension(IDMState *s, uint32_t id, hwaddr reg,
+                                uint32_t value)
 {
-    return size == 4 && !(addr & 3);
+    IDMCouple *c = &s->couple[id];
+
+    switch (reg) {
+    case IDM_RESOURCE_TABLE_LO:
+        c->resource_table = deposit64(c->resource_table, 0, 32, value);
+        return true;
+    case IDM_RESOURCE_TABLE_HI:
+        c->resource_table = deposit64(c->resource_table, 32, 32, value);
+        if (!idm_is_master()) {
+            /* At once, so that nobody sees half of an address */
+            het_set_resource_table(c->resource_table);
+        }
+        return true;
+    default:
+        return false;
+    }
+}
+
+/* --- the region --- */
+
+/* A register, and what the block is that it is in; reg is that in the block */
+typedef enum IDMBlock {
+    IDM_BLOCK_NONE,
+    IDM_BLOCK_GLOBAL,
+    IDM_BLOCK_COUPLE,
+    IDM_BLOCK_EXTENSION,
+} IDMBlock;
+
+static IDMBlock idm_decode(hwaddr addr, unsigned size, uint32_t *id,
+                           hwaddr *reg)
+{
+    IDMBlock block;
+
+    if (size != 4 || (addr & 3)) {
+        return IDM_BLOCK_NONE;
+    }
+    if (addr < IDM_COUPLE(0)) {
+        *reg = addr;
+        return IDM_BLOCK_GLOBAL;
+    }
+    if (addr < IDM_COUPLE(IDM_COUPLE_MAX)) {
+        block = IDM_BLOCK_COUPLE;
+        *id = (addr - IDM_COUPLE(0)) / IDM_COUPLE_SIZE;
+        *reg = (addr - IDM_COUPLE(0)) % IDM_COUPLE_SIZE;
+    } else if (addr >= IDM_EXTENSION(0) &&
+               addr < IDM_EXTENSION(IDM_COUPLE_MAX)) {
+        block = IDM_BLOCK_EXTENSION;
+        *id = (addr - IDM_EXTENSION(0)) / IDM_EXTENSION_SIZE;
+        *reg = (addr - IDM_EXTENSION(0)) % IDM_EXTENSION_SIZE;
+    } else {
+        return IDM_BLOCK_NONE;
+    }
+    /* not the number of a couple that this side can have */
+    return idm_couple_valid(*id) ? block : IDM_BLOCK_NONE;
+}
+
+static bool idm_read(IDMState *s, hwaddr addr, unsigned size, uint32_t *value)
+{
+    uint32_t id;
+    hwaddr reg;
+
+    switch (idm_decode(addr, size, &id, &reg)) {
+    case IDM_BLOCK_GLOBAL:
+        return idm_read_global(s, reg, value);
+    case IDM_BLOCK_COUPLE:
+        return idm_read_couple(s, id, reg, value);
+    case IDM_BLOCK_EXTENSION:
+        return idm_read_extension(s, id, reg, value);
+    default:
+        return false;
+    }
+}
+
+static bool idm_write(IDMState *s, hwaddr addr, unsigned size, uint32_t value)
+{
+    uint32_t id;
+    hwaddr reg;
+
+    switch (idm_decode(addr, size, &id, &reg)) {
+    case IDM_BLOCK_GLOBAL:
+        return idm_write_global(s, reg, value);
+    case IDM_BLOCK_COUPLE:
+        return idm_write_couple(s, id, reg, value);
+    case IDM_BLOCK_EXTENSION:
+        return idm_write_extension(s, id, reg, value);
+    default:
+        return false;
+    }
 }
 
 static uint64_t idm_mmio_read(void *opaque, hwaddr addr, unsigned size)
 {
     IDMState *s = opaque;
-    uint32_t value = 0, id;
-    hwaddr reg;
-    bool ok;
+    uint32_t value = 0;
 
-    ok = idm_access_ok(addr, size) &&
-         (addr < IDM_COUPLE(0) ? idm_read_global(s, addr, &value) :
-          idm_decode_couple(addr, &id, &reg) &&
-          idm_read_couple(s, id, reg, &value));
-    if (!ok) {
+    if (!idm_read(s, addr, size, &value)) {
+        value = 0;
         qemu_log_mask(LOG_GUEST_ERROR, "idm: bad read of %u bytes at 0x%"
                       HWADDR_PRIx "\n", size, addr);
     }
@@ -269,16 +370,9 @@ static void idm_mmio_write(void *opaque, hwaddr addr, uint64_t value,
                            unsigned size)
 {
     IDMState *s = opaque;
-    uint32_t id;
-    hwaddr reg;
-    bool ok;
 
     trace_idm_write(addr, value);
-    ok = idm_access_ok(addr, size) &&
-         (addr < IDM_COUPLE(0) ? idm_write_global(s, addr, value) :
-          idm_decode_couple(addr, &id, &reg) &&
-          idm_write_couple(s, id, reg, value));
-    if (!ok) {
+    if (!idm_write(s, addr, size, value)) {
         qemu_log_mask(LOG_GUEST_ERROR, "idm: bad write of 0x%" PRIx64
                       ", %u bytes, at 0x%" HWADDR_PRIx "\n",
                       value, size, addr);

@@ -123,7 +123,7 @@ bool idm_start(IDMState *s, uint32_t id, HetBootProtocol protocol)
         return false;
     }
     het_couple_request_boot(c, s->couple[id].entry, s->couple[id].argument,
-                            protocol);
+                            s->couple[id].resource_table, protocol);
     return true;
 }
 

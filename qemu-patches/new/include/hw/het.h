@@ -70,11 +70,16 @@ bool het_memory_grant(HostMemoryBackendShared *s, int fd, uint64_t offset,
                       size_t page_size, const uint64_t *bus_address,
                       Error **errp);
 bool het_memory_revoke(HostMemoryBackendShared *s, Error **errp);
+/* resource_table: what the slave publishes while it is booted, 0: nothing */
 bool het_boot(HetBootProtocol protocol, uint64_t entry, uint64_t argument,
-              Error **errp);
+              uint64_t resource_table, Error **errp);
 bool het_stop(Error **errp);
 HetStateReason het_reason(void);
 uint64_t het_boots(void);
+/* What a booted slave publishes of its resource table; else 0 */
+uint64_t het_resource_table(void);
+/* The slave's guest says it; ignored while it is not booted */
+void het_set_resource_table(uint64_t address);
 
 /* --- het-boot.c: how a CPU is booted --- */
 
@@ -120,7 +125,10 @@ typedef struct HetCoupleClient {
      * client's to keep
      */
     void (*received)(void *opaque, uint32_t id, uint32_t vectors);
-    /* the other side's state changed, or the couple was attached or detached */
+    /*
+     * the other side's state, or what it publishes of its resource table,
+     * changed, or the couple was attached or detached
+     */
     void (*changed)(void *opaque, uint32_t id);
     /* a start or stop request was answered */
     void (*request_completed)(void *opaque, uint32_t id);
@@ -163,16 +171,22 @@ void het_couple_send(HetCoupleState *c, unsigned vector);
 /* Forgets vectors that are on their way to this side: at reset of the guest */
 void het_couple_drain(HetCoupleState *c);
 HetState het_couple_peer_state(const HetCoupleState *c);
+/* 0: the other side publishes none, or is not booted. It may be any value. */
+uint64_t het_couple_peer_resource_table(const HetCoupleState *c);
 HetCoupleInfo *het_couple_query(const HetCoupleState *c);
 bool het_couple_watch(uint32_t id, bool enable, Error **errp);
 
-/* Writes this side's state into every couple and wakes the peers */
+/*
+ * Writes this side's state, and het_resource_table(), into every couple and
+ * wakes the peers
+ */
 void het_couples_publish_state(HetState state);
 
 /* Requests of the master guest, kept with the couple */
 HetRequestResult het_couple_request(const HetCoupleState *c);
 void het_couple_request_boot(HetCoupleState *c, uint64_t entry,
-                             uint64_t argument, HetBootProtocol protocol);
+                             uint64_t argument, uint64_t resource_table,
+                             HetBootProtocol protocol);
 void het_couple_request_stop(HetCoupleState *c);
 bool het_couple_request_complete(uint32_t id, HetRequestResult result,
                                  Error **errp);

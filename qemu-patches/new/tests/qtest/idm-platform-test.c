@@ -1,11 +1,13 @@
 /*
- * Test of the IDM in whole platforms: 255 slaves, two real QEMUs
+ * Test of the IDM in whole platforms: 255 slaves, two real QEMUs, what one
+ * tells the other
  *
  * SPDX-License-Identifier: GPL-2.0-or-later
  */
 
 #include "qemu/osdep.h"
 #include "qemu/atomic.h"
+#include "qobject/qnum.h"
 #include "idm-util.h"
 
 /* --- many --- */
@@ -151,12 +153,158 @@ static void test_replace(const void *data)
     side_end(&master);
 }
 
+/* --- resource tables --- */
+
+static void slave_boot(Side *slave, uint64_t resource_table)
+{
+    QDict *args = qdict_new();
+
+    /* where the machine has its memory */
+    qdict_put_int(args, "entry",
+                  slave->machine->sysbus ? 0x40000000 : 0x21000000);
+    if (resource_table) {
+        qdict_put(args, "resource-table", qnum_from_uint(resource_table));
+    }
+    qtest_qmp_assert_success(slave->qts, "{ 'execute': 'het-slave-boot',"
+                             " 'arguments': %p }", args);
+}
+
+/* As the master's guest sees it */
+static void wait_for_table(Side *master, uint64_t table)
+{
+    uint32_t extension = IDM_EXTENSION(1);
+
+    wait_for(master, extension + IDM_PEER_RESOURCE_TABLE_LO, UINT32_MAX,
+             table);
+    wait_for(master, extension + IDM_PEER_RESOURCE_TABLE_HI, UINT32_MAX,
+             table >> 32);
+}
+
+static void check_query(Side *side, const char *key, uint64_t table)
+{
+    QDict *info = side->slave
+        ? qtest_qmp_assert_success_ref(side->qts, "{ 'execute': 'query-het' }")
+        : query_couple(side, 1);
+    QNum *number = qobject_to(QNum, qdict_get(info, key));
+
+    g_assert((table != 0) == (number != NULL));
+    g_assert_true(!number || qnum_get_uint(number) == table);
+    qobject_unref(info);
+}
+
+/* From het-slave-boot, and from the slave's guest, to the master's guest */
+static void test_resource_table(const void *data)
+{
+    const uint64_t booted = 0x123456789ULL, set = 0xfedcba9876543210ULL;
+    int memory = make_memfd(16 * 1024 * 1024, SEALS);
+    uint32_t own = IDM_EXTENSION(0), to_slave = IDM_COUPLE(1);
+    Side master, slave;
+    Couple c;
+
+    side_start(&master, &idm_virt, false);
+    side_start(&slave, data, true);
+    couple_make(&c, 1);
+    couple_attach(&c, &master);
+    couple_attach(&c, &slave);
+    give_fd(slave.qts, "m", memory);
+    qtest_qmp_assert_success(slave.qts, "{ 'execute': 'het-memory-grant',"
+                             " 'arguments': { 'id': 'mem',"
+                             " 'memory': 'm' } }");
+    /* nothing runs that could have one */
+    wr(&slave, own + IDM_RESOURCE_TABLE_LO, 1);
+    wr(&slave, own + IDM_RESOURCE_TABLE_HI, 1);
+    wait_for(&master, to_slave + IDM_PEER_STATE, UINT32_MAX, IDM_STATE_READY);
+    wait_for_table(&master, 0);
+    check_query(&slave, "resource-table", 0);
+
+    slave_boot(&slave, booted);
+    wait_for(&master, to_slave + IDM_PEER_STATE, UINT32_MAX,
+             IDM_STATE_RUNNING);
+    /* not only soon after it */
+    check_ro(&master, IDM_EXTENSION(1) + IDM_PEER_RESOURCE_TABLE_LO, booted);
+    check_ro(&master, IDM_EXTENSION(1) + IDM_PEER_RESOURCE_TABLE_HI,
+             booted >> 32);
+    g_assert_cmphex(rd(&slave, own + IDM_RESOURCE_TABLE_LO), ==,
+                    (uint32_t)booted);
+    check_query(&slave, "resource-table", booted);
+    check_query(&master, "peer-resource-table", booted);
+
+    /* as a whole, with its upper half */
+    wr(&master, to_slave + IDM_EVENT, UINT32_MAX);
+    wr(&slave, own + IDM_RESOURCE_TABLE_LO, set);
+    g_assert_cmphex(qatomic_read(&c.page->slave.resource_table), ==, booted);
+    wr(&slave, own + IDM_RESOURCE_TABLE_HI, set >> 32);
+    wait_for_table(&master, set);
+    wait_for(&master, to_slave + IDM_EVENT, IDM_EVENT_STATE, IDM_EVENT_STATE);
+    check_query(&slave, "resource-table", set);
+
+    /* paused and crashed it still has one, stopped it has not */
+    qtest_qmp_assert_success(slave.qts, "{ 'execute': 'stop' }");
+    wait_for(&master, to_slave + IDM_PEER_STATE, UINT32_MAX, IDM_STATE_PAUSED);
+    wait_for_table(&master, set);
+    qtest_qmp_assert_success(slave.qts, "{ 'execute': 'het-slave-stop' }");
+    wait_for(&master, to_slave + IDM_PEER_STATE, UINT32_MAX, IDM_STATE_READY);
+    check_ro(&master, IDM_EXTENSION(1) + IDM_PEER_RESOURCE_TABLE_LO, 0);
+    g_assert_cmphex(qatomic_read(&c.page->slave.resource_table), ==, 0);
+    slave_boot(&slave, 0);
+    wait_for(&master, to_slave + IDM_PEER_STATE, UINT32_MAX,
+             IDM_STATE_RUNNING);
+    wait_for_table(&master, 0);
+    qtest_qmp_assert_success(slave.qts, "{ 'execute': 'het-slave-stop' }");
+
+    /* a reset of the slave's board ends it as well */
+    slave_boot(&slave, booted);
+    wait_for_table(&master, booted);
+    qtest_qmp_assert_success(slave.qts, "{ 'execute': 'system_reset' }");
+    wait_for_table(&master, 0);
+    g_assert_cmphex(rd(&slave, own + IDM_RESOURCE_TABLE_LO), ==, 0);
+    slave_boot(&slave, booted);
+    wait_for_table(&master, booted);
+    side_end(&slave);
+    wait_for(&master, to_slave + IDM_PEER_STATE, UINT32_MAX,
+             IDM_STATE_OFFLINE);
+    wait_for_table(&master, 0);
+
+    close(memory);
+    couple_end(&c);
+    side_end(&master);
+}
+
+/* A page in which it is written although the slave is not booted */
+static void test_resource_table_hostile(const void *data)
+{
+    static const bool booted[] = {
+        [IDM_STATE_RUNNING] = true, [IDM_STATE_PAUSED] = true,
+        [IDM_STATE_CRASHED] = true, [IDM_STATE_CRASHED + 1] = false,
+    };
+    Side master;
+    Couple c;
+
+    side_start(&master, data, false);
+    couple_make(&c, 1);
+    c.page->slave.state = IDM_STATE_READY;
+    c.page->slave.resource_table = UINT64_MAX;
+    couple_attach(&c, &master);
+    wait_for_table(&master, 0);
+    for (unsigned state = 0; state < ARRAY_SIZE(booted); state++) {
+        set_slave_state(&c, state);
+        settle(&master);
+        wait_for_table(&master, booted[state] ? UINT64_MAX : 0);
+    }
+    couple_detach(&c, &master);
+    wait_for_table(&master, 0);
+    couple_end(&c);
+    side_end(&master);
+}
+
 /* --- */
 
 static const MachineTest tests[] = {
     { "many", test_many },
     { "two", test_two },
     { "replace", test_replace },
+    { "resource-table", test_resource_table },
+    { "resource-table-hostile", test_resource_table_hostile },
 };
 
 int main(int argc, char **argv)

@@ -20,7 +20,8 @@ static void test_global(const void *data)
     g_assert_cmphex(rd(&side, IDM_ID), ==, IDM_ID_VALUE);
     g_assert_cmphex(rd(&side, IDM_VERSION), ==, IDM_VERSION_VALUE);
     g_assert_cmphex(rd(&side, IDM_FEATURES), ==,
-                    IDM_FEATURE_MASTER | IDM_FEATURE_CONTROL);
+                    IDM_FEATURE_MASTER | IDM_FEATURE_CONTROL |
+                    IDM_FEATURE_RESOURCE_TABLE);
     g_assert_cmphex(rd(&side, IDM_SELF), ==, 0);
     g_assert_cmpuint(rd(&side, IDM_COUPLES), ==, 0);
     g_assert_cmpuint(rd(&side, IDM_VECTORS), ==, 32);
@@ -56,13 +57,18 @@ static bool is_reserved(uint32_t reg, bool slave)
     if (reg < IDM_SUMMARY(IDM_SUMMARY_COUNT)) {
         return false;
     }
-    if (reg < IDM_COUPLE(0) || reg >= IDM_COUPLE(IDM_COUPLE_MAX)) {
+    if (reg < IDM_COUPLE(0) || reg >= IDM_EXTENSION(IDM_COUPLE_MAX)) {
         return true;
     }
-    if (slave) {
-        return reg >= IDM_COUPLE(0) + IDM_CONTROL;
+    if (reg < IDM_EXTENSION(0)) {
+        return slave ? reg >= IDM_COUPLE(0) + IDM_CONTROL
+                     : reg < IDM_COUPLE(1);
     }
-    return reg < IDM_COUPLE(1);
+    if (slave) {
+        return reg >= IDM_EXTENSION(0) + IDM_PEER_RESOURCE_TABLE_LO;
+    }
+    return reg < IDM_EXTENSION(1) || (reg - IDM_EXTENSION(0)) %
+           IDM_EXTENSION_SIZE > IDM_PEER_RESOURCE_TABLE_HI;
 }
 
 static void check_reserved(Side *side)
@@ -183,7 +189,7 @@ static uint64_t get_uint(QDict *dict, const char *key)
 }
 
 static void expect_boot_request(Side *side, uint64_t entry, uint64_t argument,
-                                const char *protocol)
+                                uint64_t resource_table, const char *protocol)
 {
     QDict *event = qtest_qmp_eventwait_ref(side->qts, "HET_BOOT_REQUEST");
     QDict *what = qdict_get_qdict(event, "data");
@@ -191,6 +197,7 @@ static void expect_boot_request(Side *side, uint64_t entry, uint64_t argument,
     g_assert_cmpint(qdict_get_int(what, "id"), ==, 4);
     g_assert_cmphex(get_uint(what, "entry"), ==, entry);
     g_assert_cmphex(get_uint(what, "argument"), ==, argument);
+    g_assert_cmphex(get_uint(what, "resource-table"), ==, resource_table);
     g_assert_cmpstr(qdict_get_str(what, "protocol"), ==, protocol);
     qobject_unref(event);
 }
@@ -203,7 +210,7 @@ static void test_control(const void *data)
     static const char *const results[] = { "done", "refused", "failed" };
     Side side;
     Couple c;
-    uint32_t block = IDM_COUPLE(4);
+    uint32_t block = IDM_COUPLE(4), extension = IDM_EXTENSION(4);
 
     side_start(&side, data, false);
     couple_make(&c, 4);
@@ -219,12 +226,16 @@ static void test_control(const void *data)
         wr(&side, block + IDM_ENTRY_HI, 0x01234567);
         wr(&side, block + IDM_ARGUMENT_LO, 0x76543210);
         wr(&side, block + IDM_ARGUMENT_HI, 0xfedcba98);
+        wr(&side, extension + IDM_RESOURCE_TABLE_LO, 0xabcdef01);
+        wr(&side, extension + IDM_RESOURCE_TABLE_HI, 0xef234567 + i);
         wr(&side, block + IDM_CONTROL,
            IDM_CONTROL_START | IDM_CONTROL_PROTOCOL(i));
         g_assert_cmphex(rd(&side, block + IDM_CONTROL), ==,
                         IDM_RESULT_PENDING);
         expect_boot_request(&side, 0x0123456789abcdefULL + i,
-                            0xfedcba9876543210ULL, protocols[i]);
+                            0xfedcba9876543210ULL,
+                            0xef234567abcdef01ULL + ((uint64_t)i << 32),
+                            protocols[i]);
         /* no second request before the first is answered */
         wr(&side, block + IDM_ENTRY_LO, 0);
         wr(&side, block + IDM_CONTROL, IDM_CONTROL_START);
@@ -308,7 +319,7 @@ static void test_reset(const void *data)
 {
     Side side;
     Couple c;
-    uint32_t block = IDM_COUPLE(1);
+    uint32_t block = IDM_COUPLE(1), extension = IDM_EXTENSION(1);
 
     side_start(&side, data, false);
     couple_make(&c, 1);
@@ -322,6 +333,8 @@ static void test_reset(const void *data)
     wr(&side, block + IDM_ENTRY_HI, 2);
     wr(&side, block + IDM_ARGUMENT_LO, 3);
     wr(&side, block + IDM_ARGUMENT_HI, 4);
+    wr(&side, extension + IDM_RESOURCE_TABLE_LO, 5);
+    wr(&side, extension + IDM_RESOURCE_TABLE_HI, 6);
     wr(&side, IDM_CTRL, IDM_CTRL_IRQ_ENABLE);
     wr(&side, block + IDM_CONTROL, IDM_CONTROL_STOP);
     g_assert_true(irq(&side));
@@ -340,6 +353,8 @@ static void test_reset(const void *data)
             g_assert_cmphex(rd(&side, block + reg), ==, 0);
         }
     }
+    g_assert_cmphex(rd(&side, extension + IDM_RESOURCE_TABLE_LO), ==, 0);
+    g_assert_cmphex(rd(&side, extension + IDM_RESOURCE_TABLE_HI), ==, 0);
     /* what is not the guest's own stays */
     g_assert_cmphex(rd(&side, block + IDM_STATUS), ==, IDM_STATUS_ATTACHED);
     g_assert_cmphex(rd(&side, block + IDM_PEER_STATE), ==, IDM_STATE_READY);
@@ -361,7 +376,7 @@ static void test_slave(const void *data)
 
     side_start(&side, data, true);
     check_reserved(&side);
-    g_assert_cmphex(rd(&side, IDM_FEATURES), ==, 0);
+    g_assert_cmphex(rd(&side, IDM_FEATURES), ==, IDM_FEATURE_RESOURCE_TABLE);
     g_assert_cmphex(rd(&side, IDM_SELF), ==, IDM_SELF_NONE);
     couple_make(&c, 200);
     c.page->master.state = IDM_STATE_RUNNING;

@@ -42,7 +42,13 @@ typedef struct HetPageSide {
         uint64_t received;
         uint64_t coalesced;
         uint64_t last_sent_ns;          /* CLOCK_MONOTONIC */
-        uint32_t reserved2[4];
+        /*
+         * Slave only, with `state` its writer's: bus address of the resource
+         * table of what runs, 0: none. Stored before `state` says RUNNING,
+         * and 0 once it says that the slave is not booted.
+         */
+        uint64_t resource_table;
+        uint32_t reserved2[2];
 } HetPageSide;
 
 typedef struct HetPage {

@@ -20,10 +20,11 @@
 #define IDM_ID                  0x000   /* RO: IDM_ID_VALUE */
 #define IDM_ID_VALUE            0x314d4449u     /* "IDM1" in memory order */
 #define IDM_VERSION             0x004   /* RO: major << 16 | minor */
-#define IDM_VERSION_VALUE       0x00010000u
+#define IDM_VERSION_VALUE       0x00010001u
 #define IDM_FEATURES            0x008   /* RO: bits below */
 #define IDM_FEATURE_MASTER      (1u << 0)       /* this side is the master */
 #define IDM_FEATURE_CONTROL     (1u << 1)       /* CONTROL register works */
+#define IDM_FEATURE_RESOURCE_TABLE (1u << 2)    /* since 1.1: the extension blocks */
 #define IDM_SELF                0x00c   /* RO: own processor number; ~0: none */
 #define IDM_SELF_NONE           0xffffffffu
 #define IDM_COUPLES             0x010   /* RO: number of attached couples */
@@ -76,6 +77,19 @@
 #define IDM_WINDOW_BASE_HI      0x34
 #define IDM_WINDOW_SIZE_LO      0x38    /* RO: its size; 0: none */
 #define IDM_WINDOW_SIZE_HI      0x3c
+
+/*
+ * More registers of a couple, since 1.1 (IDM_FEATURE_RESOURCE_TABLE): the
+ * block above is full. The blocks have the same numbers.
+ */
+#define IDM_EXTENSION(id)       (0x5000 + 0x20 * (id))
+#define IDM_EXTENSION_SIZE      0x20
+
+#define IDM_RESOURCE_TABLE_LO   0x00    /* RW: bus address of the slave's resource table, 0: none */
+#define IDM_RESOURCE_TABLE_HI   0x04    /* master: what the next START says; slave: what it publishes */
+/* master only; a slave reads 0 */
+#define IDM_PEER_RESOURCE_TABLE_LO 0x08 /* RO: what the slave publishes; 0: none, or it is not booted */
+#define IDM_PEER_RESOURCE_TABLE_HI 0x0c
 
 /* PEER_STATE; the same numbers as HetState in qapi/het.json */
 #define IDM_STATE_OFFLINE       0u

@@ -35,6 +35,7 @@ typedef struct IDMCouple {
     uint32_t event_enable;
     uint64_t entry;
     uint64_t argument;
+    uint64_t resource_table;    /* on a slave: what is being written */
 } IDMCouple;
 
 typedef struct IDMState {
