@@ -152,6 +152,7 @@ static void mend_side(HetPageSide *side, int rx, int rx_halt, uint32_t state) {
         drain(rx_halt);
         __atomic_store_n(&side->wait, HET_WAIT_EVENTFD, __ATOMIC_RELAXED);
         (void) __atomic_exchange_n(&side->pending, 0, __ATOMIC_SEQ_CST);
+        __atomic_store_n(&side->resource_table, 0, __ATOMIC_RELAXED);
         __atomic_store_n(&side->state, state, __ATOMIC_SEQ_CST);
 }
 

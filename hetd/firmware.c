@@ -22,6 +22,7 @@
 #include "window.h"
 
 #define SEGMENTS_MAX            64U
+#define SECTIONS_MAX            4096U
 #define COPY_SIZE               (256U * 1024)
 #define VECTOR_TABLE_ALIGNMENT  128U    /* the least that VTOR can hold */
 
@@ -39,6 +40,7 @@ typedef struct Image {
         int fd;
         uint64_t file_size;
         uint64_t entry;
+        uint64_t resource_table;        /* bus address, 0: none */
         Segment segments[SEGMENTS_MAX];
         unsigned n_segments;
 } Image;
@@ -178,6 +180,41 @@ static bool check_entry(Image *image, const FirmwareWindow *window, bool vector_
         return true;
 }
 
+/* The table of names may be of any size; only as much of it is read as the name has that is wanted */
+static bool has_name(const Image *image, const GElf_Shdr *names, const GElf_Shdr *section, const char *name) {
+        size_t size = strlen(name) + 1;
+        char found[32];
+
+        g_assert(size <= sizeof(found));
+        return section->sh_name < names->sh_size && names->sh_offset <= image->file_size &&
+                pread(image->fd, found, size, (off_t) (names->sh_offset + section->sh_name)) == (ssize_t) size &&
+                memcmp(found, name, size) == 0;
+}
+
+/* A file need not have sections, and what is wrong with them is of no importance for what is loaded. */
+static void find_resource_table(Image *image, Elf *elf, const FirmwareWindow *window) {
+        GElf_Shdr names, section;
+        size_t n, strings;
+
+        if (elf_getshdrnum(elf, &n) < 0 || n > SECTIONS_MAX || elf_getshdrstrndx(elf, &strings) < 0 ||
+            !gelf_getshdr(elf_getscn(elf, strings), &names))
+                return;
+
+        for (size_t i = 1; i < n; i++) {
+                uint64_t offset;
+
+                if (!gelf_getshdr(elf_getscn(elf, i), &section))
+                        return;
+                if (!(section.sh_flags & SHF_ALLOC) || section.sh_size == 0 ||
+                    !has_name(image, &names, &section, ".resource_table") ||
+                    !window_find(window, section.sh_addr, section.sh_size, &offset))
+                        continue;
+
+                image->resource_table = window->bus_address + offset;
+                return;
+        }
+}
+
 static bool read_image(Image *image, const FirmwareWindow *window, bool vector_table, GError **error) {
         g_autoptr(Elf) elf = NULL;
         GElf_Ehdr header;
@@ -191,7 +228,11 @@ static bool read_image(Image *image, const FirmwareWindow *window, bool vector_t
                 return false;
 
         image->entry = header.e_entry;
-        return read_segments(image, elf, window, error) && check_entry(image, window, vector_table, error);
+        if (!read_segments(image, elf, window, error) || !check_entry(image, window, vector_table, error))
+                return false;
+
+        find_resource_table(image, elf, window);
+        return true;
 }
 
 /* Gives the pages back, so that a large .bss costs nothing */
@@ -251,7 +292,7 @@ static bool open_image(Image *image, GError **error) {
 }
 
 bool firmware_load(const char *path, const FirmwareWindow *window, bool vector_table, uint64_t *ret_entry,
-                   GError **error) {
+                   uint64_t *ret_resource_table, GError **error) {
         g_autofree uint8_t *buffer = NULL;
         Image image = { .path = path, .fd = -EBADF };
         bool ok;
@@ -273,5 +314,7 @@ bool firmware_load(const char *path, const FirmwareWindow *window, bool vector_t
         fd_close(image.fd);
         if (ok)
                 *ret_entry = image.entry;
+        if (ok && ret_resource_table)
+                *ret_resource_table = image.resource_table;
         return ok;
 }

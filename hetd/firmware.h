@@ -20,6 +20,9 @@ typedef struct FirmwareWindow {
 /*
  * Copies the PT_LOAD segments (by physical address, the rest of memsz zeroed). Checks all of them before it writes anything.
  * ret_entry: e_entry, or for an M-profile ELF (vector_table) the lowest segment's address.
+ * ret_resource_table (may be NULL): bus address of the section .resource_table, that of Linux's remoteproc; 0: it has none, or it
+ * is not loaded.
  * Errors: HET_ERROR_INVALID_ARGUMENT "file: segment 2 (0x…–0x…) is not inside the window …".
  */
-bool firmware_load(const char *path, const FirmwareWindow *window, bool vector_table, uint64_t *ret_entry, GError **error);
+bool firmware_load(const char *path, const FirmwareWindow *window, bool vector_table, uint64_t *ret_entry,
+                   uint64_t *ret_resource_table, GError **error);

@@ -21,6 +21,7 @@
 typedef struct Boot {
         Processor *processor;
         uint64_t entry, argument;
+        uint64_t resource_table;        /* 0: none is known */
         BootProtocol protocol;
         char *device_tree;              /* the file that QEMU dumps its board into */
         uint64_t boots;                 /* before this one */
@@ -65,6 +66,8 @@ static void boot_go(Boot *boot) {
                 json_add_uint64(arguments, "argument", boot->argument);
         if (boot->protocol != BOOT_PROTOCOL_AUTO)
                 json_add_string(arguments, "protocol", boot_protocol_to_string(boot->protocol));
+        if (boot->resource_table != 0)
+                json_add_uint64(arguments, "resource-table", boot->resource_table);
         processor_call(boot->processor, "het-slave-boot", arguments, NULL, 0, on_boot_answered, boot);
 }
 
@@ -153,10 +156,15 @@ static bool boot_load(Boot *boot, const BootOptions *options, GError **error) {
         };
 
         if (firmware && !options->no_load) {
-                if (!firmware_load(firmware, &window, vector_table, &p->firmware_entry, error))
+                if (!firmware_load(firmware, &window, vector_table, &p->firmware_entry, &p->firmware_resource_table, error))
                         return false;
                 p->has_firmware_entry = true;
         }
+
+        /* With an entry of its own, in a window that hetd has not filled, runs something else than what hetd has once loaded */
+        boot->resource_table = options->resource_table;
+        if (boot->resource_table == 0 && p->has_firmware_entry && !(options->has_entry && options->no_load))
+                boot->resource_table = p->firmware_resource_table;
 
         if (options->has_entry)
                 boot->entry = options->entry;
@@ -409,6 +417,7 @@ void processor_boot_requested(Processor *master, json_object *data) {
                 (void) json_get_uint64(data, "argument", &options->argument);
                 options->has_protocol = protocol && boot_protocol_from_string(protocol, &options->protocol);
         }
+        (void) json_get_uint64(data, "resource-table", &options->resource_table);
 
         if (slave->couple && couple_get_slave_state(slave->couple) == HET_STATE_READY)
                 processor_wait(slave, PROCESSOR_STATE_MASK(PROCESSOR_READY) | PROCESSOR_IDLE, PROCESSOR_STATE_TIMEOUT_USEC,

@@ -99,6 +99,7 @@ typedef struct Processor {
         bool granted;
         bool has_firmware_entry;        /* something was loaded into the window by hetd, and begins there */
         uint64_t firmware_entry;
+        uint64_t firmware_resource_table;       /* of the same, 0: it has none */
 
         Couple *couple;                 /* of a slave with the master */
         bool master_attached;           /* the master's QEMU has the couple */
@@ -164,6 +165,7 @@ void processor_call(Processor *p, const char *command, json_object *arguments_co
 typedef struct BootOptions {
         bool has_entry, has_argument, has_protocol;
         uint64_t entry, argument;
+        uint64_t resource_table;        /* where the window has one, 0: not known */
         BootProtocol protocol;
         const char *firmware;           /* NULL: the platform file's */
         bool no_load;                   /* the window has what is to run */

@@ -36,7 +36,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
         g_autofree char *path = NULL;
         g_autoptr(GError) error = NULL;
         FirmwareWindow window = { .size = WINDOW, .bus_address = 0x60000000, .ram_base = 0x40000000, .offset = GUARD };
-        uint64_t entry = 0;
+        uint64_t entry = 0, table = 0;
         bool vector_table;
 
         if (size < 1)
@@ -50,10 +50,11 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
         path = g_strdup_printf("/proc/self/fd/%d", file);
         vector_table = data[0] & 1;
 
-        if (firmware_load(path, &window, vector_table, &entry, &error)) {
+        if (firmware_load(path, &window, vector_table, &entry, &table, &error)) {
                 uint64_t at = entry & ~UINT64_C(1);
 
                 g_assert_true(at - 0x60000000 < WINDOW || at - 0x40000000 < WINDOW);
+                g_assert_true(table == 0 || table - 0x60000000 < WINDOW);
                 g_assert_true(!vector_table || entry % 128 == 0);
         } else
                 g_assert_true(g_error_matches(error, HET_ERROR, HET_ERROR_INVALID_ARGUMENT));

@@ -129,6 +129,7 @@ static void test_slave_gone(void **state) {
         c->page->slave.state = IDM_STATE_RUNNING;
         c->page->slave.wait = HET_WAIT_HALT;
         c->page->slave.pending = 0x80000001;
+        c->page->slave.resource_table = 0x60001000;
         c->page->master.state = IDM_STATE_RUNNING;
         c->page->master.wait = HET_WAIT_POLL;
         c->page->master.pending = 0x10;
@@ -141,6 +142,7 @@ static void test_slave_gone(void **state) {
         assert_int_equal(c->page->slave.state, IDM_STATE_CRASHED);
         assert_int_equal(c->page->slave.wait, HET_WAIT_EVENTFD);
         assert_int_equal(c->page->slave.pending, 0);
+        assert_int_equal(c->page->slave.resource_table, 0);
         assert_int_equal(c->page->master.state, IDM_STATE_RUNNING);
         assert_int_equal(c->page->master.wait, HET_WAIT_POLL);
         assert_int_equal(c->page->master.pending, 0x10);

@@ -108,7 +108,7 @@ static int tear_down(void **state) {
 
 static bool load(Fixture *f, bool vector_table, uint64_t *ret_entry, GError **error) {
         assert_true(g_file_set_contents(f->path, (const char *) f->image, (gssize) f->image_size, NULL));
-        return firmware_load(f->path, &f->window, vector_table, ret_entry, error);
+        return firmware_load(f->path, &f->window, vector_table, ret_entry, NULL, error);
 }
 
 static void expect_bytes(Fixture *f, uint64_t offset, uint64_t size, uint8_t value) {
@@ -187,7 +187,7 @@ static void test_large(void **state) {
         assert_int_equal(write(fd, data, WINDOW_SIZE), WINDOW_SIZE);
         fd_close(fd);
 
-        assert_true(firmware_load(f->path, &f->window, false, &entry, &error));
+        assert_true(firmware_load(f->path, &f->window, false, &entry, NULL, &error));
         expect_bytes(f, 0, WINDOW_SIZE, 0x77);
 }
 
@@ -411,17 +411,95 @@ static void test_no_file(void **state) {
         g_autofree char *fifo = g_strdup_printf("%s.fifo", f->path);
         uint64_t entry;
 
-        assert_false(firmware_load("/nonexistent.elf", &f->window, false, &entry, &error));
+        assert_false(firmware_load("/nonexistent.elf", &f->window, false, &entry, NULL, &error));
         assert_string_equal(error->message, "/nonexistent.elf: cannot be read: No such file or directory");
         g_clear_error(&error);
-        assert_false(firmware_load("/", &f->window, false, &entry, &error));
+        assert_false(firmware_load("/", &f->window, false, &entry, NULL, &error));
         assert_string_equal(error->message, "/: is not a regular file");
         g_clear_error(&error);
 
         assert_int_equal(mkfifo(fifo, 0600), 0);
-        assert_false(firmware_load(fifo, &f->window, false, &entry, &error));
+        assert_false(firmware_load(fifo, &f->window, false, &entry, NULL, &error));
         assert_true(g_str_has_suffix(error->message, ": is not a regular file"));
         assert_int_equal(g_unlink(fifo), 0);
+}
+
+/* One section with a name, and that with the names */
+static void add_section(Fixture *f, const char *name, uint32_t address, uint32_t size, uint32_t flags) {
+        Elf32_Ehdr *header = header_of(f);
+        Elf32_Shdr *sections = (Elf32_Shdr *) (f->image + IMAGE_SIZE - 0x200);
+        uint32_t names = IMAGE_SIZE - 0x100;
+
+        header->e_shoff = IMAGE_SIZE - 0x200;
+        header->e_shentsize = sizeof(Elf32_Shdr);
+        header->e_shnum = 3;
+        header->e_shstrndx = 2;
+        memset(sections, 0, 0x200);
+        sections[1] = (Elf32_Shdr) {
+                .sh_name = 1, .sh_type = SHT_PROGBITS, .sh_flags = flags, .sh_addr = address, .sh_offset = DATA_OFFSET, .sh_size = size,
+        };
+        sections[2] = (Elf32_Shdr) { .sh_type = SHT_STRTAB, .sh_offset = names, .sh_size = 0x100 };
+        strcpy((char *) f->image + names + 1, name);
+}
+
+static void test_resource_table(void **state) {
+        static const struct {
+                const char *name;
+                uint32_t address, size, flags, found;
+        } cases[] = {
+                { ".resource_table", BUS + 0x100, 0x80, SHF_ALLOC, BUS + 0x100 },
+                { ".resource_table", RAM + 0x100, 0x80, SHF_ALLOC, BUS + 0x100 },       /* by another name */
+                { ".resource_table", BUS + WINDOW_SIZE - 0x80, 0x80, SHF_ALLOC | SHF_WRITE, BUS + WINDOW_SIZE - 0x80 },
+                { ".resource_table", BUS + WINDOW_SIZE - 0x7f, 0x80, SHF_ALLOC, 0 },
+                { ".resource_table", BUS - 1, 0x80, SHF_ALLOC, 0 },
+                { ".resource_table", BUS, UINT32_MAX, SHF_ALLOC, 0 },
+                { ".resource_table", BUS, 0, SHF_ALLOC, 0 },
+                { ".resource_table", BUS, 0x80, 0, 0 },                                 /* is not loaded */
+                { ".resource_tables", BUS, 0x80, SHF_ALLOC, 0 },
+                { ".resource_tabl", BUS, 0x80, SHF_ALLOC, 0 },
+        };
+        Fixture *f = *state;
+        uint64_t entry, table = 42;
+
+        add_segment(f, BUS, 0x200, 0x200);
+        assert_true(load(f, false, &entry, NULL));
+        assert_true(firmware_load(f->path, &f->window, false, &entry, &table, NULL));
+        assert_int_equal(table, 0);
+        for (size_t i = 0; i < G_N_ELEMENTS(cases); i++) {
+                add_section(f, cases[i].name, cases[i].address, cases[i].size, cases[i].flags);
+                assert_true(load(f, false, &entry, NULL));
+                table = 42;
+                assert_true(firmware_load(f->path, &f->window, false, &entry, &table, NULL));
+                assert_int_equal(table, cases[i].found);
+        }
+}
+
+static void test_resource_table_bad_sections(void **state) {
+        /* Any byte of the table of sections may be wrong, and its place: the image is loaded all the same */
+        Fixture *f = *state;
+        static const uint8_t values[] = { 0x00, 0x01, 0x7f, 0x80, 0xff };
+        unsigned found = 0, lost = 0;
+        uint64_t entry, table;
+
+        add_segment(f, BUS, 0x200, 0x200);
+        add_section(f, ".resource_table", BUS, 0x80, SHF_ALLOC);
+        for (size_t i = 0; i < 3 * sizeof(Elf32_Shdr) + 4; i++)
+                for (size_t j = 0; j < sizeof(values); j++) {
+                        /* The last are e_shoff's */
+                        size_t at = i < 3 * sizeof(Elf32_Shdr) ? IMAGE_SIZE - 0x200 + i
+                                                               : offsetof(Elf32_Ehdr, e_shoff) + i - 3 * sizeof(Elf32_Shdr);
+                        uint8_t before = f->image[at];
+
+                        f->image[at] = values[j];
+                        if (load(f, false, &entry, NULL)) {
+                                assert_true(firmware_load(f->path, &f->window, false, &entry, &table, NULL));
+                                assert_true(table == 0 || (table >= BUS && table < BUS + WINDOW_SIZE));
+                                *(table ? &found : &lost) += 1;
+                        }
+                        f->image[at] = before;
+                }
+        assert_true(found > 50);
+        assert_true(lost > 50);
 }
 
 static void test_read_only_window(void **state) {
@@ -457,6 +535,8 @@ int main(void) {
                 TEST(test_cut_off),
                 TEST(test_every_byte),
                 TEST(test_no_file),
+                TEST(test_resource_table),
+                TEST(test_resource_table_bad_sections),
                 TEST(test_read_only_window),
         };
 
