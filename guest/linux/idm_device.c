@@ -14,8 +14,6 @@
 
 #include "idm_rproc.h"
 
-#define IDM_MAJOR(version)	((version) >> 16)
-
 static irqreturn_t idm_interrupt(int irq, void *data)
 {
 	struct idm *idm = data;
@@ -62,21 +60,6 @@ static int idm_add_slave(struct idm *idm, struct device_node *np)
 static void idm_destroy_workqueue(void *workqueue)
 {
 	destroy_workqueue(workqueue);
-}
-
-static int idm_check_device(struct idm *idm)
-{
-	u32 id = readl(idm->base + IDM_ID), version = readl(idm->base + IDM_VERSION);
-	u32 wanted = IDM_FEATURE_MASTER | IDM_FEATURE_CONTROL;
-
-	if (id != IDM_ID_VALUE)
-		return dev_err_probe(idm->dev, -ENODEV, "this is no IDM: %#x\n", id);
-	if (IDM_MAJOR(version) != IDM_MAJOR(IDM_VERSION_VALUE))
-		return dev_err_probe(idm->dev, -ENODEV, "version %u is not known\n",
-				     IDM_MAJOR(version));
-	if ((readl(idm->base + IDM_FEATURES) & wanted) != wanted)
-		return dev_err_probe(idm->dev, -ENODEV, "this is not the master\n");
-	return 0;
 }
 
 static int idm_add_slaves(struct idm *idm)
@@ -132,7 +115,7 @@ static int idm_probe(struct platform_device *pdev)
 	irq = platform_get_irq(pdev, 0);
 	if (irq < 0)
 		return irq;
-	ret = idm_check_device(idm);
+	ret = idm_check_device(dev, idm->base);
 	if (ret)
 		return ret;
 	writel(0, idm->base + IDM_CTRL);

@@ -17,7 +17,7 @@
 #include <linux/wait.h>
 #include <linux/workqueue.h>
 
-#include "hw/misc/idm-regs.h"
+#include "idm_couple.h"
 
 struct device_node;
 struct firmware;

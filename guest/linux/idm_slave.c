@@ -18,73 +18,23 @@
 
 #include "idm_rproc.h"
 
-#define IDM_REQUEST_TIMEOUT	(30 * HZ)
 #define IDM_STATE_TIMEOUT	(5 * HZ)	/* one that died may be started again by then */
-
-static const char * const idm_state_names[] = {
-	[IDM_STATE_OFFLINE] = "offline",
-	[IDM_STATE_WAITING] = "waiting for memory",
-	[IDM_STATE_READY] = "ready",
-	[IDM_STATE_RUNNING] = "running",
-	[IDM_STATE_PAUSED] = "paused",
-	[IDM_STATE_CRASHED] = "crashed",
-};
 
 static u32 idm_slave_state(struct idm_slave *slave)
 {
-	u32 state = readl(slave->regs + IDM_PEER_STATE);
-
-	return state < ARRAY_SIZE(idm_state_names) ? state : IDM_STATE_OFFLINE;
-}
-
-/* Booted, and not ended since. */
-static bool idm_state_is_alive(u32 state)
-{
-	return state == IDM_STATE_RUNNING || state == IDM_STATE_PAUSED;
+	return idm_state(slave->regs);
 }
 
 /* ------------------------------------------------------------------------ */
 /* Requests                                                                 */
 
-static bool idm_request_is_answered(struct idm_slave *slave)
+static int idm_slave_request(struct idm_slave *slave, u32 request)
 {
-	return (readl(slave->regs + IDM_CONTROL) & 0xff) != IDM_RESULT_PENDING;
-}
+	int ret = idm_request(slave->regs, &slave->changed, request, false);
 
-static int idm_request_wait(struct idm_slave *slave)
-{
-	if (wait_event_timeout(slave->changed, idm_request_is_answered(slave),
-			       IDM_REQUEST_TIMEOUT))
-		return 0;
-
-	dev_err(&slave->rproc->dev, "the platform does not answer\n");
-	return -ETIMEDOUT;
-}
-
-static int idm_request(struct idm_slave *slave, u32 request)
-{
-	int ret;
-
-	/* One of a kernel before us may be on its way. */
-	ret = idm_request_wait(slave);
-	if (ret)
-		return ret;
-
-	writel(request, slave->regs + IDM_CONTROL);
-	ret = idm_request_wait(slave);
-	if (ret)
-		return ret;
-
-	switch (readl(slave->regs + IDM_CONTROL) & 0xff) {
-	case IDM_RESULT_DONE:
-		return 0;
-	case IDM_RESULT_REFUSED:
-		return -EPERM;
-	case IDM_RESULT_NONE:		/* the slave was detached */
-		return -ENODEV;
-	default:
-		return -EIO;
-	}
+	if (ret == -ETIMEDOUT)
+		dev_err(&slave->rproc->dev, "the platform does not answer\n");
+	return ret;
 }
 
 /* Returns the time that is left, 0 if there is none. */
@@ -116,7 +66,7 @@ static void idm_check_state(struct idm_slave *slave)
 	if (!crashed)
 		return;
 
-	dev_err(&slave->rproc->dev, "it does not run any more: it is %s\n", idm_state_names[state]);
+	dev_err(&slave->rproc->dev, "it does not run any more: it is %s\n", idm_state_name(state));
 	rproc_report_crash(slave->rproc,
 			   state == IDM_STATE_CRASHED ? RPROC_FATAL_ERROR : RPROC_WATCHDOG);
 }
@@ -127,12 +77,8 @@ static void idm_check_state(struct idm_slave *slave)
 /* The device tree and the IDM are of different makers. */
 static bool idm_window_is_right(struct idm_slave *slave)
 {
-	u64 base = readl(slave->regs + IDM_WINDOW_BASE_LO) |
-		(u64)readl(slave->regs + IDM_WINDOW_BASE_HI) << 32;
-	u64 size = readl(slave->regs + IDM_WINDOW_SIZE_LO) |
-		(u64)readl(slave->regs + IDM_WINDOW_SIZE_HI) << 32;
-
-	return base == slave->window && size == slave->window_size;
+	return idm_window_base(slave->regs) == slave->window &&
+		idm_window_size(slave->regs) == slave->window_size;
 }
 
 static int idm_prepare(struct rproc *rproc)
@@ -151,11 +97,11 @@ static int idm_prepare(struct rproc *rproc)
 	 * first: it may have done so while nobody looked.
 	 */
 	if (state == IDM_STATE_CRASHED) {
-		idm_request(slave, IDM_CONTROL_STOP);
+		idm_slave_request(slave, IDM_CONTROL_STOP);
 		state = idm_slave_state(slave);
 	}
 	if (state != IDM_STATE_READY) {
-		dev_err(&rproc->dev, "it is %s and cannot be started\n", idm_state_names[state]);
+		dev_err(&rproc->dev, "it is %s and cannot be started\n", idm_state_name(state));
 		return idm_state_is_alive(state) ? -EBUSY : -ENODEV;
 	}
 	if (!idm_window_is_right(slave)) {
@@ -185,19 +131,16 @@ static int idm_start(struct rproc *rproc)
 	/* After a crash its process may be on its way back. */
 	if (!idm_wait_state(slave, ready)) {
 		dev_err(&rproc->dev, "it is %s and cannot be started\n",
-			idm_state_names[idm_slave_state(slave)]);
+			idm_state_name(idm_slave_state(slave)));
 		goto failed;
 	}
 
 	atomic_set(&slave->vectors, 0);
 	writel(~0u, slave->regs + IDM_PENDING);
 	writel(~0u, slave->regs + IDM_ENABLE);
-	writel(lower_32_bits(rproc->bootaddr), slave->regs + IDM_ENTRY_LO);
-	writel(upper_32_bits(rproc->bootaddr), slave->regs + IDM_ENTRY_HI);
-	writel(0, slave->regs + IDM_ARGUMENT_LO);
-	writel(0, slave->regs + IDM_ARGUMENT_HI);
+	idm_set_boot(slave->regs, rproc->bootaddr, 0);
 
-	ret = idm_request(slave, IDM_CONTROL_START | IDM_CONTROL_PROTOCOL(slave->protocol));
+	ret = idm_slave_request(slave, IDM_CONTROL_START | IDM_CONTROL_PROTOCOL(slave->protocol));
 	if (ret) {
 		dev_err(&rproc->dev, "its start was %s (%d)\n",
 			ret == -EPERM ? "refused" : "not successful", ret);
@@ -265,14 +208,14 @@ static int idm_stop(struct rproc *rproc)
 
 	state = idm_slave_state(slave);
 	if (idm_state_is_alive(state) || state == IDM_STATE_CRASHED)
-		ret = idm_request(slave, IDM_CONTROL_STOP);
+		ret = idm_slave_request(slave, IDM_CONTROL_STOP);
 
 	/* One whose process is gone cannot be stopped, and need not. */
 	state = idm_slave_state(slave);
 	if (!ret || !idm_state_is_alive(state))
 		return 0;
 
-	dev_err(&rproc->dev, "it cannot be stopped (%d), it is %s\n", ret, idm_state_names[state]);
+	dev_err(&rproc->dev, "it cannot be stopped (%d), it is %s\n", ret, idm_state_name(state));
 	idm_expect_running(slave, true);
 	writel(~0u, slave->regs + IDM_ENABLE);
 	return ret;
