@@ -2,8 +2,8 @@
 
 /*
  * What hetd knows of QEMU's boards. A board that is missing here cannot be described in a platform file: hetd would not
- * know where its memory is and which address and interrupt are free for the IDM. Called by platform-file.c and
- * command-line.c.
+ * know where its memory is and which address and interrupt are free for the IDM. And of their CPUs, which decide about
+ * the QEMU binary. Called by platform-keys.c and platform-check.c.
  */
 
 #include <string.h>
@@ -23,12 +23,11 @@
  * ends at 0x43ffffff), and of the 32 inputs of the NVIC the highest in use is 24.
  */
 #define MPS2 \
-        .target = "arm", .ram_size = 16 << 20, .max_cpus = 1, .idm_address = 0x50000000, .idm_irq = 31, M_PROFILE_BUS
+        .ram_size = 16 << 20, .max_cpus = 1, .idm_address = 0x50000000, .idm_irq = 31, M_PROFILE_BUS
 
 static const Board boards[] = {
         {
                 .machine = "virt",
-                .target = "arm",
                 .ram_base = 0x40000000,
                 .platform_bus = true,
                 .idm_address = 0x0c000000,
@@ -58,6 +57,17 @@ const Board *board_find(const char *machine) {
         }
 
         return NULL;
+}
+
+/* Of QEMU's CPUs for these boards; the others have 32 */
+bool cpu_has_64_bits(const char *cpu) {
+        static const char *const names[] = {
+                "cortex-a35", "cortex-a53", "cortex-a55", "cortex-a57", "cortex-a72", "cortex-a76", "cortex-a710",
+                "neoverse-n1", "neoverse-n2", "neoverse-v1", "a64fx", "max", NULL,
+        };
+        g_autofree char *model = g_strndup(cpu, strcspn(cpu, ","));
+
+        return g_strv_contains(names, model);
 }
 
 const char *const *board_names(void) {

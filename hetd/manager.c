@@ -10,6 +10,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <string.h>
 #include <unistd.h>
 
 static void options_take(ManagerOptions *to, ManagerOptions *from) {
@@ -170,12 +171,29 @@ bool manager_load_platform(Manager *manager, const char *path_or_name, GHashTabl
         return platform_config_read_fd(NULL, path, fd, all, &config, error) && manager_add_platform(manager, config, replace, ret, error);
 }
 
+/* One build makes the binaries for all targets: beside one that was named there may be the one for another target */
+static char *find_sibling(Manager *manager, const char *program) {
+        GHashTableIter iter;
+        const char *target, *named;
+
+        g_hash_table_iter_init(&iter, manager->options.qemu);
+        while (g_hash_table_iter_next(&iter, (void **) &target, (void **) &named)) {
+                g_autofree char *usual = g_strdup_printf("qemu-system-%s", target), *name = g_path_get_basename(named);
+                g_autofree char *directory = g_path_get_dirname(named), *path = g_build_filename(directory, program, NULL);
+
+                if (strcmp(name, usual) == 0 && access(path, X_OK) >= 0)
+                        return g_steal_pointer(&path);
+        }
+
+        return NULL;
+}
+
 bool manager_find_qemu(Manager *manager, const ProcessorConfig *config, char **ret, GError **error) {
-        const char *target = config->board->target;
+        const char *target = config->target;
         g_autofree char *program = g_strdup_printf("qemu-system-%s", target), *path = NULL;
         const char *named = config->qemu ?: g_hash_table_lookup(manager->options.qemu, target);
 
-        path = named ? g_strdup(named) : g_find_program_in_path(program);
+        path = named ? g_strdup(named) : find_sibling(manager, program) ?: g_find_program_in_path(program);
         if (path && access(path, X_OK) >= 0) {
                 *ret = g_steal_pointer(&path);
                 return true;

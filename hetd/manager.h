@@ -24,7 +24,7 @@ typedef struct ManagerOptions {
         char *runtime_directory;        /* sockets and logs: RUNTIME/PLATFORM/PROCESSOR.{qmp,console,log} */
         char **directories;             /* NULL-terminated: where platform files are looked for, in order */
         char *firmware_directory;       /* ${FIRMWARE_DIR} in platform files, may be NULL */
-        GHashTable *qemu;               /* QEMU's target ("arm") → path of the binary; others are looked for in PATH */
+        GHashTable *qemu;               /* QEMU's target ("arm") → path of the binary */
 } ManagerOptions;
 
 typedef struct Manager {
@@ -60,7 +60,10 @@ bool manager_load_platform(Manager *manager, const char *path_or_name, GHashTabl
 
 /* With FIRMWARE_DIR of the options, where the caller did not give one. Free with g_hash_table_unref(). */
 GHashTable *manager_complete_variables(Manager *manager, GHashTable *variables);
-/* The binary for a processor: its Qemu=, the option --qemu, PATH. HET_ERROR_SPAWN_FAILED says how to name one. */
+/*
+ * The binary for a processor: its QEMU=, the option --qemu, the folder of a --qemu for another target, PATH.
+ * HET_ERROR_SPAWN_FAILED says how to name one.
+ */
 bool manager_find_qemu(Manager *manager, const ProcessorConfig *config, char **ret, GError **error);
 
 /* Ends every platform; done runs when no process is left */

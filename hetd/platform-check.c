@@ -69,7 +69,7 @@ static void check_role(PlatformParser *p, ParsedProcessor *pp) {
 }
 
 static void check_start(PlatformParser *p, ParsedProcessor *pp) {
-        static const ProcessorKey of_process[] = { KEY_QEMU, KEY_EXTRA_ARGUMENTS };
+        static const ProcessorKey of_process[] = { KEY_TARGET, KEY_QEMU, KEY_EXTRA_ARGUMENTS };
         static const ProcessorKey of_master[] = { KEY_FIRMWARE, KEY_KERNEL, KEY_INITRD, KEY_COMMAND_LINE,
                                                   KEY_DEVICE_TREE };
         static const char reason[] = "has no effect with Start=external: who starts that QEMU chooses it; remove it";
@@ -153,6 +153,27 @@ static void check_machine(PlatformParser *p, ParsedProcessor *pp) {
                 if (problem)
                         platform_parser_key_error(p, pp, KEY_EXTRA_ARGUMENTS, "%s", problem);
         }
+}
+
+/* Which QEMU it needs: that of its CPU, unless the file says otherwise */
+static void check_target(PlatformParser *p, ParsedProcessor *pp) {
+        ProcessorConfig *c = pp->config;
+        bool wide = is_good(pp, KEY_CPU) && cpu_has_64_bits(c->cpu);
+
+        if (is_good(pp, KEY_TARGET) && is_good(pp, KEY_MACHINE)) {
+                g_autofree char *model = wide ? g_strndup(c->cpu, strcspn(c->cpu, ",")) : NULL;
+
+                if (c->board->m_profile && strcmp(c->target, TARGET_ARM) != 0)
+                        platform_parser_key_error(p, pp, KEY_TARGET, "%s is a Cortex-M, whose target is arm; remove it",
+                                                  c->board->machine);
+                /* There is a "max" of either width */
+                else if (wide && strcmp(model, "max") != 0 && strcmp(c->target, TARGET_ARM) == 0)
+                        platform_parser_key_error(p, pp, KEY_TARGET, "%s has 64 bits; write Target=aarch64, or remove it",
+                                                  model);
+        }
+
+        if (!c->target)
+                c->target = wide ? TARGET_AARCH64 : TARGET_ARM;
 }
 
 /* A size that the board and everybody who maps it can do with; false: reported */
@@ -476,6 +497,7 @@ void platform_parser_check(PlatformParser *p) {
                 check_role(p, pp);
                 check_start(p, pp);
                 check_machine(p, pp);
+                check_target(p, pp);
                 check_boot_files(p, pp);
                 check_memory(p, pp);
         }

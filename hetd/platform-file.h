@@ -41,7 +41,6 @@ typedef enum BootProtocol {
 /* What hetd knows of a board (board.c): how the IDM is put on it and where its memory is. */
 typedef struct Board {
         const char *machine;            /* name of QEMU's machine type, without a version suffix */
-        const char *target;             /* QEMU's target: "arm" for qemu-system-arm */
         const char *default_cpu;        /* NULL: the file must name one */
         uint64_t ram_base;
         uint64_t ram_size;              /* exact size that the board demands; 0: any */
@@ -58,6 +57,11 @@ typedef struct Board {
 const Board *board_find(const char *machine);           /* "virt-10.0" finds "virt"; NULL: unknown */
 const char *const *board_names(void);                   /* NULL-terminated, for messages and completion */
 
+/* QEMU's targets: the binary is qemu-system-TARGET. That of 64 bits runs CPUs of 32, too, but not the other way round. */
+#define TARGET_ARM      "arm"
+#define TARGET_AARCH64  "aarch64"
+bool cpu_has_64_bits(const char *cpu);                  /* options may be behind the model */
+
 typedef struct ProcessorConfig {
         char *name;
         unsigned line;                  /* of its group in the file, for messages */
@@ -67,6 +71,7 @@ typedef struct ProcessorConfig {
         const Board *board;
         char *machine;                  /* with what the file appended: "virt,highmem=off" */
         char *cpu;                      /* NULL: the board's only one */
+        const char *target;             /* TARGET_* */
         unsigned cpus;
         uint64_t memory;                /* bytes of main memory; of a slave: the window's size */
         uint64_t window_address;        /* slaves: guest physical in the master; also the slave's bus address */

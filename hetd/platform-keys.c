@@ -74,6 +74,15 @@ static void set_cpus(PlatformParser *p, ParsedProcessor *pp, ProcessorKey key, c
                 pp->config->cpus = (unsigned) cpus;
 }
 
+static void set_target(PlatformParser *p, ParsedProcessor *pp, ProcessorKey key, const char *value) {
+        if (strcmp(value, TARGET_ARM) == 0)
+                pp->config->target = TARGET_ARM;
+        else if (strcmp(value, TARGET_AARCH64) == 0)
+                pp->config->target = TARGET_AARCH64;
+        else
+                platform_parser_key_error(p, pp, key, "'%s' is no target of QEMU for these boards; use arm or aarch64", value);
+}
+
 static bool parse_size_or_complain(PlatformParser *p, ParsedProcessor *pp, ProcessorKey key, const char *what,
                                    const char *value, uint64_t *ret) {
         int r = parse_size(value, ret);
@@ -187,6 +196,7 @@ static const struct {
         [KEY_MACHINE]         = { "Machine",        set_machine         },
         [KEY_CPU]             = { "CPU",            set_string          },
         [KEY_CPUS]            = { "CPUs",           set_cpus            },
+        [KEY_TARGET]          = { "Target",         set_target          },
         [KEY_MEMORY]          = { "Memory",         set_memory          },
         [KEY_WINDOW]          = { "Window",         set_window          },
         [KEY_FIRMWARE]        = { "Firmware",       set_path            },

@@ -3,12 +3,14 @@
 """hetd as a process: what it is started with, what is sent to it, and what must not end it."""
 
 import os
+import pathlib
 import resource
 import signal
 import subprocess
+import unittest.mock
 
-from het_bus import ERROR
-from het_harness import HETD, MASTER, SLAVE1, TestCase, main, platform_text
+from het_bus import ERROR, options
+from het_harness import HETD, MASTER, QEMU, SLAVE1, TestCase, main, platform_text
 
 
 class Daemon(TestCase):
@@ -68,6 +70,58 @@ class Daemon(TestCase):
     def test_path_that_is_no_text(self):
         for option in (b"--platform-dir=", b"--runtime-dir=", b"--firmware-dir=", b"--qemu=arm="):
             self.assertRegex(self.refused(option + os.fsencode(self.directory) + b"/\xff"), "is not UTF-8")
+
+
+class Targets(TestCase):
+    """Which QEMU runs a CPU of 64 bits"""
+
+    def setUp(self):
+        super().setUp()
+        self.sibling = pathlib.Path(QEMU).with_name("qemu-system-aarch64")
+        if pathlib.Path(QEMU).name != "qemu-system-arm" or not self.sibling.exists():
+            self.skipTest(f"there is no {self.sibling}")
+
+    def restart(self, *arguments):
+        self.assertEqual(self.hetd.end(), 0)
+        self.hetd.arguments = arguments
+        self.hetd.start()
+
+    def define(self):
+        return self.hetd.define("p", platform_text(MASTER, SLAVE1.replace("cortex-a15", "cortex-a53")))
+
+    def programs(self, platform):
+        return [pathlib.Path(f"/proc/{p.pid}/cmdline").read_bytes().split(b"\0")[0].decode() for p in platform.processors()]
+
+    def alone(self, name, target):
+        """The program in a folder of its own"""
+        folder = self.directory / name
+        folder.mkdir()
+        path = folder / target.name
+        path.symlink_to(target)
+        return path
+
+    def test_beside_the_one_that_was_named(self):
+        self.assertEqual(self.programs(self.define().start()), [QEMU, str(self.sibling)])
+
+    def test_each_is_named(self):
+        named = self.alone("named", self.sibling)
+        self.restart(f"--qemu=arm={QEMU}", f"--qemu=aarch64={named}")
+        self.assertEqual(self.programs(self.define().start()), [QEMU, str(named)])
+
+    def test_in_the_path(self):
+        arm, path = self.alone("arm", pathlib.Path(QEMU)), self.alone("path", self.sibling)
+        with unittest.mock.patch.dict(os.environ, PATH=str(path.parent)):
+            self.restart(f"--qemu=arm={arm}")
+        self.assertEqual(self.programs(self.define().start()), [str(arm), str(path)])
+
+    def test_is_not_there(self):
+        arm = self.alone("arm", pathlib.Path(QEMU))
+        with unittest.mock.patch.dict(os.environ, PATH=str(arm.parent)):
+            self.restart(f"--qemu=arm={arm}")
+        platform = self.define()
+        self.assertRefused(ERROR + "SpawnFailed", "no program qemu-system-aarch64: set QEMU= in .Processor slave1., or start hetd with "
+                           "--qemu=aarch64=PATH", platform.call, "Start", "a{sv}", options())
+        self.assertEqual(platform.state, "defined")
 
 
 if __name__ == "__main__":

@@ -134,6 +134,31 @@ static const PlatformCase processors_cases[] = {
                 .error = "test.platform:10: [Processor t] CPUs=: mps2-an385 has up to 1",
         },
         {
+                .name = "target unknown",
+                .text = TEXT(MASTER "Target=aarch32\n"),
+                .error = "test.platform:6: [Processor m] Target=: 'aarch32' is no target of QEMU for these "
+                         "boards; use arm or aarch64",
+        },
+        {
+                .name = "64 bits on a target of 32",
+                .text = TEXT("[Processor m]\n" "Role=master\n" "Machine=virt\n" "CPU=cortex-a53,aarch64=on\n"
+                             "Memory=1G\n" "Target=arm\n"),
+                .error = "test.platform:6: [Processor m] Target=: cortex-a53 has 64 bits; write Target=aarch64, "
+                         "or remove it",
+        },
+        {
+                .name = "target of a Cortex-M",
+                .text = TEXT(MASTER CORTEX_M "Target=aarch64\n"),
+                .error = "test.platform:10: [Processor t] Target=: mps2-an385 is a Cortex-M, whose target is arm; "
+                         "remove it",
+        },
+        {
+                .name = "target of somebody else's QEMU",
+                .text = TEXT(MASTER SLAVE "Start=external\n" "Target=arm\n"),
+                .error = "test.platform:12: [Processor s] Target=: has no effect with Start=external: who starts "
+                         "that QEMU chooses it; remove it",
+        },
+        {
                 .name = "missing firmware",
                 .text = TEXT(MASTER "Firmware=missing.elf\n"),
                 .error = "test.platform:6: [Processor m] Firmware=: missing.elf: No such file or directory; "

@@ -113,6 +113,29 @@ static void test_all_keys(void **state) {
         assert_int_equal(s->start, PROCESSOR_START_EXTERNAL);
 }
 
+static void test_targets(void **state) {
+        static const struct {
+                const char *keys, *target;
+        } cases[] = {
+                { "CPU=cortex-a15\n",                              "arm"     },
+                { "CPU=cortex-a7,pmu=off\n",                       "arm"     },
+                { "CPU=cortex-a15\nTarget=aarch64\n",              "aarch64" },
+                { "CPU=cortex-a53\n",                              "aarch64" },
+                { "CPU=neoverse-n1,pmu=off\nTarget=aarch64\n",     "aarch64" },
+                { "CPU=max\n",                                     "aarch64" },
+                { "Target=arm\nCPU=max\n",                         "arm"     },
+        };
+
+        for (size_t i = 0; i < G_N_ELEMENTS(cases); i++) {
+                g_autofree char *text = g_strconcat("[Processor m]\nRole=master\nMachine=virt\nMemory=1G\n", cases[i].keys,
+                                                    CORTEX_M, NULL);
+                g_autoptr(PlatformConfig) config = parse(text, NULL);
+
+                assert_string_equal(platform_config_get_master(config)->target, cases[i].target);
+                assert_string_equal(platform_config_get_processor(config, "t")->target, "arm");
+        }
+}
+
 static void test_numbers(void **state) {
         /* Numbers that are missing are given in the order of the file, around those that are there */
         g_autoptr(PlatformConfig) config = parse(
@@ -208,7 +231,7 @@ static void test_many_errors(void **state) {
                         g_string_append_printf(expected,
                                                "p:%u: [Processor m] Nothing%u=: is not known here; there are Role=, "
                                                "Id=, "
-                                               "Machine=, CPU=, CPUs=, Memory=, Window=, Firmware=, Kernel=, Initrd=, "
+                                               "Machine=, CPU=, CPUs=, Target=, Memory=, Window=, Firmware=, Kernel=, Initrd=, "
                                                "CommandLine=, "
                                                "DeviceTree=, Entry=, Argument=, Protocol=, AutoBoot=, Start=, QEMU=, "
                                                "ExtraArguments=\n",
@@ -347,6 +370,7 @@ int main(void) {
         const struct CMUnitTest tests[] = {
                 cmocka_unit_test(test_defaults),
                 cmocka_unit_test(test_all_keys),
+                cmocka_unit_test(test_targets),
                 cmocka_unit_test(test_numbers),
                 cmocka_unit_test(test_variables),
                 cmocka_unit_test(test_protocols),
