@@ -4,7 +4,7 @@
 
 Used by scripts/build-guest, and by tests that add files to an initramfs. The results depend on the input only: no times, no owners.
 
-    guest_image.py uimage VMLINUZ OUTPUT
+    guest_image.py kernel VMLINUZ OUTPUT        of 32 bits: a uImage; of 64 bits: an Image
     guest_image.py initramfs --modules DIR --busybox FILE --init FILE [--module FILE]… [--load NAME]… OUTPUT
     guest_image.py append INITRAMFS OUTPUT NAME=FILE…
 """
@@ -24,8 +24,13 @@ KERNEL_ADDRESS = 0x40208000     # the board's memory, and what Debian's armhf ke
 
 # --- kernel ---
 
+def is_image(data):
+    """Whether it is a kernel of 64 bits; QEMU takes it as it is."""
+    return data[56:60] == b"ARM\x64"
+
+
 def unpack_kernel(zimage):
-    """The kernel in a self-extracting image of Arm; the magic may also be in its code, as data."""
+    """The kernel in a self-extracting image of 32 bits; the magic may also be in its code, as data."""
     position = -1
     while (position := zimage.find(XZ_MAGIC, position + 1)) >= 0:
         try:
@@ -33,6 +38,12 @@ def unpack_kernel(zimage):
         except lzma.LZMAError:
             pass
     raise ValueError("there is no kernel compressed with xz in it")
+
+
+def kernel_image(vmlinuz):
+    if vmlinuz.startswith(b"\x1f\x8b"):
+        vmlinuz = gzip.decompress(vmlinuz)
+    return vmlinuz if is_image(vmlinuz) else uimage(unpack_kernel(vmlinuz))
 
 
 def uimage(kernel, address=KERNEL_ADDRESS, name="Linux"):
@@ -171,7 +182,7 @@ def initramfs(modules, load, busybox, init):
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     commands = parser.add_subparsers(dest="command", required=True)
-    kernel = commands.add_parser("uimage")
+    kernel = commands.add_parser("kernel")
     kernel.add_argument("vmlinuz", type=pathlib.Path)
     root = commands.add_parser("initramfs")
     root.add_argument("--modules", type=pathlib.Path, required=True)
@@ -186,8 +197,8 @@ def main():
     more.add_argument("file", nargs="+")
     o = parser.parse_args()
 
-    if o.command == "uimage":
-        result = uimage(unpack_kernel(o.vmlinuz.read_bytes()))
+    if o.command == "kernel":
+        result = kernel_image(o.vmlinuz.read_bytes())
     elif o.command == "initramfs":
         result = initramfs(Modules(o.modules, o.module), o.load, o.busybox.read_bytes(), o.init.read_bytes())
     else:

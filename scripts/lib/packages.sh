@@ -19,8 +19,8 @@ het_packages=(
         # the guests' firmware, and looking at their device trees
         gcc-arm-none-eabi device-tree-compiler
 
-        # the Linux guest's modules; the kernel's headers come with scripts/build-guest.
-        gcc-arm-linux-gnueabihf
+        # the Linux guests' modules; the kernel's headers come with scripts/build-guest.
+        gcc-arm-linux-gnueabihf gcc-aarch64-linux-gnu
 
         # tests: unit tests, a private bus, busctl, the D-Bus descriptions, the scripts themselves
         libcmocka-dev dbus python3-dbus systemd libxml2-utils shellcheck

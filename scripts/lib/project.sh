@@ -7,18 +7,24 @@ is_our_build() {
         [[ -f $1/het-source || ($1 == "$HET_ROOT"/build* && -d $1/meson-private) ]]
 }
 
+# add_guest OPTION ARCH: appends to options. Everything else is built and tested without a guest, too, which needs the archive.
+add_guest() {
+        local guest_dir
+        if guest_dir=$("$HET_ROOT/scripts/build-guest" --arch "$2" --print-dir); then
+                options+=("-D$1=$guest_dir")
+        else
+                warn "there is no Linux guest for $2: its tests will be skipped"
+        fi
+}
+
 # build_project DIR QEMU-DIR OPTION…: configures DIR if its options are not these, and brings it up to date.
 build_project() {
-        local dir=$1 qemu_dir=$2 guest_dir log options
+        local dir=$1 qemu_dir=$2 log options
         shift 2
         log=$HET_CACHE/log/$(basename "$dir").log
         options=(-Dqemu="$(qemu_program "$qemu_dir")" "$@")
-        # 60 MB from the archive the first time; everything else is built and tested without it, too
-        if guest_dir=$("$HET_ROOT/scripts/build-guest" --print-dir); then
-                options+=(-Dguest="$guest_dir")
-        else
-                warn "there is no Linux guest: its tests will be skipped"
-        fi
+        add_guest guest armhf
+        add_guest guest_arm64 arm64
         [[ ! -x $qemu_dir/ivshmem-server ]] || options+=(-Divshmem_server="$qemu_dir/ivshmem-server")
         # What a copied folder builds are the original's sources; what an interrupted set-up left is half a folder
         if is_our_build "$dir" && [[ ! -f $dir/build.ninja || $(cat "$dir/het-source" 2>/dev/null) != "$HET_ROOT $dir" ]]; then
@@ -32,7 +38,7 @@ build_project() {
                 logged "$(basename "$dir")-setup" meson setup "$dir" "$HET_ROOT" "${options[@]}" ||
                         die "meson could not set up $dir." "Was scripts/setup run?"
         elif [[ $(cat "$dir/het-options" 2>/dev/null) != "${options[*]}" ]]; then
-                logged "$(basename "$dir")-setup" meson configure "$dir" "${options[@]}" ||
+                logged "$(basename "$dir")-setup" meson setup --reconfigure "$dir" "$HET_ROOT" "${options[@]}" ||
                         die "meson could not change the options of $dir." "Remove the folder and run this again."
         fi
         echo "${options[*]}" >"$dir/het-options"
