@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* Where the boards' vectors send every exception that nobody expects. */
+/* The end of a program: by an exception that nobody expects, where the boards' vectors lead, or by its own decision. */
 
 #include <stdbool.h>
 #include <stdint.h>
@@ -16,6 +16,13 @@ void fault(uint32_t exception, uint32_t address) {
                 print("fault: exception %u, return address 0x%x\n", (unsigned) exception, (unsigned) address);
                 panic();
         }
+        for (;;)
+                __asm__ volatile("wfi");
+}
+
+void fail(const char *why) {
+        print("fatal: %s\n", why);
+        panic();
         for (;;)
                 __asm__ volatile("wfi");
 }

@@ -35,12 +35,15 @@ typedef struct RpmsgAnnouncement {
 
 static const RpmsgService *rpmsg_services;
 static unsigned rpmsg_count, rpmsg_announced;
+static void (*rpmsg_gone)(void);
 static bool rpmsg_up;                   /* the rings are valid */
+static bool rpmsg_polling;              /* inside rpmsg_poll(), which tells the driver of everything at its end */
 static Vring to_master, from_master;
 
-void rpmsg_init(const RpmsgService *services, unsigned count) {
+void rpmsg_init(const RpmsgService *services, unsigned count, void (*gone)(void)) {
         rpmsg_services = services;
         rpmsg_count = count;
+        rpmsg_gone = gone;
 }
 
 /*
@@ -55,6 +58,8 @@ static bool rpmsg_follow_driver(void) {
         if (rpmsg_up && (!ready || vring_was_reset(&to_master) || vring_was_reset(&from_master))) {
                 rpmsg_up = false;
                 print("rpmsg: the driver is gone\n");
+                if (rpmsg_gone)
+                        rpmsg_gone();
         }
         if (!rpmsg_up && ready && vring_init(&to_master, "to the master", VRING_TO_DRIVER, &vdev->to_master) &&
             vring_init(&from_master, "from the master", VRING_FROM_DRIVER, &vdev->from_master)) {
@@ -84,7 +89,13 @@ static bool rpmsg_send_from(uint32_t source, uint32_t destination, const void *d
 }
 
 bool rpmsg_send(const RpmsgService *service, uint32_t destination, const void *data, size_t size) {
-        return rpmsg_send_from(service->address, destination, data, size);
+        if (rpmsg_polling)
+                return rpmsg_send_from(service->address, destination, data, size);
+
+        if (!rpmsg_follow_driver() || !rpmsg_send_from(service->address, destination, data, size))
+                return false;
+        vring_kick(&to_master);
+        return true;
 }
 
 static bool rpmsg_announce(const RpmsgService *service) {
@@ -92,7 +103,7 @@ static bool rpmsg_announce(const RpmsgService *service) {
 
         for (unsigned n = 0; n < sizeof(announcement.name) - 1 && service->name[n]; n++)
                 announcement.name[n] = service->name[n];
-        return rpmsg_send(service, NAME_SERVICE_ADDRESS, &announcement, sizeof(announcement));
+        return rpmsg_send_from(service->address, NAME_SERVICE_ADDRESS, &announcement, sizeof(announcement));
 }
 
 static const RpmsgService *rpmsg_find(uint32_t address) {
@@ -133,12 +144,14 @@ void rpmsg_poll(void) {
 
         if (!rpmsg_follow_driver())
                 return;
+        rpmsg_polling = true;
         sent = to_master.next_used;
         taken = from_master.next_used;
         while (rpmsg_announced < rpmsg_count && rpmsg_announce(&rpmsg_services[rpmsg_announced]))
                 rpmsg_announced++;
         while (rpmsg_receive())
                 ;
+        rpmsg_polling = false;
         if (to_master.next_used != sent)
                 vring_kick(&to_master);
         if (from_master.next_used != taken)

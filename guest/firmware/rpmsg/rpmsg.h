@@ -5,8 +5,9 @@
  * rpmsg, the side of the firmware: messages of up to 496 bytes to and from the master's Linux. Each has a source and a
  * destination address. Services are announced by name; for each, Linux makes a channel, for a driver of that name.
  *
- * The caller calls rpmsg_poll() after every vector of the master, and once after rpmsg_init(). Everything else happens
- * in there; so the functions need no locks, and are for one task (or the main loop), not for interrupt handlers.
+ * The caller calls rpmsg_poll() after every vector of the master, and once after rpmsg_init(); main.c does so for an
+ * application. Messages are received in there. The functions need no locks, and are for one task (or the main loop), not
+ * for interrupt handlers.
  */
 
 #include <stdbool.h>
@@ -23,8 +24,11 @@ struct RpmsgService {
         void (*received)(const RpmsgService *service, uint32_t source, char *data, size_t size);
 };
 
-/* The array is kept */
-void rpmsg_init(const RpmsgService *services, unsigned count);
+/*
+ * The array is kept. gone() may be NULL: the driver has left, perhaps for a new one that is there already; who has sent
+ * a message before is not to be answered any more.
+ */
+void rpmsg_init(const RpmsgService *services, unsigned count, void (*gone)(void));
 void rpmsg_poll(void);
-/* Only inside received(). False: too long, or there is no buffer */
+/* False: too long, there is no buffer, or no driver */
 bool rpmsg_send(const RpmsgService *service, uint32_t destination, const void *data, size_t size);

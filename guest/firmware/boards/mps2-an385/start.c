@@ -29,11 +29,16 @@ static void exception(void) {
         __asm__ volatile("mrs r0, ipsr\n ldr r1, [sp, #24]\n b fault");
 }
 
+/* Of a program without a tick, whose SysTick nobody has started */
+__attribute__((weak, alias("exception")))
+void tick_entry(void);
+
 extern const void *const vectors[];
 __attribute__((section(".vectors"), aligned(256)))
 const void *const vectors[16 + 32] = {
         stack_top,
         start,
-        [2 ... 15] = exception,
+        [2 ... 14] = exception,
+        [15] = tick_entry,
         [16 ... 47] = irq_entry,
 };
