@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
-"""The platform of docs/examples/linux-master.platform: a Linux that is talked to through the shell on its console."""
+"""A master of docs/examples with Linux, which is talked to through the shell on its console."""
 
 import os
 import pathlib
@@ -80,21 +80,24 @@ class Shell:
 class LinuxTestCase(TestCase):
     """A master that has booted; its /lib/firmware has what the build has made, and more."""
 
-    firmware = {}                       # name: data, beside SLAVES
+    example = "linux-master"            # .platform
+    firmware = SLAVES                   # in /lib/firmware, beside what more_firmware() makes
 
     def setUp(self):
         super().setUp()
         guest = self.directory / "guest"
         guest.mkdir()
         (guest / "uImage").symlink_to(GUEST / "uImage")
-        files = {name: (FIRMWARE / name).read_bytes() for name in SLAVES} | self.more_firmware()
+        files = {name: (FIRMWARE / name).read_bytes() for name in self.firmware} | self.more_firmware()
         (guest / "initramfs.cpio.gz").write_bytes(guest_image.append(
             (GUEST / "initramfs.cpio.gz").read_bytes(), {f"lib/firmware/{n}": (data, 0o644) for n, data in files.items()}))
-        self.platform = self.hetd.load("linux-master", GUEST_DIR=str(guest), FIRMWARE_DIR=str(FIRMWARE))
-        self.master, self.slave1, self.slave2 = (self.platform.processor(n) for n in ("master", "slave1", "slave2"))
+        self.platform = self.hetd.load(self.example, GUEST_DIR=str(guest), FIRMWARE_DIR=str(FIRMWARE))
+        self.master, *slaves = self.platform.processors()
+        self.slave1, self.slave2 = slaves
         self.platform.start()
         self.console = self.master.console()
         self.shell = Shell(self.console)
 
     def more_firmware(self):
+        """{name: data}"""
         return {}
