@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "failure.h"
+#include "util/parse.h"
 
 void arguments_expand_json(int argc, char **argv) {
         static char pretty[] = "--json=pretty";
@@ -29,36 +30,14 @@ bool arguments_parse_json(const char *text, JsonFormat *ret, GError **error) {
 }
 
 bool arguments_parse_timeout(const char *text, uint64_t *ret_usec, GError **error) {
-        static const struct {
-                const char *unit;
-                uint64_t usec;
-        } units[] = {
-                { "", G_USEC_PER_SEC }, { "s", G_USEC_PER_SEC }, { "ms", 1000 }, { "min", 60 * G_USEC_PER_SEC },
-        };
-        char *end = NULL;
+        uint64_t usec;
 
-        if (strcmp(text, "infinity") == 0) {
-                *ret_usec = TIMEOUT_INFINITE;
-                return true;
-        }
+        if (parse_time_span(text, &usec) < 0 || usec == 0)
+                return failure_usage(error, NULL,
+                                     "--timeout=%s: a time above 0 is wanted, such as 30, 30s, 500ms, 2min or infinity.", text);
 
-        errno = 0;
-        double value = g_ascii_strtod(text, &end);
-        if (end == text || !g_ascii_isdigit(*text) || errno != 0 || value > 1e9)
-                goto wrong;
-
-        for (size_t i = 0; i < G_N_ELEMENTS(units); i++)
-                if (strcmp(end, units[i].unit) == 0) {
-                        uint64_t usec = (uint64_t) (value * (double) units[i].usec);
-
-                        if (usec == 0)
-                                break;
-                        *ret_usec = usec;
-                        return true;
-                }
-wrong:
-        return failure_usage(error, NULL,
-                             "--timeout=%s: a time above 0 is wanted, such as 30, 30s, 500ms, 2min or infinity.", text);
+        *ret_usec = usec;
+        return true;
 }
 
 bool arguments_parse_number(const char *what, const char *text, uint64_t max, uint64_t *ret, GError **error) {

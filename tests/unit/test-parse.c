@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
-/* Sizes, numbers, yes and no, and the nearest name. */
+/* Sizes, numbers, spans of time, yes and no, and the nearest name. */
 
 #include <setjmp.h>
 #include <stdarg.h>
@@ -71,6 +71,69 @@ static void test_uint(void **state) {
         assert_int_equal(value, 16);
 }
 
+static void test_time_span(void **state) {
+        static const struct {
+                const char *s;
+                int r;
+                uint64_t value;
+        } cases[] = {
+                { "0", 0, 0 },
+                { "5", 0, 5000000 },
+                { "100ms", 0, 100000 },
+                { "1.5s", 0, 1500000 },
+                { "0.25", 0, 250000 },
+                { "1.0000019s", 0, 1000001 },
+                { "7us", 0, 7 },
+                { "7\302\265s", 0, 7 },
+                { "1min 30s", 0, 90000000 },
+                { "1min30s", 0, 90000000 },
+                { "2 h  1 sec ", 0, 7201000000 },
+                { "1 day", 0, 86400000000 },
+                { "3weeks", 0, 1814400000000 },
+                { "5 30s", 0, 35000000 },
+                { "infinity", 0, UINT64_MAX },
+                { "18446744073709551615us", -ERANGE, 0 },
+                { "18446744073709551616us", -ERANGE, 0 },
+                { "18446744073710s", -ERANGE, 0 },
+                { "18446744073709s 1s", -ERANGE, 0 },
+                { "", -EINVAL, 0 },
+                { "s", -EINVAL, 0 },
+                { " 5s", -EINVAL, 0 },
+                { "-5s", -EINVAL, 0 },
+                { "5.s", -EINVAL, 0 },
+                { ".5s", -EINVAL, 0 },
+                { "5x", -EINVAL, 0 },
+                { "5S", -EINVAL, 0 },
+                { "5s,", -EINVAL, 0 },
+                { "1.2.3", -EINVAL, 0 },
+                { "5s infinity", -EINVAL, 0 },
+                { "0x10", -EINVAL, 0 },
+        };
+
+        for (size_t i = 0; i < G_N_ELEMENTS(cases); i++) {
+                uint64_t value = 42;
+
+                print_message("    '%s'\n", cases[i].s);
+                assert_int_equal(parse_time_span(cases[i].s, &value), cases[i].r);
+                assert_true(value == (cases[i].r == 0 ? cases[i].value : 42));
+        }
+}
+
+static void test_format_time_span(void **state) {
+        char buffer[FORMAT_TIME_SPAN_MAX];
+        uint64_t value;
+
+        assert_string_equal(format_time_span(0, buffer), "0");
+        assert_string_equal(format_time_span(1000, buffer), "1ms");
+        assert_string_equal(format_time_span(90000000, buffer), "1min 30s");
+        assert_string_equal(format_time_span(1500000, buffer), "1s 500ms");
+        assert_string_equal(format_time_span(UINT64_MAX, buffer), "infinity");
+
+        /* Exact, and the longest one has room */
+        assert_int_equal(parse_time_span(format_time_span(UINT64_MAX - 1, buffer), &value), 0);
+        assert_true(value == UINT64_MAX - 1);
+}
+
 static void test_boolean(void **state) {
         static const char *const yes[] = { "yes", "TRUE", "on", "1" }, *const no[] = { "No", "false", "off", "0" };
         bool value;
@@ -117,6 +180,8 @@ int main(void) {
         const struct CMUnitTest tests[] = {
                 cmocka_unit_test(test_size),
                 cmocka_unit_test(test_uint),
+                cmocka_unit_test(test_time_span),
+                cmocka_unit_test(test_format_time_span),
                 cmocka_unit_test(test_boolean),
                 cmocka_unit_test(test_format),
                 cmocka_unit_test(test_nearest),

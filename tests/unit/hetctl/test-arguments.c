@@ -30,9 +30,9 @@ static void test_timeout(void **state) {
                 uint64_t usec;
         } good[] = {
                 { "5", 5000000 }, { "5s", 5000000 }, { "0.5s", 500000 }, { "500ms", 500000 }, { "2min", 120000000 },
-                { "infinity", TIMEOUT_INFINITE },
+                { "2 h", 7200000000 }, { "infinity", TIMEOUT_INFINITE },
         };
-        static const char *const bad[] = { "", "0", "-1", "5h", "s", "5 s", "nan", "inf", "1e99", "0.0000001", NULL };
+        static const char *const bad[] = { "", "0", "-1", "5x", "s", " 5", "nan", "inf", "1e99", "0.0000001", NULL };
 
         for (size_t i = 0; i < G_N_ELEMENTS(good); i++) {
                 uint64_t usec = 0;
