@@ -126,6 +126,10 @@ static int method_reset(sd_bus_message *m, void *userdata, sd_bus_error *error) 
         return simple(m, userdata, error, processor_reset);
 }
 
+static int method_restart(sd_bus_message *m, void *userdata, sd_bus_error *error) {
+        return simple(m, userdata, error, processor_restart);
+}
+
 static int method_revoke_memory(sd_bus_message *m, void *userdata, sd_bus_error *error) {
         return simple(m, userdata, error, processor_revoke_memory);
 }
@@ -274,6 +278,7 @@ const sd_bus_vtable bus_processor_vtable[] = {
         SD_BUS_METHOD_WITH_ARGS("Boot", OPTIONS, SD_BUS_NO_RESULT, method_boot, FREE),
         SD_BUS_METHOD_WITH_ARGS("Stop", OPTIONS, SD_BUS_NO_RESULT, method_stop, FREE),
         SD_BUS_METHOD_WITH_ARGS("Reset", OPTIONS, SD_BUS_NO_RESULT, method_reset, FREE),
+        SD_BUS_METHOD_WITH_ARGS("Restart", OPTIONS, SD_BUS_NO_RESULT, method_restart, FREE),
         SD_BUS_METHOD_WITH_ARGS("Kick", SD_BUS_ARGS("u", vector, "a{sv}", options), SD_BUS_NO_RESULT, method_kick, FREE),
         SD_BUS_METHOD_WITH_ARGS("GrantMemory", SD_BUS_ARGS("h", memory, "a{sv}", options), SD_BUS_NO_RESULT,
                                 method_grant_memory, FREE),
@@ -296,6 +301,7 @@ const sd_bus_vtable bus_processor_vtable[] = {
         SD_BUS_PROPERTY("Monitor", "s", get_monitor, 0, CHANGES),
         SD_BUS_PROPERTY("Pid", "u", get_pid, 0, CHANGES),
         SD_BUS_PROPERTY("Boots", "t", NULL, offsetof(Processor, boots), CHANGES),
+        SD_BUS_PROPERTY("Restarts", "u", NULL, offsetof(Processor, restart.count), CHANGES),
         SD_BUS_PROPERTY("StateChangeTimestamp", "t", NULL, offsetof(Processor, state_usec), CHANGES),
         SD_BUS_PROPERTY("Interrupts", "(tttt)", get_interrupts, 0, 0),
         SD_BUS_VTABLE_END,

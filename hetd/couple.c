@@ -18,6 +18,12 @@
 #include "util/error.h"
 #include "util/fd-util.h"
 
+void couple_renew(Couple *c) {
+        c->page->magic = HET_PAGE_MAGIC;
+        c->page->version = HET_PAGE_VERSION;
+        c->page->id = c->id;
+}
+
 static bool make_page(Couple *c) {
         g_autofree char *name = g_strdup_printf("het-couple:%u", c->id);
         void *page;
@@ -35,9 +41,7 @@ static bool make_page(Couple *c) {
                 return false;
 
         c->page = page;
-        c->page->magic = HET_PAGE_MAGIC;
-        c->page->version = HET_PAGE_VERSION;
-        c->page->id = c->id;
+        couple_renew(c);
         return true;
 }
 

@@ -24,6 +24,12 @@ bool couple_new(uint32_t id, Couple **ret, GError **error);
 Couple *couple_free(Couple *c);         /* returns NULL */
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(Couple, couple_free)
 
+/*
+ * Another process of the slave is going to have it: makes good what the one before may have written over. What the master's
+ * process holds stays as it is.
+ */
+void couple_renew(Couple *c);
+
 /* The slave's process is gone: says so to the master (state: HetState number of offline or crashed) and wakes it. */
 void couple_set_slave_state(Couple *c, uint32_t state);
 /* What the slave's QEMU says of itself (HetState); the master's guest has seen it already */

@@ -30,6 +30,7 @@ struct Job {
         BoardTree *board_tree;          /* of a start job: the master's, while it is being made (master-tree.c) */
         DoneFunc tree_done;
         void *tree_userdata;
+        Gather *gather;                 /* of a start job: what all of the processors together must come to */
         void (*begin)(Job *job);
         sd_event_source *begin_source;
 };

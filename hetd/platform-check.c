@@ -19,6 +19,11 @@
 #define MEMORY_MAX              (1ULL << 40)
 #define VECTOR_TABLE_ALIGNMENT  128U
 
+/* A first restart must not be what a recovery by the master's guest waits for. The limit is systemd's. */
+#define RESTART_USEC_DEFAULT            1000U
+#define START_LIMIT_BURST_DEFAULT       5U
+#define START_LIMIT_USEC_DEFAULT        (10 * G_USEC_PER_SEC)
+
 static bool is_absent(const ParsedProcessor *pp, ProcessorKey key) {
         return pp->keys[key].state == KEY_ABSENT;
 }
@@ -49,7 +54,9 @@ static void refuse_keys(PlatformParser *p, ParsedProcessor *pp, const ProcessorK
 }
 
 static void check_role(PlatformParser *p, ParsedProcessor *pp) {
-        static const ProcessorKey of_slaves[] = { KEY_WINDOW, KEY_ENTRY, KEY_ARGUMENT, KEY_PROTOCOL, KEY_AUTO_BOOT };
+        static const ProcessorKey of_slaves[] = { KEY_WINDOW, KEY_ENTRY, KEY_ARGUMENT, KEY_PROTOCOL, KEY_AUTO_BOOT,
+                                                  KEY_RESTART, KEY_RESTART_SEC, KEY_START_LIMIT_BURST,
+                                                  KEY_START_LIMIT_INTERVAL_SEC };
 
         if (is_absent(pp, KEY_ROLE)) {
                 platform_parser_key_error(p, pp, KEY_ROLE, "is missing; write Role=master or Role=slave");
@@ -70,6 +77,8 @@ static void check_role(PlatformParser *p, ParsedProcessor *pp) {
 
 static void check_start(PlatformParser *p, ParsedProcessor *pp) {
         static const ProcessorKey of_process[] = { KEY_TARGET, KEY_QEMU, KEY_EXTRA_ARGUMENTS };
+        static const ProcessorKey of_restart[] = { KEY_RESTART, KEY_RESTART_SEC, KEY_START_LIMIT_BURST,
+                                                   KEY_START_LIMIT_INTERVAL_SEC };
         static const ProcessorKey of_master[] = { KEY_FIRMWARE, KEY_KERNEL, KEY_INITRD, KEY_COMMAND_LINE,
                                                   KEY_DEVICE_TREE };
         static const char reason[] = "has no effect with Start=external: who starts that QEMU chooses it; remove it";
@@ -78,8 +87,27 @@ static void check_start(PlatformParser *p, ParsedProcessor *pp) {
                 return;
 
         refuse_keys(p, pp, of_process, G_N_ELEMENTS(of_process), reason);
+        refuse_keys(p, pp, of_restart, G_N_ELEMENTS(of_restart),
+                    "has no effect with Start=external: hetd does not start that QEMU; remove it");
         if (is_master(pp))
                 refuse_keys(p, pp, of_master, G_N_ELEMENTS(of_master), reason);
+}
+
+static void check_restart(PlatformParser *p, ParsedProcessor *pp) {
+        static const ProcessorKey of_restart[] = { KEY_RESTART_SEC, KEY_START_LIMIT_BURST, KEY_START_LIMIT_INTERVAL_SEC };
+        ProcessorConfig *c = pp->config;
+
+        if (is_absent(pp, KEY_RESTART_SEC))
+                c->restart_usec = RESTART_USEC_DEFAULT;
+        if (is_absent(pp, KEY_START_LIMIT_BURST))
+                c->start_limit_burst = START_LIMIT_BURST_DEFAULT;
+        if (is_absent(pp, KEY_START_LIMIT_INTERVAL_SEC))
+                c->start_limit_usec = START_LIMIT_USEC_DEFAULT;
+
+        /* Beside Restart=no it may stay: that is how it is switched off for a while */
+        if (is_slave(pp) && is_absent(pp, KEY_RESTART))
+                refuse_keys(p, pp, of_restart, G_N_ELEMENTS(of_restart),
+                            "has no effect without Restart=; add Restart=on-failure, or remove it");
 }
 
 static void check_boot_files(PlatformParser *p, ParsedProcessor *pp) {
@@ -496,6 +524,7 @@ void platform_parser_check(PlatformParser *p) {
                         pp->config->cpus = 1;
                 check_role(p, pp);
                 check_start(p, pp);
+                check_restart(p, pp);
                 check_machine(p, pp);
                 check_target(p, pp);
                 check_boot_files(p, pp);

@@ -29,6 +29,14 @@ typedef enum ProcessorStart {
         _PROCESSOR_START_MAX,
 } ProcessorStart;
 
+/* When hetd starts a slave's QEMU process again that has ended without being asked to */
+typedef enum RestartPolicy {
+        RESTART_NO,
+        RESTART_ON_FAILURE,             /* not if it ended in order: its QEMU was asked to quit */
+        RESTART_ALWAYS,
+        _RESTART_POLICY_MAX,
+} RestartPolicy;
+
 /* The same values as HetBootProtocol in qapi/het.json */
 typedef enum BootProtocol {
         BOOT_PROTOCOL_AUTO,
@@ -83,6 +91,10 @@ typedef struct ProcessorConfig {
         uint64_t argument;
         BootProtocol protocol;
         bool auto_boot;                 /* slaves: hetd boots it once the master runs */
+        RestartPolicy restart;          /* slaves that hetd starts */
+        uint64_t restart_usec;          /* the first pause before that */
+        unsigned start_limit_burst;     /* at most so often in start_limit_usec; 0 in either: any number of times */
+        uint64_t start_limit_usec;
         char *qemu;                     /* path of the QEMU binary; NULL: hetd's default for the target */
         char **extra_arguments;         /* NULL-terminated */
 } ProcessorConfig;

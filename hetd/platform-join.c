@@ -126,6 +126,15 @@ void platform_join(Processor *slave, DoneFunc done, void *userdata) {
         steps_run(steps);
 }
 
+void platform_rejoin(Processor *slave, DoneFunc done, void *userdata) {
+        Steps *steps = steps_new(done, userdata);
+
+        couple_renew(slave->couple);
+        slave->slave_attached = true;
+        add_slave_attach(steps, slave);
+        steps_run(steps);
+}
+
 static void on_left(const GError *error, void *userdata) {
         Join *join = userdata;
 
@@ -312,6 +321,18 @@ static void on_detach_left(const GError *error, void *userdata) {
         join_end(join, NULL);
 }
 
+/* What a verb is giving a slave would be missed when the slave leaves */
+static void check_slaves_idle(Processor *master, GError **error) {
+        for (guint i = 1; i < master->platform->processors->len; i++) {
+                const Processor *slave = master->platform->processors->pdata[i];
+
+                if (slave->busy) {
+                        processor_wrong_state(master, error, "a %s of its %s is being carried out", slave->busy, slave->config->name);
+                        return;
+                }
+        }
+}
+
 void platform_detach(Processor *p, DoneFunc done, void *userdata) {
         g_autoptr(GError) error = NULL;
         Gather *gather;
@@ -322,6 +343,8 @@ void platform_detach(Processor *p, DoneFunc done, void *userdata) {
                 processor_wrong_state(p, &error, "its platform is being started or stopped");
         else if (!p->monitor && p->state != PROCESSOR_LOST)
                 processor_wrong_state(p, &error, "it is not attached");
+        else if (processor_is_master(p))
+                check_slaves_idle(p, &error);
         if (error || !processor_begin(p, "detach", &error)) {
                 done(error, userdata);
                 return;

@@ -138,6 +138,42 @@ static void set_auto_boot(PlatformParser *p, ParsedProcessor *pp, ProcessorKey k
                 platform_parser_key_error(p, pp, key, "'%s' is neither yes nor no", value);
 }
 
+static void set_restart(PlatformParser *p, ParsedProcessor *pp, ProcessorKey key, const char *value) {
+        static const char *const names[_RESTART_POLICY_MAX] = { "no", "on-failure", "always" };
+
+        for (RestartPolicy policy = 0; policy < _RESTART_POLICY_MAX; policy++)
+                if (strcmp(value, names[policy]) == 0) {
+                        pp->config->restart = policy;
+                        return;
+                }
+
+        platform_parser_key_error(p, pp, key, "'%s' is not known; use no, on-failure or always", value);
+}
+
+static void set_time_span(PlatformParser *p, ParsedProcessor *pp, ProcessorKey key, const char *value) {
+        bool pause = key == KEY_RESTART_SEC;
+        char longest[FORMAT_TIME_SPAN_MAX];
+        uint64_t usec;
+
+        if (parse_time_span(value, &usec) < 0)
+                platform_parser_key_error(p, pp, key, "'%s' is no span of time; write it like 100ms, 5s or 1min 30s", value);
+        else if (pause && usec > RESTART_USEC_MAX)
+                platform_parser_key_error(p, pp, key, "%s is too long; the longest pause is %s", value,
+                                          format_time_span(RESTART_USEC_MAX, longest));
+        else
+                *(pause ? &pp->config->restart_usec : &pp->config->start_limit_usec) = usec;
+}
+
+static void set_start_limit_burst(PlatformParser *p, ParsedProcessor *pp, ProcessorKey key, const char *value) {
+        uint64_t burst;
+
+        if (parse_uint(value, START_LIMIT_BURST_MAX, &burst) < 0)
+                platform_parser_key_error(p, pp, key, "'%s' is no number of starts; use 1 to %u, or 0 for no limit", value,
+                                          START_LIMIT_BURST_MAX);
+        else
+                pp->config->start_limit_burst = (unsigned) burst;
+}
+
 static void set_extra_arguments(PlatformParser *p, ParsedProcessor *pp, ProcessorKey key, const char *value) {
         g_autoptr(GError) error = NULL;
 
@@ -209,6 +245,10 @@ static const struct {
         [KEY_PROTOCOL]        = { "Protocol",       set_protocol        },
         [KEY_AUTO_BOOT]       = { "AutoBoot",       set_auto_boot       },
         [KEY_START]           = { "Start",          set_start           },
+        [KEY_RESTART]         = { "Restart",        set_restart         },
+        [KEY_RESTART_SEC]     = { "RestartSec",     set_time_span       },
+        [KEY_START_LIMIT_BURST]        = { "StartLimitBurst",       set_start_limit_burst },
+        [KEY_START_LIMIT_INTERVAL_SEC] = { "StartLimitIntervalSec", set_time_span         },
         [KEY_QEMU]            = { "QEMU",           set_path            },
         [KEY_EXTRA_ARGUMENTS] = { "ExtraArguments", set_extra_arguments },
 };

@@ -16,7 +16,7 @@
 typedef enum ProcessorKey {
         KEY_ROLE, KEY_ID, KEY_MACHINE, KEY_CPU, KEY_CPUS, KEY_TARGET, KEY_MEMORY, KEY_WINDOW, KEY_FIRMWARE, KEY_KERNEL,
         KEY_INITRD, KEY_COMMAND_LINE, KEY_DEVICE_TREE, KEY_ENTRY, KEY_ARGUMENT, KEY_PROTOCOL, KEY_AUTO_BOOT, KEY_START,
-        KEY_QEMU, KEY_EXTRA_ARGUMENTS,
+        KEY_RESTART, KEY_RESTART_SEC, KEY_START_LIMIT_BURST, KEY_START_LIMIT_INTERVAL_SEC, KEY_QEMU, KEY_EXTRA_ARGUMENTS,
         _KEY_MAX,
 } ProcessorKey;
 
@@ -43,6 +43,9 @@ typedef struct PlatformParser {
         GPtrArray *processors;          /* of ParsedProcessor*, in the order of the file */
         GPtrArray *errors;
 } PlatformParser;
+
+#define RESTART_USEC_MAX        (3600 * UINT64_C(1000000))
+#define START_LIMIT_BURST_MAX   1000000U
 
 /* line 0: concerns the file as a whole; group and key may be NULL */
 void platform_parser_error(PlatformParser *p, unsigned line, const char *group, const char *key, const char *format,

@@ -6,6 +6,7 @@
  *
  * platform.c       the object, its state, what becomes of it when a processor changes
  * platform-join.c  couples and windows: a slave joins the master, and leaves it
+ * slave-start.c    a slave's process, couple and window, from nothing to ready
  * platform-end.c   ends all of its processes
  * start-job.c      starts it
  */
@@ -78,6 +79,8 @@ json_object *platform_describe(Platform *platform);
 
 /* Makes the couple of a slave, and gives it to both QEMUs, and the window to the master's. Both must be connected. */
 void platform_join(Processor *slave, DoneFunc done, void *userdata);
+/* Gives the couple that it has to a new process of the slave; the master's QEMU has kept its end */
+void platform_rejoin(Processor *slave, DoneFunc done, void *userdata);
 /* The opposite; a QEMU that does not answer any more is no error */
 void platform_leave(Processor *slave, DoneFunc done, void *userdata);
 /* Gives the couple and the window, if there is one now, to the master's QEMU anew */
@@ -87,6 +90,15 @@ void platform_attached(Processor *p, DoneFunc done, void *userdata);
 /* Attach and Detach of the bus */
 void platform_attach(Processor *p, const char *path, int fd_consume, DoneFunc done, void *userdata);
 void platform_detach(Processor *p, DoneFunc done, void *userdata);
+
+/* --- slave-start.c --- */
+
+/*
+ * Starts the slave's process, joins it to the master and gives it its window: it is ready then. One that somebody else starts is
+ * joined if it is attached; one whose master is not attached waits. reason as for processor_start(). If it fails, what has been
+ * done is the caller's to undo.
+ */
+void platform_start_slave(Processor *slave, const char *reason, DoneFunc done, void *userdata);
 
 /* --- platform-end.c --- */
 

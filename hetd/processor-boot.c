@@ -188,6 +188,8 @@ static bool may_boot(Processor *p, GError **error) {
                 return processor_wrong_state(p, error, "it was booted already, stop it first");
         if (p->state == PROCESSOR_WAITING)
                 return processor_wrong_state(p, error, "it has no memory to boot from");
+        if (p->state != PROCESSOR_READY && p->config->start == PROCESSOR_START_HETD && !p->process && platform_is_active(p->platform))
+                return processor_wrong_state(p, error, "it has no QEMU process, restart it first");
         if (p->state != PROCESSOR_READY)
                 return processor_wrong_state(p, error, "only a slave that is ready can be booted");
         if (p->window_fd < 0)
@@ -218,6 +220,19 @@ void processor_boot(Processor *p, const BootOptions *options, DoneFunc done, voi
                 boot_with_device_tree(boot);
         else
                 boot_go(boot);
+}
+
+void processor_auto_boot(Processor *p, DoneFunc done, void *userdata) {
+        const BootOptions options = {};
+
+        if (p->config->auto_boot && p->state == PROCESSOR_READY && !p->busy) {
+                processor_boot(p, &options, done, userdata);
+                return;
+        }
+
+        if (p->config->auto_boot && p->monitor_ready && p->state != PROCESSOR_WAITING)
+                processor_log(p, LOG_INFO, "%s: The master's guest was faster than AutoBoot=", p->config->name);
+        done(NULL, userdata);
 }
 
 /* --- verbs that are one command, and then perhaps a change of state --- */
@@ -377,7 +392,7 @@ static Request *request_new(Processor *master, json_object *data, const char *ve
                 slave->requests++;
         request->id = (uint32_t) id;
         request->verb = verb;
-        if (slave && slave->monitor_ready)
+        if (slave && (slave->monitor_ready || processor_is_restarting(slave)))
                 return request;
 
         g_autoptr(GError) error = g_error_new(HET_ERROR, HET_ERROR_NO_SUCH_PROCESSOR, "There is no slave %u now", request->id);
@@ -386,28 +401,45 @@ static Request *request_new(Processor *master, json_object *data, const char *ve
         return NULL;
 }
 
-static void on_request_possible(const GError *error, void *userdata) {
+static void wait_settled(Request *request);
+
+static void on_boot_possible(const GError *error, void *userdata) {
         Request *request = userdata;
 
         if (error)
                 on_request_carried_out(error, request);
-        else if (request->boot)
-                processor_boot(request->slave, &request->options, on_request_carried_out, request);
         else
-                processor_stop(request->slave, on_request_carried_out, request);
+                processor_boot(request->slave, &request->options, on_request_carried_out, request);
+}
+
+/* What was at work is over: a verb, or a restart */
+static void on_settled(const GError *error, void *userdata) {
+        Request *request = userdata;
+        Processor *slave = request->slave;
+        bool ready = slave->couple && couple_get_slave_state(slave->couple) == HET_STATE_READY;
+
+        if (!error && slave->busy)
+                wait_settled(request);          /* somebody was before us */
+        else if (!error && ready && slave->monitor_ready)
+                processor_wait(slave, PROCESSOR_STATE_MASK(PROCESSOR_READY) | PROCESSOR_IDLE, PROCESSOR_STATE_TIMEOUT_USEC,
+                               on_boot_possible, request);
+        else
+                on_boot_possible(error, request);
+}
+
+static void wait_settled(Request *request) {
+        processor_wait(request->slave, PROCESSOR_STATES_ALL | PROCESSOR_SETTLED, PROCESSOR_STATE_TIMEOUT_USEC, on_settled, request);
 }
 
 void processor_boot_requested(Processor *master, json_object *data) {
         const char *protocol = json_get_string(data, "protocol");
         Request *request = request_new(master, data, "boot");
         BootOptions *options;
-        Processor *slave;
 
         if (!request)
                 return;
 
         request->boot = true;
-        slave = request->slave;
         options = &request->options;
 
         /* Without an entry: as the platform file says. With one the guest has loaded the window, and hetd keeps off it. */
@@ -419,18 +451,32 @@ void processor_boot_requested(Processor *master, json_object *data) {
         }
         (void) json_get_uint64(data, "resource-table", &options->resource_table);
 
-        if (slave->couple && couple_get_slave_state(slave->couple) == HET_STATE_READY)
-                processor_wait(slave, PROCESSOR_STATE_MASK(PROCESSOR_READY) | PROCESSOR_IDLE, PROCESSOR_STATE_TIMEOUT_USEC,
-                               on_request_possible, request);
+        wait_settled(request);
+}
+
+static void on_stop_possible(const GError *error, void *userdata) {
+        Request *request = userdata;
+
+        if (error)
+                on_request_carried_out(error, request);
         else
-                on_request_possible(NULL, request);
+                processor_stop(request->slave, on_request_carried_out, request);
 }
 
 void processor_stop_requested(Processor *master, json_object *data) {
         Request *request = request_new(master, data, "stop");
 
+        if (!request)
+                return;
+
+        /* It does not run, and will not when it is back: nobody needs to wait for that */
+        if (processor_is_restarting(request->slave)) {
+                request->slave->restart.no_boot = true;
+                on_request_carried_out(NULL, request);
+                return;
+        }
+
         /* One that has crashed, too: that is how Linux begins to start it anew */
-        if (request)
-                processor_wait(request->slave, PROCESSOR_STATES_CONNECTED | PROCESSOR_STATE_MASK(PROCESSOR_CRASHED) | PROCESSOR_IDLE,
-                               PROCESSOR_STATE_TIMEOUT_USEC, on_request_possible, request);
+        processor_wait(request->slave, PROCESSOR_STATES_CONNECTED | PROCESSOR_STATE_MASK(PROCESSOR_CRASHED) | PROCESSOR_IDLE,
+                       PROCESSOR_STATE_TIMEOUT_USEC, on_stop_possible, request);
 }

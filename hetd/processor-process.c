@@ -56,26 +56,34 @@ void processor_tell_peer(Processor *p, bool crashed) {
         }
 }
 
+/* Nobody has asked for its end */
+static void set_ended(Processor *p, ProcessorState state, const char *reason, const char *text) {
+        g_autofree char *next = processor_plan_restart(p, &state, &reason);
+
+        processor_tell_peer(p, state == PROCESSOR_CRASHED);
+        p->failure = HET_ERROR_SPAWN_FAILED;
+        processor_set_state(p, state, reason, "%s%s", text, next);
+}
+
 static void set_end_state(Processor *p, const SpawnExit *status) {
-        g_autofree char *how = spawn_exit_to_string(status);
+        g_autofree char *how = spawn_exit_to_string(status), *text = NULL;
         bool clean = !status->killed && status->status == 0;
 
         if (p->end_reason) {
+                p->restart.phase = RESTART_NONE;
                 processor_tell_peer(p, false);
                 p->failure = HET_ERROR_CANCELED;
                 processor_set_state(p, PROCESSOR_STOPPED, p->end_reason, "Its QEMU process was ended as asked");
+        } else if (p->start_failure) {
+                text = g_strdup_printf("It was started again, and could not be used: %s (%s)", p->start_failure, how);
+                set_ended(p, PROCESSOR_CRASHED, "restart-failed", text);
         } else if (clean && p->shutdown_reason) {
-                processor_tell_peer(p, false);
-                p->failure = HET_ERROR_SPAWN_FAILED;
-                processor_set_state(p, PROCESSOR_STOPPED, p->shutdown_reason, "%s, and its QEMU process ended",
-                                    g_str_equal(p->shutdown_reason, "guest-shutdown") ? "Its guest powered off"
-                                                                                      : "QEMU was asked to quit");
+                text = g_strdup_printf("%s, and its QEMU process ended", g_str_equal(p->shutdown_reason, "guest-shutdown") ?
+                                       "Its guest powered off" : "QEMU was asked to quit");
+                set_ended(p, PROCESSOR_STOPPED, p->shutdown_reason, text);
         } else {
-                processor_tell_peer(p, true);
-                p->failure = HET_ERROR_SPAWN_FAILED;
-                processor_set_state(p, PROCESSOR_CRASHED, status->killed ? "process-killed" : "process-exit",
-                                    "Its QEMU process is gone: %s%s%s", how,
-                                    p->last_line ? "; it said: " : "", p->last_line ?: "");
+                text = g_strdup_printf("Its QEMU process is gone: %s%s%s", how, p->last_line ? "; it said: " : "", p->last_line ?: "");
+                set_ended(p, PROCESSOR_CRASHED, status->killed ? "process-killed" : "process-exit", text);
         }
 }
 
@@ -89,6 +97,8 @@ void processor_finish_exit(Processor *p) {
         processor_changed(p, "Pid");
         processor_changed(p, "Console");
         processor_set_granted(p, false);
+        if (!processor_is_master(p))
+                p->slave_attached = false;
 
         set_end_state(p, &p->exit_status);
         processor_check_waiters(p);
@@ -117,21 +127,29 @@ static const SpawnHandlers spawn_handlers = {
         .exited = on_exited,
 };
 
-/* What an earlier process left */
-static void forget_past(Processor *p) {
+/* What an earlier process left; of one that is started again its last words stay */
+static void forget_past(Processor *p, bool platform_start) {
         g_clear_pointer(&p->last_line, g_free);
         g_clear_pointer(&p->memory_id, g_free);
+        g_clear_pointer(&p->start_failure, g_free);
         p->end_reason = p->shutdown_reason = NULL;
         p->reconnects = 0;
         p->boots = 0;
         processor_changed(p, "Boots");
         (void) unlink(p->console_path);
+        if (!platform_start)
+                return;
+
+        processor_forget_restarts(p);
         (void) unlink(p->log_path);
 }
 
-bool processor_start(Processor *p, const char *device_tree, GError **error) {
+bool processor_start(Processor *p, const char *reason, const char *device_tree, GError **error) {
+        bool platform_start = g_str_equal(reason, "platform-start");
         g_autofree char *qemu = NULL, *monitor = NULL, *name = NULL;
         g_auto(GStrv) argv = NULL;
+
+        p->started_usec = (uint64_t) g_get_monotonic_time();
 
         /* One that even SIGKILL does not end, for example because its disk hangs */
         if (p->process)
@@ -146,7 +164,7 @@ bool processor_start(Processor *p, const char *device_tree, GError **error) {
                 .device_tree = device_tree,
         };
 
-        forget_past(p);
+        forget_past(p, platform_start);
         monitor = g_strdup_printf("%s/%s.qmp", p->platform->directory, p->config->name);
         name = g_strdup_printf("%s/%s", p->platform->config->name, p->config->name);
         argv = command_line_build(p->platform->config, p->config, &paths);
@@ -163,7 +181,7 @@ bool processor_start(Processor *p, const char *device_tree, GError **error) {
         processor_changed(p, "Pid");
         processor_changed(p, "Console");
         processor_changed(p, "ConsoleLog");
-        processor_set_state(p, PROCESSOR_STARTING, "platform-start", "Its QEMU process was started");
+        processor_set_state(p, PROCESSOR_STARTING, reason, "Its QEMU process was started%s", platform_start ? "" : " again");
         return true;
 }
 
@@ -181,6 +199,8 @@ static void on_quit_answered(QmpClient *client, json_object *result, const GErro
 
 void processor_end(Processor *p, const char *reason, DoneFunc done, void *userdata) {
         if (!p->process) {
+                if (processor_cancel_restart(p))
+                        processor_set_state(p, PROCESSOR_STOPPED, reason, "Its QEMU process was not started again: its platform was ended");
                 if (p->monitor || p->state == PROCESSOR_LOST)
                         processor_detached(p, reason, "hetd let go of it; its process lives on");
                 done(NULL, userdata);

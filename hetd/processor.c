@@ -119,14 +119,18 @@ static void waiter_free(Waiter *waiter) {
 
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(Waiter, waiter_free)
 
+static bool is_at_work(const Processor *p, unsigned mask) {
+        return ((mask & (PROCESSOR_IDLE | PROCESSOR_SETTLED)) && p->busy) || ((mask & PROCESSOR_SETTLED) && processor_is_restarting(p));
+}
+
 /* True when there is nothing more to wait for; waiter->error says if that was in vain */
 static bool waiter_check(Waiter *waiter) {
         const Processor *p = waiter->processor;
 
         if ((waiter->mask & PROCESSOR_PROCESS_GONE) ? !p->process :
-            processor_in_states(p, waiter->mask) && !((waiter->mask & PROCESSOR_IDLE) && p->busy))
+            processor_in_states(p, waiter->mask) && !is_at_work(p, waiter->mask))
                 return true;
-        if ((waiter->mask & PROCESSOR_PROCESS_GONE) ||
+        if ((waiter->mask & PROCESSOR_PROCESS_GONE) || ((waiter->mask & PROCESSOR_SETTLED) && processor_is_restarting(p)) ||
             !processor_in_states(p, PROCESSOR_STATES_ENDED | PROCESSOR_STATE_MASK(PROCESSOR_LOST)))
                 return false;
         if ((waiter->mask & PROCESSOR_FROM_CRASH) && p->state == PROCESSOR_CRASHED && p->monitor_ready)
@@ -248,6 +252,7 @@ void processor_disconnect(Processor *p) {
         g_autoptr(GError) error = g_error_new(HET_ERROR, HET_ERROR_CANCELED, "%s: The platform is gone", p->config->name);
         Waiter *waiter;
 
+        (void) processor_cancel_restart(p);
         processor_drop_monitor(p);
         while ((waiter = g_queue_pop_head(&p->waiters))) {
                 waiter->done(error, waiter->userdata);
@@ -268,6 +273,7 @@ Processor *processor_free(Processor *p) {
         g_free(p->path);
         g_free(p->reason_text);
         g_free(p->last_line);
+        g_free(p->start_failure);
         g_free(p->monitor_path);
         g_free(p->qemu_version);
         g_free(p->console_path);

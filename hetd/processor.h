@@ -7,6 +7,7 @@
  *
  * processor.c          the object and its state
  * processor-process.c  the QEMU process that hetd starts
+ * processor-restart.c  starts it again
  * processor-monitor.c  the connection to QEMU, what its events mean, loss and return
  * processor-boot.c     boot, stop, reset, kick
  * processor-memory.c   grant and revoke
@@ -57,11 +58,31 @@ typedef enum ProcessorState {
 #define PROCESSOR_IDLE                  (1U << 30)
 /* For processor_wait(), with states: that its guest has crashed is no reason to give up, as long as its QEMU answers */
 #define PROCESSOR_FROM_CRASH            (1U << 29)
+/* For processor_wait(), with states: and no verb is being carried out, and it is not about to be started again */
+#define PROCESSOR_SETTLED               (1U << 28)
 #define PROCESSOR_STATES_ALL            (PROCESSOR_STATE_MASK(_PROCESSOR_STATE_MAX) - 1)
 
 #define PROCESSOR_START_TIMEOUT_USEC    (60 * G_USEC_PER_SEC)   /* process started → monitor negotiated */
 #define PROCESSOR_STATE_TIMEOUT_USEC    (10 * G_USEC_PER_SEC)   /* command answered → its effect reported */
 #define PROCESSOR_QUIT_TIMEOUT_USEC     (3 * G_USEC_PER_SEC)    /* quit by QMP, then after this time SIGTERM */
+
+typedef enum RestartPhase {
+        RESTART_NONE,
+        RESTART_PLANNED,                /* in the pause before it */
+        RESTART_STARTING,               /* the verb `restart` is at work, or what it has started is being ended */
+} RestartPhase;
+
+typedef struct ProcessorRestart {
+        RestartPhase phase;
+        sd_event_source *timer;
+        bool no_boot;                   /* somebody has stopped it meanwhile: no AutoBoot= */
+        uint32_t count;                 /* since the platform was started */
+        unsigned in_a_row;              /* none of them lived for a good while */
+        unsigned limit_count;           /* since limit_since_usec (CLOCK_MONOTONIC) */
+        uint64_t limit_since_usec;
+        DoneFunc done;                  /* of Restart on the bus */
+        void *userdata;
+} ProcessorRestart;
 
 typedef struct Processor {
         Platform *platform;
@@ -85,6 +106,9 @@ typedef struct Processor {
         bool exited;                    /* it has ended, and its monitor may still have something to say */
         SpawnExit exit_status;
         sd_event_source *exit_timer;
+        uint64_t started_usec;          /* CLOCK_MONOTONIC of the last try to start it */
+        char *start_failure;            /* it was started again and could not be used, and why */
+        ProcessorRestart restart;
 
         QmpClient *monitor;
         bool monitor_ready;             /* negotiated, and its state was queried */
@@ -138,8 +162,11 @@ bool processor_wrong_state(const Processor *p, GError **error, const char *forma
 
 /* --- processor-process.c --- */
 
-/* Starts the process; state `starting`, then what QEMU says. Wait for it with processor_wait(). */
-bool processor_start(Processor *p, const char *device_tree, GError **error);
+/*
+ * Starts the process; state `starting`, then what QEMU says. Wait for it with processor_wait(). reason must be constant: with
+ * `platform-start` all is new, else what its console has printed and the count of restarts go on.
+ */
+bool processor_start(Processor *p, const char *reason, const char *device_tree, GError **error);
 /* Ends the process, or lets go of a QEMU that somebody else started; done when it has ended. reason must be constant. */
 void processor_end(Processor *p, const char *reason, DoneFunc done, void *userdata);
 
@@ -147,6 +174,22 @@ void processor_end(Processor *p, const char *reason, DoneFunc done, void *userda
 void processor_finish_exit(Processor *p);
 /* The process is gone: the other side of its couple learns it without any help of the process */
 void processor_tell_peer(Processor *p, bool crashed);
+
+/* --- processor-restart.c --- */
+
+/*
+ * A slave's process has ended, and nobody asked for it, or could not be started: arms its restart if there is to be one, and changes
+ * *state and *reason if there have been too many. Returns the end of the sentence for people, to be freed.
+ */
+char *processor_plan_restart(Processor *p, ProcessorState *state, const char **reason);
+/* From the end of its process until it is ready, or it is clear that it will not be */
+bool processor_is_restarting(const Processor *p);
+/* The platform is being ended; true if it was in a pause before a restart */
+bool processor_cancel_restart(Processor *p);
+/* The platform is started: nothing of before counts any more */
+void processor_forget_restarts(Processor *p);
+/* The D-Bus verb: ends the process, if there is one, and starts another */
+void processor_restart(Processor *p, DoneFunc done, void *userdata);
 
 /* --- processor-monitor.c --- */
 
@@ -172,6 +215,8 @@ typedef struct BootOptions {
 } BootOptions;
 
 void processor_boot(Processor *p, const BootOptions *options, DoneFunc done, void *userdata);
+/* AutoBoot= of one that has just become ready: does nothing where it is not set, or the master's guest was faster */
+void processor_auto_boot(Processor *p, DoneFunc done, void *userdata);
 void processor_stop(Processor *p, DoneFunc done, void *userdata);
 void processor_reset(Processor *p, DoneFunc done, void *userdata);
 void processor_kick(Processor *p, uint32_t vector, bool from_slave, DoneFunc done, void *userdata);

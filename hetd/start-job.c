@@ -53,11 +53,6 @@ void start_job_abort(Job *job) {
         }
 }
 
-/* The slaves that take part now: connected, and the master too */
-static bool takes_part(Processor *slave) {
-        return slave->monitor_ready && platform_get_master(slave->platform)->monitor_ready;
-}
-
 static Processor *get_processor(Job *job, guint i) {
         return job->platform->processors->pdata[i];
 }
@@ -66,7 +61,7 @@ static guint n_processors(Job *job) {
         return job->platform->processors->len;
 }
 
-/* --- 6: slaves with AutoBoot= --- */
+/* --- 4: slaves with AutoBoot= --- */
 
 static void on_booted(const GError *error, void *userdata) {
         Job *job = userdata;
@@ -90,24 +85,14 @@ static void on_booted(const GError *error, void *userdata) {
 
 static void boot_slaves(Job *job) {
         Gather *gather = gather_new(on_booted, job);
-        const BootOptions options = {};
 
         job_set_step(job, 0.9, "booting the slaves with AutoBoot=");
-        for (guint i = 1; i < n_processors(job); i++) {
-                Processor *slave = get_processor(job, i);
-
-                if (!slave->config->auto_boot || !takes_part(slave))
-                        continue;
-                /* The master's guest runs already */
-                if (slave->state == PROCESSOR_READY && !slave->busy)
-                        processor_boot(slave, &options, gather_done, gather_add(gather));
-                else
-                        processor_log(slave, LOG_INFO, "%s: The master's guest was faster than AutoBoot=", slave->config->name);
-        }
+        for (guint i = 1; i < n_processors(job); i++)
+                processor_auto_boot(get_processor(job, i), gather_done, gather_add(gather));
         gather_close(gather);
 }
 
-/* --- 5: the master's CPUs --- */
+/* --- 3: the master's CPUs --- */
 
 static void on_master_runs(const GError *error, void *userdata) {
         if (step_succeeded(userdata, error))
@@ -123,7 +108,7 @@ static void on_continued(const GError *error, void *userdata) {
                                PROCESSOR_STATE_TIMEOUT_USEC, on_master_runs, job);
 }
 
-static void on_granted(const GError *error, void *userdata) {
+static void on_processors_ready(const GError *error, void *userdata) {
         Job *job = userdata;
         Processor *master = platform_get_master(job->platform);
 
@@ -137,80 +122,48 @@ static void on_granted(const GError *error, void *userdata) {
                 boot_slaves(job);
 }
 
-/* --- 4: memory --- */
+/* --- 2: processes, couples, memory --- */
 
-static void on_grants_answered(const GError *error, void *userdata) {
+/* The first failure ends the others */
+static void on_processor_ready(const GError *error, void *userdata) {
         Job *job = userdata;
-        Gather *gather;
 
-        if (!step_succeeded(job, error))
-                return;
-
-        /* QEMU says so by an event, which came before the answer, or comes right after it */
-        gather = gather_new(on_granted, job);
-        for (guint i = 1; i < n_processors(job); i++)
-                if (takes_part(get_processor(job, i)))
-                        processor_wait(get_processor(job, i), PROCESSOR_STATES_CONNECTED & ~PROCESSOR_STATE_MASK(PROCESSOR_WAITING),
-                                       PROCESSOR_STATE_TIMEOUT_USEC, gather_done, gather_add(gather));
-        gather_close(gather);
+        if (error)
+                job_fail(job, error);
+        gather_done(error, job->gather);
 }
 
-static void on_joined(const GError *error, void *userdata) {
-        Job *job = userdata;
-        Gather *gather;
+static void start_master(Job *job) {
+        Processor *master = platform_get_master(job->platform);
+        g_autoptr(GError) error = NULL;
 
-        if (!step_succeeded(job, error))
-                return;
-
-        job_set_step(job, 0.7, "granting the windows");
-        gather = gather_new(on_grants_answered, job);
-        for (guint i = 1; i < n_processors(job); i++)
-                if (takes_part(get_processor(job, i)))
-                        processor_grant(get_processor(job, i), gather_done, gather_add(gather));
-        gather_close(gather);
+        if (processor_start(master, "platform-start", job->device_tree, &error))
+                processor_wait(master, PROCESSOR_STATES_CONNECTED, PROCESSOR_START_TIMEOUT_USEC, on_processor_ready, job);
+        else
+                on_processor_ready(error, job);
 }
-
-/* --- 3: couples --- */
-
-static void on_processes_ready(const GError *error, void *userdata) {
-        Job *job = userdata;
-        Gather *gather;
-
-        if (!step_succeeded(job, error))
-                return;
-
-        job_set_step(job, 0.5, "making the couples and windows");
-        gather = gather_new(on_joined, job);
-        for (guint i = 1; i < n_processors(job); i++)
-                if (takes_part(get_processor(job, i)))
-                        platform_join(get_processor(job, i), gather_done, gather_add(gather));
-        gather_close(gather);
-}
-
-/* --- 2: processes --- */
 
 static void on_tree_made(const GError *error, void *userdata) {
         Job *job = userdata;
-        g_autoptr(GError) local = NULL;
-        Gather *gather;
 
         if (!step_succeeded(job, error))
                 return;
 
-        job_set_step(job, 0.2, "starting the QEMU processes");
-        gather = gather_new(on_processes_ready, job);
-        for (guint i = 0; i < n_processors(job) && !local; i++) {
+        job_set_step(job, 0.2, "starting the QEMU processes, and joining them");
+        job->gather = gather_new(on_processors_ready, job);
+        for (guint i = 0; i < n_processors(job) && !job->error; i++) {
                 Processor *p = get_processor(job, i);
 
                 processor_drop_window(p);       /* kept after a crash */
-                if (p->config->start != PROCESSOR_START_HETD)
-                        continue;
-                if (processor_start(p, processor_is_master(p) ? job->device_tree : NULL, &local))
-                        processor_wait(p, PROCESSOR_STATES_CONNECTED, PROCESSOR_START_TIMEOUT_USEC, gather_done, gather_add(gather));
+                gather_add(job->gather);
+                if (!processor_is_master(p))
+                        platform_start_slave(p, "platform-start", on_processor_ready, job);
+                else if (p->config->start == PROCESSOR_START_HETD)
+                        start_master(job);
                 else
-                        job_fail(job, local);
+                        on_processor_ready(NULL, job);
         }
-        gather_close(gather);
+        gather_close(job->gather);
 }
 
 /* --- 1: the master's device tree --- */

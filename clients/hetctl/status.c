@@ -169,6 +169,8 @@ void status_print_processor(const Client *client, const Processor *processor) {
         if (json_get_number(p, "Pid") > 0)
                 print_line("Process", "%" PRIu64, json_get_number(p, "Pid"));
         print_line("Boots", "%" PRIu64, json_get_number(p, "Boots"));
+        if (is_slave(processor) && json_get_number(p, "Restarts") > 0)
+                print_line("Restarts", "%" PRIu64, json_get_number(p, "Restarts"));
         if (is_slave(processor))
                 print_interrupts(p);
         print_text("Console", json_get_string(p, "Console"));

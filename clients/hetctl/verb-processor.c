@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
-/* Verbs on one processor: boot, halt, reset, kick, attach, detach. */
+/* Verbs on one processor: boot, halt, reset, restart, kick, attach, detach. */
 
 #include <errno.h>
 #include <stdlib.h>
@@ -144,6 +144,10 @@ static bool verb_reset(Client *client, int n, char **arguments, GError **error) 
         return call_plain(client, arguments[0], "Reset", "reset", error);
 }
 
+static bool verb_restart(Client *client, int n, char **arguments, GError **error) {
+        return call_plain(client, arguments[0], "Restart", "restarted", error);
+}
+
 static bool verb_detach(Client *client, int n, char **arguments, GError **error) {
         return call_plain(client, arguments[0], "Detach", "detached", error);
 }
@@ -231,6 +235,13 @@ const Verb verbs_processor[] = {
           "Example:\n"
           "  hetctl reset first-light/master",
           1, 1, NULL, verb_reset },
+        { "restart", "PROCESSOR", "Start the QEMU of a slave anew",
+          "For a slave that has crashed and that Restart= does not, or not any more, bring back. One whose QEMU\n"
+          "lives is ended first. Its window keeps its content; it is then ready, and waits to be booted.\n"
+          "\n"
+          "Example:\n"
+          "  hetctl restart first-light/slave2",
+          1, 1, NULL, verb_restart },
         { "kick", "PROCESSOR VECTOR", "Send an inter-processor interrupt",
           "From the master to the slave PROCESSOR, as if the master's guest had rung the doorbell; with\n"
           "--from-slave the other way. VECTOR is a number from 0 to 31.\n"

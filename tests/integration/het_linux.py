@@ -6,7 +6,7 @@ import pathlib
 import re
 import sys
 
-from het_harness import FIRMWARE, TOP, TestCase, skip_all
+from het_harness import EXAMPLE, FIRMWARE, TOP, TestCase, skip_all
 
 sys.dont_write_bytecode = True
 sys.path.insert(0, str(TOP / "scripts/lib"))
@@ -82,6 +82,7 @@ class LinuxTestCase(TestCase):
 
     example = "linux-master"            # .platform
     firmware = SLAVES                   # in /lib/firmware, beside what more_firmware() makes
+    changes = ()                        # (old, new) of the platform file's text
 
     def setUp(self):
         super().setUp()
@@ -91,7 +92,11 @@ class LinuxTestCase(TestCase):
         files = {name: (FIRMWARE / name).read_bytes() for name in self.firmware} | self.more_firmware()
         (guest / "initramfs.cpio.gz").write_bytes(guest_image.append(
             (GUEST / "initramfs.cpio.gz").read_bytes(), {f"lib/firmware/{n}": (data, 0o644) for n, data in files.items()}))
-        self.platform = self.hetd.load(self.example, GUEST_DIR=str(guest), FIRMWARE_DIR=str(FIRMWARE))
+        text = (EXAMPLE.parent / f"{self.example}.platform").read_text(encoding="utf-8")
+        for old, new in self.changes:
+            self.assertIn(old, text)
+            text = text.replace(old, new)
+        self.platform = self.hetd.define(self.example, text, Variables={"GUEST_DIR": str(guest), "FIRMWARE_DIR": str(FIRMWARE)})
         self.master, *slaves = self.platform.processors()
         self.slave1, self.slave2 = slaves
         self.platform.start()

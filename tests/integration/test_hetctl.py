@@ -63,7 +63,7 @@ class CommandLine(HetctlTest):
         self.fails(USAGE, "--lines=-1", "console", "a/b", "--lines=-1")
 
     def test_help(self):
-        verbs = ["start", "define", "stop", "pause", "resume", "remove", "boot", "halt", "reset", "kick", "attach",
+        verbs = ["start", "define", "stop", "pause", "resume", "remove", "boot", "halt", "reset", "restart", "kick", "attach",
                  "detach", "list", "status", "describe", "version", "console", "monitor"]
         text = self.ok("--help")
         for verb in verbs:
@@ -302,6 +302,12 @@ class FirstLight(HetctlTest):
         self.ok("boot", "slave2")
         self.ok("reset", "master")
         self.assertEqual(self.processor("master")["state"], "running")
+
+        self.assertNotIn("Restarts", self.ok("status", "slave2"))
+        self.assertEqual(self.ok("restart", "slave2"), f"{PLATFORM}/slave2: restarted\n")
+        self.assertEqual((self.processor("slave2")["state"], self.processor("slave2")["restarts"]), ("ready", 1))
+        self.assertIn("Restarts: 1\n", self.ok("status", "slave2"))
+        self.fails(WRONG_STATE, "it is the master", "restart", "master")
 
     def test_kick(self):
         self.ok("boot", "slave2")

@@ -309,6 +309,59 @@ static void test_processors(void **state) {
         platform_cases_check(processors_cases, G_N_ELEMENTS(processors_cases));
 }
 
+static const PlatformCase restart_cases[] = {
+        {
+                .name = "restart",
+                .text = TEXT(MASTER SLAVE "Restart=on-crash\n"),
+                .error = "test.platform:11: [Processor s] Restart=: 'on-crash' is not known; use no, on-failure or "
+                         "always",
+        },
+        {
+                .name = "restart of the master",
+                .text = TEXT(MASTER "Restart=always\n" "RestartSec=1s\n"),
+                .error = "test.platform:6: [Processor m] Restart=: is for slaves only; remove it from the master\n"
+                         "test.platform:7: [Processor m] RestartSec=: is for slaves only; remove it from the master",
+        },
+        {
+                .name = "restart of what hetd does not start",
+                .text = TEXT(MASTER SLAVE "Start=external\n" "Restart=always\n" "StartLimitBurst=3\n"),
+                .error = "test.platform:12: [Processor s] Restart=: has no effect with Start=external: hetd does "
+                         "not start that QEMU; remove it\n"
+                         "test.platform:13: [Processor s] StartLimitBurst=: has no effect with Start=external: hetd "
+                         "does not start that QEMU; remove it",
+        },
+        {
+                .name = "spans of time",
+                .text = TEXT(MASTER SLAVE "Restart=always\n" "RestartSec=soon\n" "StartLimitIntervalSec=-1\n"),
+                .error = "test.platform:12: [Processor s] RestartSec=: 'soon' is no span of time; write it like "
+                         "100ms, 5s or 1min 30s\n"
+                         "test.platform:13: [Processor s] StartLimitIntervalSec=: '-1' is no span of time; write it "
+                         "like 100ms, 5s or 1min 30s",
+        },
+        {
+                .name = "long pause",
+                .text = TEXT(MASTER SLAVE "Restart=always\n" "RestartSec=infinity\n"),
+                .error = "test.platform:12: [Processor s] RestartSec=: infinity is too long; the longest pause is "
+                         "1h",
+        },
+        {
+                .name = "start limit",
+                .text = TEXT(MASTER SLAVE "Restart=always\n" "StartLimitBurst=1000001\n"),
+                .error = "test.platform:12: [Processor s] StartLimitBurst=: '1000001' is no number of starts; use 1 "
+                         "to 1000000, or 0 for no limit",
+        },
+        {
+                .name = "limits without a restart",
+                .text = TEXT(MASTER SLAVE "RestartSec=1s\n" CORTEX_M "Restart=no\n" "RestartSec=1s\n"),
+                .error = "test.platform:11: [Processor s] RestartSec=: has no effect without Restart=; add "
+                         "Restart=on-failure, or remove it",
+        },
+};
+
+static void test_restart(void **state) {
+        platform_cases_check(restart_cases, G_N_ELEMENTS(restart_cases));
+}
+
 static const PlatformCase memory_cases[] = {
         {
                 .name = "memory missing",
@@ -506,6 +559,7 @@ static void test_memory(void **state) {
 int main(void) {
         const struct CMUnitTest tests[] = {
                 cmocka_unit_test(test_processors),
+                cmocka_unit_test(test_restart),
                 cmocka_unit_test(test_memory),
         };
 

@@ -64,6 +64,10 @@ static void test_defaults(void **state) {
         assert_int_equal(s->memory, s->window_size);
         assert_false(s->has_entry);
         assert_false(s->auto_boot);
+        assert_int_equal(s->restart, RESTART_NO);
+        assert_int_equal(s->restart_usec, 1000);
+        assert_int_equal(s->start_limit_burst, 5);
+        assert_int_equal(s->start_limit_usec, 10000000);
         assert_int_equal(s->protocol, BOOT_PROTOCOL_AUTO);
 
         t = platform_config_get_processor_by_id(config, 2);
@@ -85,9 +89,13 @@ static void test_all_keys(void **state) {
                 "QEMU=qemu\nExtraArguments=-device 'virtio-net-pci,mac=x y' -s\n"
                 "[Processor s]\n"
                 "Role=slave\nMachine=virt\nCPU=cortex-a15\nWindow = 32M @ 1536M\nFirmware=file.elf\nEntry=0x40000001\n"
-                "Argument=18446744073709551615\nProtocol=raw\nAutoBoot=Yes\nStart=external\n", NULL);
+                "Argument=18446744073709551615\nProtocol=raw\nAutoBoot=Yes\nStart=external\n"
+                "[Processor t]\n"
+                "Role=slave\nMachine=mps2-an385\nWindow=16M@0x64000000\n"
+                "Restart=on-failure\nRestartSec=1min 30s\nStartLimitBurst=0\nStartLimitIntervalSec=infinity\n", NULL);
         g_autofree char *file = platform_cases_path("file.elf"), *qemu = platform_cases_path("qemu");
         const ProcessorConfig *m = platform_config_get_master(config), *s = platform_config_get_processor(config, "s");
+        const ProcessorConfig *t = platform_config_get_processor(config, "t");
         static const char *const extra[] = { "-device", "virtio-net-pci,mac=x y", "-s", NULL };
 
         assert_string_equal(config->name, "board-1");
@@ -111,6 +119,11 @@ static void test_all_keys(void **state) {
         assert_int_equal(s->protocol, BOOT_PROTOCOL_RAW);
         assert_true(s->auto_boot);
         assert_int_equal(s->start, PROCESSOR_START_EXTERNAL);
+
+        assert_int_equal(t->restart, RESTART_ON_FAILURE);
+        assert_int_equal(t->restart_usec, 90000000);
+        assert_int_equal(t->start_limit_burst, 0);
+        assert_true(t->start_limit_usec == UINT64_MAX);
 }
 
 static void test_targets(void **state) {
@@ -233,7 +246,8 @@ static void test_many_errors(void **state) {
                                                "Id=, "
                                                "Machine=, CPU=, CPUs=, Target=, Memory=, Window=, Firmware=, Kernel=, Initrd=, "
                                                "CommandLine=, "
-                                               "DeviceTree=, Entry=, Argument=, Protocol=, AutoBoot=, Start=, QEMU=, "
+                                               "DeviceTree=, Entry=, Argument=, Protocol=, AutoBoot=, Start=, Restart=, "
+                                               "RestartSec=, StartLimitBurst=, StartLimitIntervalSec=, QEMU=, "
                                                "ExtraArguments=\n",
                                                6 + i, i);
         }
