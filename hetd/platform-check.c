@@ -55,7 +55,7 @@ static void refuse_keys(PlatformParser *p, ParsedProcessor *pp, const ProcessorK
 
 static void check_role(PlatformParser *p, ParsedProcessor *pp) {
         static const ProcessorKey of_slaves[] = { KEY_WINDOW, KEY_ENTRY, KEY_ARGUMENT, KEY_PROTOCOL, KEY_AUTO_BOOT,
-                                                  KEY_RESTART, KEY_RESTART_SEC, KEY_START_LIMIT_BURST,
+                                                  KEY_ON_MASTER_RESET, KEY_RESTART, KEY_RESTART_SEC, KEY_START_LIMIT_BURST,
                                                   KEY_START_LIMIT_INTERVAL_SEC };
 
         if (is_absent(pp, KEY_ROLE)) {

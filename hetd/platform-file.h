@@ -91,6 +91,7 @@ typedef struct ProcessorConfig {
         uint64_t argument;
         BootProtocol protocol;
         bool auto_boot;                 /* slaves: hetd boots it once the master runs */
+        bool keep_on_master_reset;      /* slaves: it goes on when the master is reset, else it is stopped */
         RestartPolicy restart;          /* slaves that hetd starts */
         uint64_t restart_usec;          /* the first pause before that */
         unsigned start_limit_burst;     /* at most so often in start_limit_usec; 0 in either: any number of times */

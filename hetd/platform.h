@@ -7,6 +7,7 @@
  * platform.c       the object, its state, what becomes of it when a processor changes
  * platform-join.c  couples and windows: a slave joins the master, and leaves it
  * slave-start.c    a slave's process, couple and window, from nothing to ready
+ * master-reset.c   what becomes of the slaves when the master is reset
  * platform-end.c   ends all of its processes
  * start-job.c      starts it
  */
@@ -44,6 +45,7 @@ struct Platform {
         char *reason_text;
         Job *job;                       /* the one that works on it, NULL: none */
         bool ending;                    /* platform_end() is at work */
+        unsigned resets;                /* of its master: what was asked for before the last one does not count any more */
 };
 
 bool platform_new(Manager *manager, PlatformConfig *config_consume, Platform **ret, GError **error);
@@ -99,6 +101,11 @@ void platform_detach(Processor *p, DoneFunc done, void *userdata);
  * done is the caller's to undo.
  */
 void platform_start_slave(Processor *slave, const char *reason, DoneFunc done, void *userdata);
+
+/* --- master-reset.c --- */
+
+/* RESET of the master's QEMU */
+void platform_master_reset(Platform *platform);
 
 /* --- platform-end.c --- */
 

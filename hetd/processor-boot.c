@@ -333,13 +333,16 @@ void processor_kick(Processor *p, uint32_t vector, bool from_slave, DoneFunc don
 #define HET_STATE_READY         2U      /* HetState in qapi/het.json */
 #define REQUESTS_MAX            4U      /* of one slave: a master's QEMU makes the next one when the last one was answered */
 
-typedef struct Request {
+typedef struct Request Request;
+
+struct Request {
         Processor *master, *slave;
         uint32_t id;
         const char *verb;
-        bool boot;                      /* or stop */
+        unsigned resets;                /* of the master before it */
+        void (*carry_out)(Request *request);
         BootOptions options;
-} Request;
+};
 
 static void on_completed(const GError *error, void *userdata) {
         Processor *master = userdata;
@@ -390,6 +393,7 @@ static Request *request_new(Processor *master, json_object *data, const char *ve
         request->slave = slave;
         if (slave)
                 slave->requests++;
+        request->resets = master->platform->resets;
         request->id = (uint32_t) id;
         request->verb = verb;
         if (slave && (slave->monitor_ready || processor_is_restarting(slave)))
@@ -401,9 +405,31 @@ static Request *request_new(Processor *master, json_object *data, const char *ve
         return NULL;
 }
 
-static void wait_settled(Request *request);
+static void on_settled(const GError *error, void *userdata);
 
-static void on_boot_possible(const GError *error, void *userdata) {
+/* No verb is at work, no restart: only then is it clear what can be done */
+static void wait_settled(Request *request) {
+        processor_wait(request->slave, PROCESSOR_STATES_ALL | PROCESSOR_SETTLED, PROCESSOR_STATE_TIMEOUT_USEC, on_settled, request);
+}
+
+static void on_settled(const GError *error, void *userdata) {
+        Request *request = userdata;
+        g_autoptr(GError) stale = NULL;
+
+        if (!error && (request->slave->busy || processor_is_restarting(request->slave))) {
+                wait_settled(request);          /* somebody was before us */
+                return;
+        }
+
+        if (request->resets != request->master->platform->resets)
+                stale = g_error_new(HET_ERROR, HET_ERROR_WRONG_STATE, "The guest that has asked for it is gone: the master was reset");
+        if (error || stale)
+                on_request_carried_out(error ?: stale, request);
+        else
+                request->carry_out(request);
+}
+
+static void on_ready_to_boot(const GError *error, void *userdata) {
         Request *request = userdata;
 
         if (error)
@@ -412,23 +438,18 @@ static void on_boot_possible(const GError *error, void *userdata) {
                 processor_boot(request->slave, &request->options, on_request_carried_out, request);
 }
 
-/* What was at work is over: a verb, or a restart */
-static void on_settled(const GError *error, void *userdata) {
-        Request *request = userdata;
+static void carry_out_boot(Request *request) {
         Processor *slave = request->slave;
-        bool ready = slave->couple && couple_get_slave_state(slave->couple) == HET_STATE_READY;
 
-        if (!error && slave->busy)
-                wait_settled(request);          /* somebody was before us */
-        else if (!error && ready && slave->monitor_ready)
+        if (slave->monitor_ready && slave->couple && couple_get_slave_state(slave->couple) == HET_STATE_READY)
                 processor_wait(slave, PROCESSOR_STATE_MASK(PROCESSOR_READY) | PROCESSOR_IDLE, PROCESSOR_STATE_TIMEOUT_USEC,
-                               on_boot_possible, request);
+                               on_ready_to_boot, request);
         else
-                on_boot_possible(error, request);
+                on_ready_to_boot(NULL, request);
 }
 
-static void wait_settled(Request *request) {
-        processor_wait(request->slave, PROCESSOR_STATES_ALL | PROCESSOR_SETTLED, PROCESSOR_STATE_TIMEOUT_USEC, on_settled, request);
+static void carry_out_stop(Request *request) {
+        processor_stop(request->slave, on_request_carried_out, request);
 }
 
 void processor_boot_requested(Processor *master, json_object *data) {
@@ -439,7 +460,7 @@ void processor_boot_requested(Processor *master, json_object *data) {
         if (!request)
                 return;
 
-        request->boot = true;
+        request->carry_out = carry_out_boot;
         options = &request->options;
 
         /* Without an entry: as the platform file says. With one the guest has loaded the window, and hetd keeps off it. */
@@ -452,15 +473,6 @@ void processor_boot_requested(Processor *master, json_object *data) {
         (void) json_get_uint64(data, "resource-table", &options->resource_table);
 
         wait_settled(request);
-}
-
-static void on_stop_possible(const GError *error, void *userdata) {
-        Request *request = userdata;
-
-        if (error)
-                on_request_carried_out(error, request);
-        else
-                processor_stop(request->slave, on_request_carried_out, request);
 }
 
 void processor_stop_requested(Processor *master, json_object *data) {
@@ -477,6 +489,6 @@ void processor_stop_requested(Processor *master, json_object *data) {
         }
 
         /* One that has crashed, too: that is how Linux begins to start it anew */
-        processor_wait(request->slave, PROCESSOR_STATES_CONNECTED | PROCESSOR_STATE_MASK(PROCESSOR_CRASHED) | PROCESSOR_IDLE,
-                       PROCESSOR_STATE_TIMEOUT_USEC, on_stop_possible, request);
+        request->carry_out = carry_out_stop;
+        wait_settled(request);
 }

@@ -92,7 +92,10 @@ static void apply_het_state(Processor *p, json_object *data) {
                 return;
         }
 
-        processor_set_state(p, state, reason->reason, "%s", reason->text);
+        if (p->stopped_by_reset && g_str_equal(reason->reason, "stop"))
+                processor_set_state(p, state, "master-reset", "It was stopped, since its master was reset; its window keeps its content");
+        else
+                processor_set_state(p, state, reason->reason, "%s", reason->text);
 }
 
 /* Of a master: RunState */
@@ -270,6 +273,7 @@ static void on_reset(Processor *p, json_object *data) {
                 set_boots(p, p->boots + 1);
         processor_set_state(p, p->state, guest ? "guest-reset" : "host-reset", "%s (boot %" G_GUINT64_FORMAT ")",
                             guest ? "Its guest reset itself" : "It was reset", p->boots);
+        platform_master_reset(p->platform);
 }
 
 static void on_panicked(Processor *p, json_object *data) {

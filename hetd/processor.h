@@ -129,6 +129,7 @@ typedef struct Processor {
         bool master_attached;           /* the master's QEMU has the couple */
         bool slave_attached;            /* the slave's QEMU has it */
         uint64_t boots;
+        bool stopped_by_reset;          /* the stop that is at work is because of the master's reset */
 } Processor;
 
 Processor *processor_new(Platform *platform, const ProcessorConfig *config);

@@ -34,10 +34,10 @@ class Shell:
     console, but by a process: the kernel itself would write into the middle of lines.
     """
 
-    def __init__(self, console):
+    def __init__(self, console, since=0):
         self.console = console
         self.number = 0
-        console.expect(r"^init: Linux .* is up$")
+        console.expect(r"^init: Linux .* is up$", since)
         console.send("stty -echo; PS1=; PS2=; dmesg -n 1\n")
         self.run("true")
         self.run("cat /dev/kmsg &")

@@ -13,7 +13,7 @@ import struct
 
 import het_rpmsg
 from het_harness import FIRMWARE, main
-from het_linux import LinuxTestCase, SLAVES, need_guest
+from het_linux import LinuxTestCase, SLAVES, Shell, need_guest
 
 CYCLES = int(os.environ.get("QEMU_HET_CYCLES", "20"))
 CLASS = "/sys/class/remoteproc/remoteproc"
@@ -312,6 +312,51 @@ class KilledForGood(Linux):
         self.console.expect("creating channel rpmsg-ping addr", since)
         self.assertEqual(self.state(1), "running")
         self.echo(self.tty(1), "back again")
+
+
+class RebootCase(Linux):
+    def reboot(self):
+        """Of the master's Linux; its platform and the other QEMUs go on."""
+        since, pids = self.console.mark(), [p.pid for p in self.platform.processors()]
+        self.console.send("reboot -f\n")
+        self.shell = Shell(self.console, since)
+        self.assertEqual([p.pid for p in self.platform.processors()], pids)
+        self.assertEqual((self.platform.state, self.master.reason), ("running", "guest-reset"))
+
+
+class Reboot(RebootCase):
+    def test_slaves_are_stopped(self):
+        self.start(0)
+        self.start(1)
+        fds = self.hetd.fds()
+        for boots in (2, 3):
+            self.reboot()
+            self.assertEqual(self.master.get("Boots"), boots)
+            for number, slave in enumerate((self.slave1, self.slave2)):
+                self.assertEqual((self.state(number), slave.state, slave.reason), ("offline", "ready", "master-reset"))
+                self.start(number)
+                self.echo(self.tty(number), "a new life")
+        self.assertEqual(self.hetd.fds(), fds)
+
+
+class RebootKeep(RebootCase):
+    changes = (("Restart=on-failure\n", "Restart=on-failure\nOnMasterReset=keep\n"),)
+
+    def test_slaves_go_on(self):
+        """And the next Linux finds them."""
+        self.start(0)
+        self.start(1)
+        self.stop(0)
+        boots = self.slave2.get("Boots")
+        self.reboot()
+        self.assertEqual((self.state(0), self.slave1.state), ("offline", "ready"))
+        self.assertEqual((self.state(1), self.slave2.state, self.slave2.get("Boots")), ("detached", "running", boots))
+        self.write(1, "state", "start")
+        self.assertEqual(self.state(1), "attached")
+        self.stop(1)
+        for number in (0, 1):
+            self.start(number)
+            self.echo(self.tty(number), "a new life")
 
 
 class Long(Linux):

@@ -332,13 +332,12 @@ class Program(WithProgram):
         self.fails("restart-failed", "could not be used: .*no slave")
 
 
-class Requests(WithProgram):
-    """What the master's guest asks for, while there is nobody: as a driver does that knows nothing of it, by the registers."""
+class WithRegisters(WithProgram):
+    """The master's guest asks as a driver does that does not know what the others here know: by the registers."""
 
-    def setUp(self):
-        super().setUp()
+    def start_with_registers(self, keys=""):
         path = self.directory / "qtest"
-        self.start_program(master=f"ExtraArguments=-qtest unix:{path},server=on,wait=off\n")
+        self.start_program(keys, master=f"ExtraArguments=-qtest unix:{path},server=on,wait=off\n")
         self.qtest = socket.socket(socket.AF_UNIX)
         self.addCleanup(self.qtest.close)
         self.qtest.connect(str(path))
@@ -357,6 +356,12 @@ class Requests(WithProgram):
         since = self.console.mark()
         self.write(CONTROL, what)
         return since
+
+
+class Requests(WithRegisters):
+    def setUp(self):
+        super().setUp()
+        self.start_with_registers("StartLimitBurst=3\nStartLimitIntervalSec=1h\n")
 
     def test_start(self):
         """It waits for the slave, and is carried out."""

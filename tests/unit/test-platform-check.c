@@ -317,6 +317,13 @@ static const PlatformCase restart_cases[] = {
                          "always",
         },
         {
+                .name = "master's reset",
+                .text = TEXT(MASTER "OnMasterReset=stop\n" SLAVE "OnMasterReset=continue\n"),
+                .error = "test.platform:6: [Processor m] OnMasterReset=: is for slaves only; remove it from the master\n"
+                         "test.platform:12: [Processor s] OnMasterReset=: 'continue' is not known; use stop (it is "
+                         "stopped) or keep (it goes on)",
+        },
+        {
                 .name = "restart of the master",
                 .text = TEXT(MASTER "Restart=always\n" "RestartSec=1s\n"),
                 .error = "test.platform:6: [Processor m] Restart=: is for slaves only; remove it from the master\n"

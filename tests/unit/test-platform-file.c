@@ -64,6 +64,7 @@ static void test_defaults(void **state) {
         assert_int_equal(s->memory, s->window_size);
         assert_false(s->has_entry);
         assert_false(s->auto_boot);
+        assert_false(s->keep_on_master_reset);
         assert_int_equal(s->restart, RESTART_NO);
         assert_int_equal(s->restart_usec, 1000);
         assert_int_equal(s->start_limit_burst, 5);
@@ -92,7 +93,7 @@ static void test_all_keys(void **state) {
                 "Argument=18446744073709551615\nProtocol=raw\nAutoBoot=Yes\nStart=external\n"
                 "[Processor t]\n"
                 "Role=slave\nMachine=mps2-an385\nWindow=16M@0x64000000\n"
-                "Restart=on-failure\nRestartSec=1min 30s\nStartLimitBurst=0\nStartLimitIntervalSec=infinity\n", NULL);
+                "OnMasterReset=keep\nRestart=on-failure\nRestartSec=1min 30s\nStartLimitBurst=0\nStartLimitIntervalSec=infinity\n", NULL);
         g_autofree char *file = platform_cases_path("file.elf"), *qemu = platform_cases_path("qemu");
         const ProcessorConfig *m = platform_config_get_master(config), *s = platform_config_get_processor(config, "s");
         const ProcessorConfig *t = platform_config_get_processor(config, "t");
@@ -120,6 +121,7 @@ static void test_all_keys(void **state) {
         assert_true(s->auto_boot);
         assert_int_equal(s->start, PROCESSOR_START_EXTERNAL);
 
+        assert_true(t->keep_on_master_reset);
         assert_int_equal(t->restart, RESTART_ON_FAILURE);
         assert_int_equal(t->restart_usec, 90000000);
         assert_int_equal(t->start_limit_burst, 0);
@@ -246,7 +248,7 @@ static void test_many_errors(void **state) {
                                                "Id=, "
                                                "Machine=, CPU=, CPUs=, Target=, Memory=, Window=, Firmware=, Kernel=, Initrd=, "
                                                "CommandLine=, "
-                                               "DeviceTree=, Entry=, Argument=, Protocol=, AutoBoot=, Start=, Restart=, "
+                                               "DeviceTree=, Entry=, Argument=, Protocol=, AutoBoot=, OnMasterReset=, Start=, Restart=, "
                                                "RestartSec=, StartLimitBurst=, StartLimitIntervalSec=, QEMU=, "
                                                "ExtraArguments=\n",
                                                6 + i, i);

@@ -134,8 +134,8 @@ static const PlatformCase syntax_cases[] = {
                 .text = TEXT(MASTER "Xylophone=1\n"),
                 .error = "test.platform:6: [Processor m] Xylophone=: is not known here; there are Role=, Id=, "
                          "Machine=, CPU=, CPUs=, Target=, Memory=, Window=, Firmware=, Kernel=, Initrd=, CommandLine=, "
-                         "DeviceTree=, Entry=, Argument=, Protocol=, AutoBoot=, Start=, Restart=, RestartSec=, "
-                         "StartLimitBurst=, StartLimitIntervalSec=, QEMU=, ExtraArguments=",
+                         "DeviceTree=, Entry=, Argument=, Protocol=, AutoBoot=, OnMasterReset=, Start=, Restart=, "
+                         "RestartSec=, StartLimitBurst=, StartLimitIntervalSec=, QEMU=, ExtraArguments=",
         },
         {
                 .name = "unknown key of the platform",
