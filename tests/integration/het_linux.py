@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 """A master of docs/examples with Linux, which is talked to through the shell on its console."""
 
+import collections
 import os
 import pathlib
 import re
@@ -12,13 +13,22 @@ sys.dont_write_bytecode = True
 sys.path.insert(0, str(TOP / "scripts/lib"))
 import guest_image      # noqa: E402  (its folder is known only now)
 
-GUEST = pathlib.Path(os.environ.get("QEMU_HET_GUEST") or "/nonexistent")
+# What scripts/build-guest has made: the variable that says where, and the file with the kernel
+Guest = collections.namedtuple("Guest", ("variable", "directory", "kernel"))
+
+
+def find_guest(variable, kernel):
+    return Guest(variable, pathlib.Path(os.environ.get(variable) or "/nonexistent"), kernel)
+
+
+ARMHF = find_guest("QEMU_HET_GUEST", "uImage")
+ARM64 = find_guest("QEMU_HET_GUEST_ARM64", "Image")
 SLAVES = ("rpmsg-slave-a15.elf", "rpmsg-slave-m3.elf")
 
 
-def need_guest():
-    if not (GUEST / "complete").exists():
-        skip_all("there is no Linux guest: QEMU_HET_GUEST is not set (scripts/build-guest makes one)")
+def need_guest(what=ARMHF):
+    if not (what.directory / "complete").exists():
+        skip_all(f"there is no Linux guest: {what.variable} is not set (scripts/build-guest makes one)")
     for name in SLAVES:
         if not (FIRMWARE / name).exists():
             skip_all(f"{FIRMWARE / name} is not built")
@@ -80,6 +90,7 @@ class Shell:
 class LinuxTestCase(TestCase):
     """A master that has booted; its /lib/firmware has what the build has made, and more."""
 
+    guest = ARMHF
     example = "linux-master"            # .platform
     firmware = SLAVES                   # in /lib/firmware, beside what more_firmware() makes
     changes = ()                        # (old, new) of the platform file's text
@@ -88,10 +99,11 @@ class LinuxTestCase(TestCase):
         super().setUp()
         guest = self.directory / "guest"
         guest.mkdir()
-        (guest / "uImage").symlink_to(GUEST / "uImage")
+        (guest / self.guest.kernel).symlink_to(self.guest.directory / self.guest.kernel)
+        initramfs = (self.guest.directory / "initramfs.cpio.gz").read_bytes()
         files = {name: (FIRMWARE / name).read_bytes() for name in self.firmware} | self.more_firmware()
         (guest / "initramfs.cpio.gz").write_bytes(guest_image.append(
-            (GUEST / "initramfs.cpio.gz").read_bytes(), {f"lib/firmware/{n}": (data, 0o644) for n, data in files.items()}))
+            initramfs, {f"lib/firmware/{n}": (data, 0o644) for n, data in files.items()}))
         text = (EXAMPLE.parent / f"{self.example}.platform").read_text(encoding="utf-8")
         for old, new in self.changes:
             self.assertIn(old, text)

@@ -91,6 +91,15 @@ class Linux(LinuxTestCase):
         self.console.expect("creating channel rpmsg-ping addr", since)
         self.assertEqual(self.state(number), "running")
 
+    def check_memory(self, *windows):
+        """Linux keeps off the windows."""
+        memory = self.shell.ok("grep 'System RAM' /proc/iomem").splitlines()
+        ranges = [[int(x, 16) for x in line.split(" ")[0].split("-")] for line in memory]
+        self.assertTrue(ranges)
+        for base, size in windows:
+            for first, last in ranges:
+                self.assertTrue(last < base or first >= base + size, f"{first:#x}-{last:#x} is in the window at {base:#x}")
+
     def tty(self, number):
         """The terminal whose other end is this slave"""
         return "/dev/" + self.shell.ok(f"cd {CLASS}{number}/rproc-virtio.*/virtio*/*.rpmsg-tty.*/tty && echo * && cd")
@@ -110,12 +119,7 @@ class Master(Linux):
             self.assertEqual(self.shell.read(f"{CLASS}{number}/firmware"), name)
             self.assertEqual(self.state(number), "offline")
         self.assertEqual((self.slave1.state, self.slave2.state), ("ready", "ready"))
-        # Linux keeps off the windows
-        memory = self.shell.ok("grep 'System RAM' /proc/iomem").splitlines()
-        ranges = [[int(x, 16) for x in line.split(" ")[0].split("-")] for line in memory]
-        for base, size in WINDOWS.values():
-            for first, last in ranges:
-                self.assertTrue(last < base or first >= base + size, f"{first:#x}-{last:#x} is in the window at {base:#x}")
+        self.check_memory(*WINDOWS.values())
 
     def test_start_talk_stop(self):
         for number, slave in enumerate((self.slave1, self.slave2)):

@@ -1,0 +1,101 @@
+#!/usr/bin/python3
+# SPDX-License-Identifier: LGPL-2.1-or-later
+"""
+Linux of 64 bits as the master, of docs/examples/linux-master-arm64.platform (test_linux_master.py has everything, with 32 bits), and
+as a slave.
+"""
+
+import mmap
+import os
+
+from het_harness import MIB, TestCase, main, platform_text
+from het_linux import ARM64, Shell, need_guest
+from test_linux_master import DEBUG, VIRTIO_SIZE, WINDOWS, Linux
+
+WINDOW = 0x60000000
+INITRD = 64 * MIB               # where it is in the window: behind the kernel
+MASTER = """[Processor master]
+Role=master
+Machine=virt
+CPU=cortex-a15
+Memory=1G
+"""
+SLAVE = """[Processor slave]
+Role=slave
+Machine=virt
+CPU=cortex-a53
+CPUs=2
+Window=128M@{window:#x}
+Protocol=linux
+Entry={window:#x}
+CommandLine=console=ttyAMA0 cryptomgr.notests initrd={initrd:#x},{size}
+"""
+
+
+class Master(Linux):
+    guest = ARM64
+    example = "linux-master-arm64"
+
+    def test_start_talk_crash_stop(self):
+        self.assertEqual(self.shell.ok("uname -m"), "aarch64")
+        self.check_memory(*WINDOWS.values())
+        for number, slave in enumerate((self.slave1, self.slave2)):
+            self.start(number)
+            base, size = WINDOWS[number]
+            slave.console().expect(rf"^slave{number + 1}: rpmsg firmware, booted at {base:#x}$")
+            rings = base + size - VIRTIO_SIZE
+            self.assertIn(f"rings at {rings:#x} and {rings + 0x10000:#x}", self.shell.read(f"{DEBUG}{number}/trace0"))
+            self.echo(self.tty(number), f"Hello, slave{number + 1}")
+        for number in (0, 1):
+            since = self.console.mark()
+            self.shell.ok(f"echo crash >{self.tty(number)}")
+            self.wait_recovered(number, since)
+            self.echo(self.tty(number), "back again")
+            self.echo(self.tty(1 - number), "never away")
+        for number, slave in enumerate((self.slave1, self.slave2)):
+            self.stop(number)
+            self.assertEqual((slave.state, slave.reason), ("ready", "stop"))
+        self.start(1)
+        self.echo(self.tty(1), "and again")
+
+
+class Slave(TestCase):
+    """In a window of a master that has other CPUs and nothing to do with it"""
+
+    def setUp(self):
+        super().setUp()
+        self.image, self.initrd = ((ARM64.directory / name).read_bytes() for name in (ARM64.kernel, "initramfs.cpio.gz"))
+        platform = self.hetd.define("p", platform_text(MASTER, SLAVE.format(
+            window=WINDOW, initrd=WINDOW + INITRD, size=len(self.initrd)))).start()
+        self.slave = platform.processor("slave")
+        self.console = self.slave.console()
+
+    def boot(self):
+        """Linux changes its own image while it runs, so that is written each time."""
+        fd, offset, size = self.slave.get_memory()
+        with mmap.mmap(fd, size, offset=offset) as window:
+            window[:len(self.image)] = self.image
+            window[INITRD:INITRD + len(self.initrd)] = self.initrd
+        os.close(fd)
+        since = self.console.mark()
+        self.slave.boot()
+        return Shell(self.console, since)
+
+    def ends(self, command, reason):
+        self.console.send(command + "\n")
+        self.slave.wait_state("ready")
+        self.assertEqual(self.slave.reason, reason)
+
+    def test_boot_and_power_off(self):
+        shell = self.boot()
+        self.assertEqual(shell.ok("uname -m; nproc"), "aarch64\n2")
+        self.assertRegex(shell.ok("grep 'System RAM' /proc/iomem"), rf"^{WINDOW:x}-{WINDOW + 128 * MIB - 1:x} : System RAM$")
+        self.ends("poweroff -f", "guest-shutdown")
+        shell = self.boot()
+        self.assertEqual(shell.ok("nproc"), "2")
+        self.ends("reboot -f", "guest-reset")
+
+
+if __name__ == "__main__":
+    need_guest(ARM64)
+    main()
