@@ -2,16 +2,18 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 """
 Linux of 64 bits as the master, of docs/examples/linux-master-arm64.platform (test_linux_master.py has everything, with 32 bits), and
-as a slave.
+as a slave; a slave of 64 bits.
 """
 
 import mmap
 import os
+import struct
 
-from het_harness import MIB, TestCase, main, platform_text
+from het_harness import EXAMPLE, MIB, TestCase, main, platform_text
 from het_linux import ARM64, Shell, need_guest
 from test_linux_master import DEBUG, VIRTIO_SIZE, WINDOWS, Linux
 
+GIB = 1 << 30
 WINDOW = 0x60000000
 INITRD = 64 * MIB               # where it is in the window: behind the kernel
 MASTER = """[Processor master]
@@ -57,6 +59,56 @@ class Master(Linux):
             self.assertEqual((slave.state, slave.reason), ("ready", "stop"))
         self.start(1)
         self.echo(self.tty(1), "and again")
+
+
+def program64(address):
+    """An ELF file for CPUs of 64 bits: says "wide" on the UART (of virt) and sleeps."""
+    words = [0xd2a12002,                                        # mov x2, #0x9000000
+             0x52806021, 0xb9003041]                            # mov w1, #0x301; str w1, [x2, #48]: enable the UART
+    for c in b"wide\r\n":
+        words += [0x52800001 | c << 5, 0x39000041]              # mov w1, #c; strb w1, [x2]
+    words += [0xd503207f, 0x17ffffff]                           # 1: wfi; b 1b
+    code = struct.pack(f"<{len(words)}I", *words)
+    # EXEC, AARCH64, entry, one program header behind this one; LOAD, readable and executable
+    return b"\x7fELF\2\1\1" + bytes(9) + struct.pack("<HHIQQQIHHHHHH", 2, 183, 1, address, 64, 0, 0, 64, 56, 1, 0, 0, 0) + \
+        struct.pack("<IIQQQQQQ", 1, 5, 0x1000, address, address, len(code), len(code), 0x1000) + bytes(0x1000 - 120) + code
+
+
+class WideSlave(Linux):
+    """Of 64 bits, in a window above 4 GiB"""
+
+    guest = ARM64
+    address = 4 * GIB
+
+    @property
+    def example(self):
+        """As that of Master, with another slave1"""
+        text = (EXAMPLE.parent / "linux-master-arm64.platform").read_text(encoding="utf-8")
+        for old, new in (("Memory=1G", "Memory=3200M"), ("Machine=virt,highmem=off\nCPU=cortex-a15", "Machine=virt\nCPU=cortex-a53"),
+                         ("64M@0x60000000", f"64M@{self.address:#x}")):
+            self.assertEqual(text.count(old), 1)
+            text = text.replace(old, new)
+        path = self.directory / "wide.platform"
+        path.write_text(text, encoding="utf-8")
+        return str(path)
+
+    def more_firmware(self):
+        return {"wide.elf": program64(self.address), "low.elf": program64(self.address - MIB)}
+
+    def test_start_stop(self):
+        self.check_memory((self.address, 64 * MIB), WINDOWS[1])
+        self.write(0, "firmware", "low.elf")
+        self.refused(0, "state", "start", "Invalid argument")
+        self.write(0, "firmware", "wide.elf")
+        for _ in range(2):
+            since = (console := self.slave1.console()).mark()
+            self.write(0, "state", "start")
+            console.expect("^wide$", since)
+            self.assertEqual((self.state(0), self.slave1.state), ("running", "running"))
+            self.stop(0)
+            self.assertEqual((self.slave1.state, self.slave1.reason), ("ready", "stop"))
+        self.start(1)
+        self.echo(self.tty(1), "the other one, too")
 
 
 class Slave(TestCase):
