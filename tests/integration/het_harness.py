@@ -351,6 +351,13 @@ class Hetd:
             self.process.end()
 
 
+def reap():
+    """Whatever a test has left, so that one failure does not make others."""
+    for pid in children_of(os.getpid()):
+        os.kill(pid, signal.SIGKILL)
+        os.waitpid(pid, 0)
+
+
 class TestCase(unittest.TestCase):
     """One hetd on one bus for each test; at its end everything is taken down, and looked at for what is left."""
 
@@ -372,7 +379,7 @@ class TestCase(unittest.TestCase):
         self.addCleanup(temporary.cleanup)
         self.directory = pathlib.Path(temporary.name)
         self.directory.chmod(0o755)             # other users get as far as the bus
-        self.addCleanup(self.reap)
+        self.addCleanup(reap)
         self.processes = []
         self.bus = Bus(self.loop, self.directory)
         self.addCleanup(self.bus.close)
@@ -393,12 +400,6 @@ class TestCase(unittest.TestCase):
         for process in self.processes:
             process.end()
         self.assertEqual(set(children_of(os.getpid())), {self.bus.daemon.pid, self.bus.monitor.pid}, "processes that were left")
-
-    def reap(self):
-        """Whatever was left, so that one failure does not make others."""
-        for pid in children_of(os.getpid()):
-            os.kill(pid, signal.SIGKILL)
-            os.waitpid(pid, 0)
 
     def start_process(self, *arguments, **more):
         self.processes.append(process := Process(self.loop, arguments, **more))
