@@ -36,8 +36,11 @@ static void on_started(Spawn *spawn, void *userdata) {
 static void on_line(Spawn *spawn, const char *line, void *userdata) {
         Processor *p = userdata;
 
-        g_free(p->last_line);
-        p->last_line = g_strdup(line);
+        /* What it lives on with is not why it ended */
+        if (!strstr(line, ": warning: ")) {
+                g_free(p->last_line);
+                p->last_line = g_strdup(line);
+        }
         processor_log(p, LOG_INFO, "%s/%s: QEMU says: %s", p->platform->config->name, p->config->name, line);
 }
 
