@@ -8,7 +8,9 @@ import socket
 
 from het_bus import ERROR
 from het_harness import MASTER, MIB, QEMU, SLAVE1, SLAVE2, TestCase, main, memfd, platform_text
+from het_qemu import MASTER_ARGUMENTS, Qemu
 
+EXTERNAL_MASTER = "".join(line for line in MASTER.splitlines(True) if not line.startswith("Firmware")) + "Start=external\n"
 HOUR = "RestartSec=1h\n"
 BACK = ["crashed", "starting", "waiting", "ready"]
 
@@ -105,6 +107,20 @@ class Killed(Restart):
         self.console2.expect("boot 2$")
         self.assert_works(self.slave2, 2, self.console2)
 
+    def test_page_is_scribbled_over(self):
+        """What a process has done to what it shares with the master is nothing to the one after it."""
+        self.start()
+        self.boot(1)
+        with open(f"/proc/{self.slave2.pid}/maps", encoding="utf-8", errors="replace") as maps:
+            address = next(int(line.split("-")[0], 16) for line in maps if "memfd:het-couple" in line)
+        with open(f"/proc/{self.slave2.pid}/mem", "r+b", buffering=0) as memory:
+            memory.seek(address)
+            memory.write(b"\xff" * 4096)
+        self.kill()
+        self.wait_restarts(1)
+        self.boot(2)
+        self.assert_works(self.slave2, 2, self.console2)
+
     def test_both_at_once(self):
         self.start(slave1="Restart=always\n")
         for slave in (self.slave1, self.slave2):
@@ -145,6 +161,33 @@ class Killed(Restart):
         self.assertRefused(ERROR + "MonitorLost", "slave2", pending.wait)
         self.wait_restarts(1)
         self.boot(2)
+
+
+class ExternalMaster(Restart):
+    def test_comes_and_goes(self):
+        self.platform = self.hetd.define("p", platform_text(EXTERNAL_MASTER, SLAVE1, SLAVE2 + "Restart=on-failure\n")).start()
+        self.master, self.slave1, self.slave2 = self.platform.processors()
+        self.console2 = self.slave2.console()
+        self.kill()
+        self.wait_restarts(1, "waiting")
+        qemu = Qemu(self, "master", *MASTER_ARGUMENTS)
+        self.master.attach(qemu.monitor)
+        self.console = qemu.console()
+        self.boot(1)
+        self.kill()
+        self.wait_restarts(2)
+        self.boot(2)
+        # Without a master there is nothing that could be kept for it
+        self.kill()
+        self.wait_restarts(3)
+        self.master.call("Detach")
+        self.kill()
+        self.wait_restarts(4, "waiting")
+        since = self.console.mark()
+        self.master.attach(qemu.monitor)
+        self.console.expect("^master: slave 2 is ready", since)
+        self.boot(3)
+        self.assert_works(self.slave2, 2, self.console2)
 
 
 class Orderly(Restart):

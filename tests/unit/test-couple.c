@@ -291,6 +291,12 @@ static void test_hostile_page(void **state) {
                 couple_set_master_state(c, IDM_STATE_OFFLINE);
                 assert_int_equal(c->page->slave.state, IDM_STATE_OFFLINE);
                 assert_int_equal(c->id, 1);
+
+                /* What the next process of the slave looks at before it takes it */
+                couple_renew(c);
+                assert_int_equal(c->page->magic, HET_PAGE_MAGIC);
+                assert_int_equal(c->page->version, HET_PAGE_VERSION);
+                assert_int_equal(c->page->id, 1);
         }
         assert_int_equal(munmap(page, HET_PAGE_SIZE), 0);
 }
