@@ -230,7 +230,8 @@ const Verb verbs_processor[] = {
           "  hetctl halt first-light/slave2",
           1, 1, NULL, verb_halt },
         { "reset", "PROCESSOR", "Reset a processor",
-          "A master starts anew; a slave is then ready, and waits to be booted.\n"
+          "A master starts anew, and its slaves are stopped, but for those with OnMasterReset=keep. A slave is\n"
+          "then ready, and waits to be booted.\n"
           "\n"
           "Example:\n"
           "  hetctl reset first-light/master",

@@ -249,20 +249,6 @@ class Run(FirstLight):
         self.consoles["master"].expect("^master: slave 2 is ready", since)
         self.boot_slave2(2)
 
-    def test_reset_of_the_master(self):
-        self.boot_slave2()
-        master, slave = self.consoles["master"], self.consoles["slave2"]
-        since, slave_since, bus_since = master.mark(), slave.mark(), self.bus.mark()
-        self.master.call("Reset")
-        master.expect("^master: first light", since)
-        master.expect("^master: slave 2 is running", since)
-        slave.expect("received vector 3 from the master", slave_since)
-        master.expect("received vector 3 from slave 2", since)
-        self.bus.wait_property(self.master.path, "Processor", "Boots", 2)
-        self.assertEqual((self.master.state, self.master.reason), ("running", "host-reset"))
-        self.assertEqual(self.bus.values(self.slave2.path, "State", bus_since), [], "the slaves go on")
-        self.assertEqual(slave.count("booted"), 1)
-
     def test_pause_and_resume(self):
         """Of those that run: slave 2 stays ready"""
         since = self.bus.mark()

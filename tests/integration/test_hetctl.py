@@ -300,14 +300,14 @@ class FirstLight(HetctlTest):
         self.ok("reset", "slave2")
         self.assertEqual(self.processor("slave2")["state"], "ready")
         self.ok("boot", "slave2")
-        self.ok("reset", "master")
-        self.assertEqual(self.processor("master")["state"], "running")
-
         self.assertNotIn("Restarts", self.ok("status", "slave2"))
         self.assertEqual(self.ok("restart", "slave2"), f"{PLATFORM}/slave2: restarted\n")
         self.assertEqual((self.processor("slave2")["state"], self.processor("slave2")["restarts"]), ("ready", 1))
         self.assertIn("Restarts: 1\n", self.ok("status", "slave2"))
         self.fails(WRONG_STATE, "it is the master", "restart", "master")
+
+        self.ok("reset", "master")
+        self.assertEqual(self.processor("master")["state"], "running")
 
     def test_kick(self):
         self.ok("boot", "slave2")

@@ -95,7 +95,8 @@ class Keep(Reset):
         master_since = self.reset()
         self.console.expect("^master: slave 2 is running, window of 16384 KiB at 0x70000000", master_since)
         self.wait_stopped(self.slave1, bus_since)
-        # They hear each other again, and it has not been away
+        # The master's program says hello to one that runs; they hear each other again, and it has not been away
+        self.console2.expect("received vector 3 from the master", since)
         self.console.expect("received vector 3 from slave 2", master_since)
         self.assert_works(self.slave2, 2, self.console2)
         self.assertEqual((self.states(bus_since), self.slave2.get("Boots"), self.console2.count("booted", since)), ([], 1, 0))
