@@ -134,6 +134,13 @@ static const PlatformCase processors_cases[] = {
                 .error = "test.platform:10: [Processor t] CPUs=: mps2-an385 has up to 1",
         },
         {
+                .name = "Linux in the secure world",
+                .text = TEXT(MASTER "[Processor s]\n" "Role=slave\n" "Machine=virt,secure=on\n" "CPU=cortex-a53\n"
+                             "Window=64M@0x60000000\n" "Protocol=linux\n"),
+                .error = "test.platform:11: [Processor s] Protocol=: a slave with secure=on cannot boot Linux, which "
+                         "would get no interrupts; remove secure=on from Machine=, or use Protocol=raw",
+        },
+        {
                 .name = "target unknown",
                 .text = TEXT(MASTER "Target=aarch32\n"),
                 .error = "test.platform:6: [Processor m] Target=: 'aarch32' is no target of QEMU for these "
