@@ -9,7 +9,7 @@ import mmap
 import os
 import struct
 
-from het_harness import EXAMPLE, MIB, TestCase, main, platform_text
+from het_harness import MIB, TestCase, main, platform_text
 from het_linux import ARM64, Shell, need_guest
 from test_linux_master import DEBUG, VIRTIO_SIZE, WINDOWS, Linux
 
@@ -77,20 +77,11 @@ def program64(address):
 class WideSlave(Linux):
     """Of 64 bits, in a window above 4 GiB"""
 
-    guest = ARM64
     address = 4 * GIB
-
-    @property
-    def example(self):
-        """As that of Master, with another slave1"""
-        text = (EXAMPLE.parent / "linux-master-arm64.platform").read_text(encoding="utf-8")
-        for old, new in (("Memory=1G", "Memory=3200M"), ("Machine=virt,highmem=off\nCPU=cortex-a15", "Machine=virt\nCPU=cortex-a53"),
-                         ("64M@0x60000000", f"64M@{self.address:#x}")):
-            self.assertEqual(text.count(old), 1)
-            text = text.replace(old, new)
-        path = self.directory / "wide.platform"
-        path.write_text(text, encoding="utf-8")
-        return str(path)
+    guest = ARM64
+    example = "linux-master-arm64"
+    changes = (("Memory=1G", "Memory=3200M"), ("Machine=virt,highmem=off\nCPU=cortex-a15", "Machine=virt\nCPU=cortex-a53"),
+               ("64M@0x60000000", f"64M@{address:#x}"))
 
     def more_firmware(self):
         return {"wide.elf": program64(self.address), "low.elf": program64(self.address - MIB)}
