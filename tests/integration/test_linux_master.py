@@ -110,6 +110,9 @@ class Linux(LinuxTestCase):
         self.assertEqual(self.shell.ok(f"echo '{text}' >&3; timeout 30 head -n 1 <&3"), text)
         self.shell.ok("exec 3>&-")
 
+    def leaks(self):
+        return self.shell.ok("grep -c ioremap /proc/vmallocinfo; grep -c . /proc/interrupts; ls /sys/bus/rpmsg/devices | wc -l")
+
 
 class Master(Linux):
     def test_one_instance_for_each_slave(self):
@@ -364,9 +367,6 @@ class RebootKeep(RebootCase):
 
 
 class Long(Linux):
-    def leaks(self):
-        return self.shell.ok("grep -c ioremap /proc/vmallocinfo; grep -c . /proc/interrupts; ls /sys/bus/rpmsg/devices | wc -l")
-
     def test_start_stop(self):
         """Many times, with traffic each time"""
         self.start(0)
@@ -389,6 +389,26 @@ class Long(Linux):
             self.echo(self.tty(0), f"crash {n}")
             before = before or (self.leaks(), self.hetd.fds())
         self.assertEqual((self.leaks(), self.hetd.fds()), before)
+
+
+class LongKills(Linux):
+    changes = (("Restart=on-failure\n", "Restart=on-failure\nStartLimitBurst=0\n"),)
+
+    def test_kills(self):
+        """Many times, with traffic after each"""
+        self.start(0)
+        self.start(1)
+        before = None
+        for n in range(CYCLES):
+            number, slave = n % 2, (self.slave1, self.slave2)[n % 2]
+            since = self.console.mark()
+            os.kill(slave.pid, signal.SIGKILL)
+            self.wait_recovered(number, since)
+            self.echo(self.tty(number), f"kill {n}")
+            self.echo(self.tty(1 - number), "never away")
+            before = before or (self.leaks(), self.hetd.fds())
+            self.assertEqual((self.leaks(), self.hetd.fds()), before)
+        self.assertEqual((self.slave1.get("Restarts"), self.slave2.get("Restarts")), ((CYCLES + 1) // 2, CYCLES // 2))
 
 
 if __name__ == "__main__":
