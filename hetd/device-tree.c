@@ -151,7 +151,6 @@ static BootProtocol boot_protocol(const ProcessorConfig *slave) {
 }
 
 static void add_slave(Tree *t, const Board *board, const ProcessorConfig *slave) {
-        const char *image = slave->firmware ?: slave->kernel;
         g_autofree char *name = g_strdup_printf("slave@%x", slave->id), *image_name = NULL;
         uint32_t phandle = add_window(t, slave);
         int parent = idm_node(t, board), node;
@@ -164,8 +163,8 @@ static void add_slave(Tree *t, const Board *board, const ProcessorConfig *slave)
         set_string(t, node, "label", slave->name);
         set_cell(t, node, "memory-region", phandle);
         set_string(t, node, "het,boot-protocol", boot_protocol_to_string(boot_protocol(slave)));
-        if (image) {
-                image_name = g_path_get_basename(image);
+        if (slave->firmware) {
+                image_name = g_path_get_basename(slave->firmware);
                 set_string(t, node, "firmware-name", image_name);
         }
 }
@@ -197,6 +196,23 @@ static void set_memory(Tree *t, const ProcessorConfig *slave) {
         node = subnode(t, 0, name);
         set_string(t, node, "device_type", "memory");
         set_reg(t, 0, node, slave->window_address, slave->window_size);
+}
+
+static void set_address(Tree *t, int node, const char *property, uint64_t address) {
+        const uint32_t cells[] = { (uint32_t) (address >> 32), (uint32_t) address };
+
+        set_cells(t, node, property, cells, G_N_ELEMENTS(cells));
+}
+
+static void set_chosen(Tree *t, const ProcessorConfig *slave, uint64_t initrd_address, uint64_t initrd_size) {
+        int node = subnode(t, 0, "chosen");
+
+        if (slave->command_line)
+                set_string(t, node, "bootargs", slave->command_line);
+        if (initrd_size > 0) {
+                set_address(t, node, "linux,initrd-start", initrd_address);
+                set_address(t, node, "linux,initrd-end", initrd_address + initrd_size);
+        }
 }
 
 /* --- blobs --- */
@@ -268,8 +284,8 @@ bool device_tree_make_master(const PlatformConfig *platform, const void *base, s
         return ok;
 }
 
-bool device_tree_make_slave(const PlatformConfig *platform, const ProcessorConfig *slave, const void *base,
-                            size_t base_size, void **ret, size_t *ret_size, GError **error) {
+bool device_tree_make_slave(const ProcessorConfig *slave, const void *base, size_t base_size, uint64_t initrd_address,
+                            uint64_t initrd_size, void **ret, size_t *ret_size, GError **error) {
         size_t room = ROOM_FIXED + (slave->command_line ? strlen(slave->command_line) : 0);
         Tree t = { 0 };
         bool ok;
@@ -278,8 +294,7 @@ bool device_tree_make_slave(const PlatformConfig *platform, const ProcessorConfi
         if (ok) {
                 set_memory(&t, slave);
                 (void) idm_node(&t, slave->board);
-                if (slave->command_line)
-                        set_string(&t, subnode(&t, 0, "chosen"), "bootargs", slave->command_line);
+                set_chosen(&t, slave, initrd_address, initrd_size);
                 ok = tree_close(&t, slave, ret, ret_size, error);
         }
 

@@ -21,7 +21,8 @@
 bool device_tree_make_master(const PlatformConfig *platform, const void *base, size_t base_size,
                              void **ret, size_t *ret_size, GError **error);
 /*
- * A slave's: /memory is the window at the bus address, /chosen gets the command line, and the IDM's node is there.
+ * A slave's: /memory is the window at the bus address, /chosen gets the command line and where the initial RAM disk is (size 0:
+ * there is none), and the IDM's node is there.
  */
-bool device_tree_make_slave(const PlatformConfig *platform, const ProcessorConfig *slave, const void *base, size_t base_size,
-                            void **ret, size_t *ret_size, GError **error);
+bool device_tree_make_slave(const ProcessorConfig *slave, const void *base, size_t base_size, uint64_t initrd_address,
+                            uint64_t initrd_size, void **ret, size_t *ret_size, GError **error);

@@ -23,7 +23,6 @@
 
 #define SEGMENTS_MAX            64U
 #define SECTIONS_MAX            4096U
-#define COPY_SIZE               (256U * 1024)
 #define VECTOR_TABLE_ALIGNMENT  128U    /* the least that VTOR can hold */
 
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(Elf, elf_end)
@@ -255,26 +254,11 @@ static int zero(int fd, uint64_t offset, uint64_t size) {
         return 0;
 }
 
-static int copy_segment(const Image *image, const Segment *s, const FirmwareWindow *window, uint8_t *buffer) {
+static int copy_segment(const Image *image, const Segment *s, const FirmwareWindow *window) {
         uint64_t to = window->offset + s->window_offset;
+        int r = window_copy(window->fd, to, image->fd, s->file_offset, s->file_size);
 
-        for (uint64_t done = 0; done < s->file_size;) {
-                ssize_t n = pread(image->fd, buffer, MIN(s->file_size - done, COPY_SIZE),
-                                  (off_t) (s->file_offset + done));
-                int r;
-
-                if (n < 0 && errno == EINTR)
-                        continue;
-                if (n <= 0)
-                        return n < 0 ? -errno : -ENODATA;
-
-                r = window_write(window->fd, buffer, (size_t) n, to + done);
-                if (r < 0)
-                        return r;
-                done += (size_t) n;
-        }
-
-        return zero(window->fd, to + s->file_size, s->memory_size - s->file_size);
+        return r < 0 ? r : zero(window->fd, to + s->file_size, s->memory_size - s->file_size);
 }
 
 static bool open_image(Image *image, GError **error) {
@@ -293,18 +277,14 @@ static bool open_image(Image *image, GError **error) {
 
 bool firmware_load(const char *path, const FirmwareWindow *window, bool vector_table, uint64_t *ret_entry,
                    uint64_t *ret_resource_table, GError **error) {
-        g_autofree uint8_t *buffer = NULL;
         Image image = { .path = path, .fd = -EBADF };
         bool ok;
 
         g_return_val_if_fail(window->size > 0, false);
 
         ok = open_image(&image, error) && read_image(&image, window, vector_table, error);
-        if (ok)
-                buffer = g_malloc(COPY_SIZE);
-
         for (unsigned i = 0; ok && i < image.n_segments; i++) {
-                int r = copy_segment(&image, &image.segments[i], window, buffer);
+                int r = copy_segment(&image, &image.segments[i], window);
 
                 if (r < 0)
                         ok = fail(&image, error, "segment %u cannot be copied: %s", image.segments[i].number,

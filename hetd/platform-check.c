@@ -9,6 +9,7 @@
 #include <stdarg.h>
 #include <string.h>
 
+#include "kernel-image.h"
 #include "platform-parser.h"
 #include "util/parse.h"
 #include "window.h"
@@ -110,13 +111,38 @@ static void check_restart(PlatformParser *p, ParsedProcessor *pp) {
                             "has no effect without Restart=; add Restart=on-failure, or remove it");
 }
 
+/* hetd loads it as a boot loader would do */
+static void check_kernel_of_slave(PlatformParser *p, ParsedProcessor *pp) {
+        ProcessorConfig *c = pp->config;
+
+        if (is_absent(pp, KEY_KERNEL) && is_good(pp, KEY_INITRD))
+                platform_parser_key_error(p, pp, KEY_INITRD, "is for a Linux kernel; add Kernel=, or remove it");
+        if (is_good(pp, KEY_INITRD) && is_good(pp, KEY_DEVICE_TREE))
+                platform_parser_key_error(p, pp, KEY_INITRD,
+                                          "the device tree that DeviceTree= names is used as it is, and does not tell where hetd "
+                                          "puts this; remove one of them");
+        if (!is_good(pp, KEY_KERNEL))
+                return;
+
+        if (is_absent(pp, KEY_PROTOCOL))
+                c->protocol = BOOT_PROTOCOL_LINUX;
+        else if (is_good(pp, KEY_PROTOCOL) && c->protocol != BOOT_PROTOCOL_LINUX)
+                platform_parser_key_error(p, pp, KEY_PROTOCOL, "a kernel boots by linux only; remove it, or write Protocol=linux");
+        if (is_good(pp, KEY_ENTRY))
+                platform_parser_key_error(p, pp, KEY_ENTRY, "the kernel says itself where it begins; remove it");
+        if (is_good(pp, KEY_WINDOW) && c->window_address % KERNEL_MEMORY_ALIGNMENT != 0)
+                platform_parser_key_error(p, pp, KEY_WINDOW,
+                                          "Linux needs its memory at a multiple of 2M, and 0x%" PRIx64 " is none; write an address "
+                                          "like 0x%" PRIx64, c->window_address,
+                                          c->window_address / KERNEL_MEMORY_ALIGNMENT * KERNEL_MEMORY_ALIGNMENT);
+}
+
 static void check_boot_files(PlatformParser *p, ParsedProcessor *pp) {
         static const ProcessorKey of_kernel[] = { KEY_INITRD, KEY_COMMAND_LINE };
         static const ProcessorKey of_linux[] = { KEY_COMMAND_LINE, KEY_DEVICE_TREE };
-        static const ProcessorKey of_master[] = { KEY_KERNEL, KEY_INITRD };
         const Board *board = pp->config->board;
 
-        if (is_good(pp, KEY_FIRMWARE) && is_good(pp, KEY_KERNEL) && is_master(pp))
+        if (is_good(pp, KEY_FIRMWARE) && is_good(pp, KEY_KERNEL))
                 platform_parser_key_error(p, pp, KEY_KERNEL, "there is Firmware= already (line %u); choose one",
                                           pp->keys[KEY_FIRMWARE].line);
         if (is_master(pp) && is_absent(pp, KEY_KERNEL))
@@ -124,13 +150,11 @@ static void check_boot_files(PlatformParser *p, ParsedProcessor *pp) {
                             "is for a Linux kernel; add Kernel=, or remove it");
 
         if (is_slave(pp))
-                refuse_keys(p, pp, of_master, G_N_ELEMENTS(of_master),
-                            "is for the master only; a slave boots the ELF file of Firmware=, "
-                            "or what the master's guest has written into the window");
+                check_kernel_of_slave(p, pp);
         if (is_slave(pp) && pp->keys[KEY_PROTOCOL].state != KEY_BAD && pp->config->protocol != BOOT_PROTOCOL_LINUX)
                 refuse_keys(p, pp, of_linux, G_N_ELEMENTS(of_linux),
                             "is for a slave that boots Linux; add Protocol=linux, or remove it");
-        if (is_slave(pp) && is_good(pp, KEY_ARGUMENT) && is_good(pp, KEY_PROTOCOL) &&
+        if (is_slave(pp) && is_good(pp, KEY_ARGUMENT) && pp->keys[KEY_PROTOCOL].state != KEY_BAD &&
             pp->config->protocol == BOOT_PROTOCOL_LINUX)
                 platform_parser_key_error(p, pp, KEY_ARGUMENT,
                                           "Linux gets the address of its device tree there; remove it");
@@ -459,9 +483,10 @@ static void check_boot(PlatformParser *p, ParsedProcessor *pp) {
                                                   c->entry / VECTOR_TABLE_ALIGNMENT * VECTOR_TABLE_ALIGNMENT);
         }
 
-        if (is_good(pp, KEY_AUTO_BOOT) && c->auto_boot && is_absent(pp, KEY_FIRMWARE) && is_absent(pp, KEY_ENTRY))
+        if (is_good(pp, KEY_AUTO_BOOT) && c->auto_boot && is_absent(pp, KEY_FIRMWARE) && is_absent(pp, KEY_KERNEL) &&
+            is_absent(pp, KEY_ENTRY))
                 platform_parser_key_error(p, pp, KEY_AUTO_BOOT,
-                                          "there is nothing to boot; add Firmware= or Entry=, or write AutoBoot=no");
+                                          "there is nothing to boot; add Firmware=, Kernel= or Entry=, or write AutoBoot=no");
 }
 
 /* --- the platform --- */

@@ -6,6 +6,7 @@
 
 #include "device-tree.h"
 #include "firmware.h"
+#include "linux-boot.h"
 #include "log.h"
 #include "platform.h"
 #include "util/file-util.h"
@@ -16,13 +17,13 @@
 #include <string.h>
 #include <unistd.h>
 
-#define DEVICE_TREE_ALIGNMENT   (64U * 1024)
-
 typedef struct Boot {
         Processor *processor;
         uint64_t entry, argument;
         uint64_t resource_table;        /* 0: none is known */
         BootProtocol protocol;
+        bool has_linux;                 /* that of Kernel= was loaded */
+        LinuxBoot linux_boot;
         char *device_tree;              /* the file that QEMU dumps its board into */
         uint64_t boots;                 /* before this one */
         DoneFunc done;
@@ -36,6 +37,7 @@ static void boot_end(Boot *boot, const GError *error) {
         if (boot->device_tree)
                 (void) unlink(boot->device_tree);
         processor_end_verb(boot->processor);
+        linux_boot_clear(&boot->linux_boot);
         g_free(boot->device_tree);
         g_free(boot);
         done(error, userdata);
@@ -71,20 +73,16 @@ static void boot_go(Boot *boot) {
         processor_call(boot->processor, "het-slave-boot", arguments, NULL, 0, on_boot_answered, boot);
 }
 
-/* --- the device tree of a slave with Linux: near the end of its window --- */
+/* --- the device tree of a slave with Linux --- */
 
 static bool place_device_tree(Boot *boot, const void *blob, size_t size, GError **error) {
         Processor *p = boot->processor;
-        uint64_t window_size = p->config->window_size, offset;
+        uint64_t offset;
         int r;
 
-        if (size > window_size) {
-                g_set_error(error, HET_ERROR, HET_ERROR_INVALID_ARGUMENT, "%s: The device tree does not fit into the window",
-                            p->config->name);
+        if (!linux_boot_place_tree(p->config, boot->has_linux ? &boot->linux_boot : NULL, size, &offset, error))
                 return false;
-        }
 
-        offset = (window_size - size) & ~(uint64_t) (DEVICE_TREE_ALIGNMENT - 1);
         r = window_write(p->window_fd, blob, size, p->window_offset + offset);
         if (r < 0) {
                 g_set_error(error, HET_ERROR, het_error_from_errno(r), "%s: Cannot write the device tree into the window: %s",
@@ -96,22 +94,26 @@ static bool place_device_tree(Boot *boot, const void *blob, size_t size, GError 
         return true;
 }
 
+static bool make_device_tree(Boot *boot, const char *base, size_t base_size, GError **error) {
+        const ProcessorConfig *config = boot->processor->config;
+        g_autofree void *made = NULL;
+        size_t size;
+
+        return device_tree_make_slave(config, base, base_size, config->window_address + boot->linux_boot.initrd_offset,
+                                      boot->linux_boot.initrd_size, &made, &size, error) &&
+                place_device_tree(boot, made, size, error);
+}
+
 static void on_dumped(const GError *error, void *userdata) {
         Boot *boot = userdata;
-        Processor *p = boot->processor;
         g_autoptr(GError) local = NULL;
         g_autofree char *base = NULL;
-        g_autofree void *made = NULL;
-        size_t base_size, made_size;
+        size_t size;
 
-        if (error) {
+        if (error)
                 boot_end(boot, error);
-                return;
-        }
-
-        if (file_read(boot->device_tree, DEVICE_TREE_SIZE_MAX, &base, &base_size, &local) &&
-            device_tree_make_slave(p->platform->config, p->config, base, base_size, &made, &made_size, &local) &&
-            place_device_tree(boot, made, made_size, &local))
+        else if (file_read(boot->device_tree, DEVICE_TREE_SIZE_MAX, &base, &size, &local) &&
+                 make_device_tree(boot, base, size, &local))
                 boot_go(boot);
         else
                 boot_end(boot, local);
@@ -141,10 +143,9 @@ static void boot_with_device_tree(Boot *boot) {
 
 /* --- boot --- */
 
-static bool boot_load(Boot *boot, const BootOptions *options, GError **error) {
+static bool load_firmware(Boot *boot, const char *firmware, GError **error) {
         Processor *p = boot->processor;
         const ProcessorConfig *config = p->config;
-        const char *firmware = options->firmware ?: config->firmware;
         bool vector_table = boot->protocol == BOOT_PROTOCOL_VECTOR_TABLE ||
                 (boot->protocol == BOOT_PROTOCOL_AUTO && config->board->m_profile);
         FirmwareWindow window = {
@@ -155,8 +156,29 @@ static bool boot_load(Boot *boot, const BootOptions *options, GError **error) {
                 .ram_base = config->board->ram_base,
         };
 
-        if (firmware && !options->no_load) {
-                if (!firmware_load(firmware, &window, vector_table, &p->firmware_entry, &p->firmware_resource_table, error))
+        return firmware_load(firmware, &window, vector_table, &p->firmware_entry, &p->firmware_resource_table, error);
+}
+
+static bool load_kernel(Boot *boot, GError **error) {
+        Processor *p = boot->processor;
+
+        if (!linux_boot_open(p->config, &boot->linux_boot, error) ||
+            !linux_boot_load(&boot->linux_boot, p->config, p->window_fd, p->window_offset, error))
+                return false;
+
+        boot->has_linux = true;
+        p->firmware_resource_table = 0;
+        p->firmware_entry = p->config->window_address + boot->linux_boot.kernel.entry_offset;
+        return true;
+}
+
+static bool boot_load(Boot *boot, const BootOptions *options, GError **error) {
+        Processor *p = boot->processor;
+        const ProcessorConfig *config = p->config;
+        const char *firmware = options->firmware ?: config->firmware;
+
+        if ((firmware || config->kernel) && !options->no_load) {
+                if (!(firmware ? load_firmware(boot, firmware, error) : load_kernel(boot, error)))
                         return false;
                 p->has_firmware_entry = true;
         }
@@ -173,8 +195,8 @@ static bool boot_load(Boot *boot, const BootOptions *options, GError **error) {
         else if (p->has_firmware_entry)
                 boot->entry = p->firmware_entry;
         else {
-                g_set_error(error, HET_ERROR, HET_ERROR_INVALID_ARGUMENT, "%s: It is not known where it begins: set Firmware= or "
-                            "Entry= in [Processor %s], or give the option Entry or Firmware", config->name, config->name);
+                g_set_error(error, HET_ERROR, HET_ERROR_INVALID_ARGUMENT, "%s: It is not known where it begins: set Firmware=, Kernel= "
+                            "or Entry= in [Processor %s], or give the option Entry or Firmware", config->name, config->name);
                 return false;
         }
 
@@ -209,6 +231,7 @@ void processor_boot(Processor *p, const BootOptions *options, DoneFunc done, voi
 
         boot = g_new0(Boot, 1);
         boot->processor = p;
+        boot->linux_boot = (LinuxBoot) LINUX_BOOT_INIT;
         boot->done = done;
         boot->userdata = userdata;
         boot->argument = options->has_argument ? options->argument : p->config->argument;
@@ -216,8 +239,8 @@ void processor_boot(Processor *p, const BootOptions *options, DoneFunc done, voi
 
         if (!boot_load(boot, options, &error))
                 boot_end(boot, error);
-        else if (boot->protocol == BOOT_PROTOCOL_LINUX && !options->has_argument && !options->no_load)
-                boot_with_device_tree(boot);
+        else if (boot->protocol == BOOT_PROTOCOL_LINUX && boot->argument == 0)
+                boot_with_device_tree(boot);            /* nobody has said where one is */
         else
                 boot_go(boot);
 }
@@ -463,7 +486,8 @@ void processor_boot_requested(Processor *master, json_object *data) {
         request->carry_out = carry_out_boot;
         options = &request->options;
 
-        /* Without an entry: as the platform file says. With one the guest has loaded the window, and hetd keeps off it. */
+        /* Without an entry: as the platform file says. With one the guest has loaded the window, and hetd keeps off it (but for the
+         * device tree of a Linux, if the guest has none). */
         (void) json_get_uint64(data, "entry", &options->entry);
         if (options->entry != 0) {
                 options->has_entry = options->has_argument = options->no_load = true;

@@ -20,6 +20,8 @@
 /* Without these its owner could take pages away under a QEMU, which would die of SIGBUS */
 #define SEALS_REQUIRED (F_SEAL_SHRINK | F_SEAL_GROW)
 
+#define COPY_SIZE (256U * 1024)
+
 bool window_memory_new(const char *platform, const char *processor, uint64_t size, int *ret_fd, GError **error) {
         g_autofree char *name = g_strdup_printf("het:%s/%s", platform, processor);
         HET_AUTO_FD int fd = -EBADF;
@@ -150,6 +152,27 @@ int window_write(int fd, const void *data, size_t size, uint64_t offset) {
                 bytes += n;
                 size -= (size_t) n;
                 offset += (size_t) n;
+        }
+
+        return 0;
+}
+
+int window_copy(int fd, uint64_t offset, int from, uint64_t from_offset, uint64_t size) {
+        g_autofree uint8_t *buffer = g_malloc(COPY_SIZE);
+
+        for (uint64_t done = 0; done < size;) {
+                ssize_t n = pread(from, buffer, MIN(size - done, COPY_SIZE), (off_t) (from_offset + done));
+                int r;
+
+                if (n < 0 && errno == EINTR)
+                        continue;
+                if (n <= 0)
+                        return n < 0 ? -errno : -ENODATA;
+
+                r = window_write(fd, buffer, (size_t) n, offset + done);
+                if (r < 0)
+                        return r;
+                done += (size_t) n;
         }
 
         return 0;

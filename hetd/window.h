@@ -15,6 +15,8 @@ bool window_memory_check(int fd, uint64_t offset, uint64_t size, GError **error)
 
 /* Writes into it at offset, where it must have room. 0 or a negative errno; -ENOMEM: no huge page is left for it. */
 int window_write(int fd, const void *data, size_t size, uint64_t offset);
+/* Copies size bytes of an open file into it, by read and write. As window_write(), or -ENODATA: the file is shorter than that. */
+int window_copy(int fd, uint64_t offset, int from, uint64_t from_offset, uint64_t size);
 
 /* Two ranges of guest physical addresses; an end beyond 2^64 counts as overlapping everything */
 bool window_overlaps(uint64_t a, uint64_t a_size, uint64_t b, uint64_t b_size);

@@ -17,6 +17,7 @@
 
 #include "board-tree.h"
 #include "device-tree.h"
+#include "linux-boot.h"
 #include "manager.h"
 #include "util/error.h"
 #include "util/fd-util.h"
@@ -231,6 +232,7 @@ static bool get_board_tree(const PlatformConfig *platform, const ProcessorConfig
 
 static bool make_tree(const PlatformConfig *platform, const ProcessorConfig *processor, void **ret, size_t *ret_size,
                       GError **error) {
+        g_auto(LinuxBoot) linux_boot = LINUX_BOOT_INIT;
         g_autofree char *base = NULL;
         size_t base_size;
 
@@ -248,7 +250,10 @@ static bool make_tree(const PlatformConfig *platform, const ProcessorConfig *pro
         if (processor->role == PROCESSOR_MASTER)
                 return device_tree_make_master(platform, base, base_size, ret, ret_size, error);
 
-        return device_tree_make_slave(platform, processor, base, base_size, ret, ret_size, error);
+        if (processor->kernel && !linux_boot_open(processor, &linux_boot, error))
+                return false;
+        return device_tree_make_slave(processor, base, base_size, processor->window_address + linux_boot.initrd_offset,
+                                      linux_boot.initrd_size, ret, ret_size, error);
 }
 
 static bool write_out(const char *blob, size_t size, GError **error) {

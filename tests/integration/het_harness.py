@@ -52,6 +52,7 @@ CPU=cortex-a15
 Memory=1G
 Firmware=${FIRMWARE_DIR}/first-light-master.elf
 """
+IDLE_MASTER = MASTER.replace("Firmware=${FIRMWARE_DIR}/first-light-master.elf\n", "")
 SLAVE1 = """[Processor slave1]
 Role=slave
 Id=1

@@ -6,7 +6,7 @@ import os
 import subprocess
 
 from het_fdt import MAGIC, DeviceTree
-from het_harness import BUILD, FIRMWARE, MASTER, MIB, QEMU, SLAVE1, SLAVE2, TestCase, main, platform_text
+from het_harness import BUILD, FIRMWARE, IDLE_MASTER, MASTER, MIB, QEMU, SLAVE1, SLAVE2, TestCase, main, platform_text
 
 PROGRAM = BUILD / "clients/het-device-tree/het-device-tree"
 LINUX = "Protocol=linux\nEntry=0x60000000\nCommandLine=console=ttyAMA0 quiet\n"
@@ -49,12 +49,12 @@ class Trees(Program):
         finally:
             os.close(fd)
         position = window.rindex(MAGIC.to_bytes(4, "big"))
-        self.assertGreater(position, size - 64 * 1024 - 1)
+        self.assertEqual(position, size - MIB - 64 * 1024)
         return DeviceTree(window[position:])
 
     def test_slave(self):
         """The tree that the slave has at a boot differs in nothing but the seeds that QEMU throws each time."""
-        self.file.write_text(platform_text(MASTER, SLAVE1 + LINUX))
+        self.file.write_text(platform_text(IDLE_MASTER, SLAVE1 + LINUX))
         made = DeviceTree(self.tree("slave1"))
         self.assertEqual(made.cells("/memory@60000000", "reg"), (0, 0x60000000, 0, 64 * MIB))
         self.assertEqual(made.string("/chosen", "bootargs"), "console=ttyAMA0 quiet")

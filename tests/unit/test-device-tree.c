@@ -274,14 +274,16 @@ static void test_slave(void **state) {
 
         g_string_append_printf(text, "%s\n", command_line);
         config = parse(text->str);
-        assert_true(device_tree_make_slave(config, platform_config_get_processor(config, "s"), base, BASE_SIZE, &fdt,
-                                           &size, NULL));
+        assert_true(device_tree_make_slave(platform_config_get_processor(config, "s"), base, BASE_SIZE, 0x63e00000, 0x12345,
+                                           &fdt, &size, NULL));
         assert_int_equal(fdt_check_full(fdt, size), 0);
 
         assert_int_equal(fdt_path_offset(fdt, "/memory@40000000"), -FDT_ERR_NOTFOUND);
         check_cells(fdt, "/memory@60000000", "reg", 4, 0, 0x60000000, 0, 0x4000000);
         check_string(fdt, "/memory@60000000", "device_type", "memory");
         check_string(fdt, "/chosen", "bootargs", command_line);
+        check_cells(fdt, "/chosen", "linux,initrd-start", 2, 0, 0x63e00000);
+        check_cells(fdt, "/chosen", "linux,initrd-end", 2, 0, 0x63e12345);
         check_string(fdt, "/chosen", "stdout-path", "/pl011@9000000");
         check_string(fdt, "/platform-bus@c000000/idm@8000", "compatible", "het,idm-1.0");
         assert_int_equal(count_children(fdt, "/platform-bus@c000000/idm@8000"), 0);
@@ -293,9 +295,10 @@ static void test_slave_without_command_line(void **state) {
         g_autofree void *base = make_base(0), *fdt = NULL;
         size_t size;
 
-        assert_true(device_tree_make_slave(config, platform_config_get_processor(config, "s"), base, BASE_SIZE, &fdt,
-                                           &size, NULL));
+        assert_true(device_tree_make_slave(platform_config_get_processor(config, "s"), base, BASE_SIZE, 0, 0,
+                                           &fdt, &size, NULL));
         check_flag(fdt, "/chosen", "bootargs", false);
+        check_flag(fdt, "/chosen", "linux,initrd-start", false);
         check_cells(fdt, "/idm@c000000", "interrupts", 3, 0, 112, 4);
 }
 
@@ -305,8 +308,8 @@ static void test_no_device_tree(void **state) {
         g_autoptr(GError) error = NULL;
         size_t size;
 
-        assert_false(device_tree_make_slave(config, platform_config_get_processor(config, "t"), base, BASE_SIZE, &fdt,
-                                            &size, &error));
+        assert_false(device_tree_make_slave(platform_config_get_processor(config, "t"), base, BASE_SIZE, 0, 0,
+                                            &fdt, &size, &error));
         assert_true(g_error_matches(error, HET_ERROR, HET_ERROR_NOT_SUPPORTED));
         assert_string_equal(error->message, "t (mps2-an385) has no device tree");
 }
@@ -336,8 +339,8 @@ static void test_bad_base(void **state) {
                 if (device_tree_make_master(config, base, BASE_SIZE, &fdt, &size, NULL))
                         assert_int_equal(fdt_check_full(fdt, size), 0);
                 g_clear_pointer(&fdt, g_free);
-                if (device_tree_make_slave(config, platform_config_get_processor(config, "s"), base, BASE_SIZE, &fdt,
-                                           &size, NULL))
+                if (device_tree_make_slave(platform_config_get_processor(config, "s"), base, BASE_SIZE, 0, 0,
+                                           &fdt, &size, NULL))
                         assert_int_equal(fdt_check_full(fdt, size), 0);
                 g_clear_pointer(&fdt, g_free);
                 bytes[i] = before;

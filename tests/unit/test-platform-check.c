@@ -204,12 +204,40 @@ static const PlatformCase processors_cases[] = {
                          "Protocol=linux, or remove it",
         },
         {
-                .name = "kernel of a slave",
-                .text = TEXT(MASTER SLAVE "Kernel=file.elf\n" "Initrd=file.elf\n"),
-                .error = "test.platform:11: [Processor s] Kernel=: is for the master only; a slave boots the "
-                         "ELF file of Firmware=, or what the master's guest has written into the window\n"
-                         "test.platform:12: [Processor s] Initrd=: is for the master only; a slave boots the "
-                         "ELF file of Firmware=, or what the master's guest has written into the window",
+                .name = "initrd of a slave without a kernel",
+                .text = TEXT(MASTER SLAVE "Protocol=linux\n" "Initrd=file.elf\n"),
+                .error = "test.platform:12: [Processor s] Initrd=: is for a Linux kernel; add Kernel=, or remove it",
+        },
+        {
+                .name = "kernel of a slave, and what does not go with it",
+                .text = TEXT(MASTER SLAVE "Kernel=file.elf\n" "Entry=0x60000000\n" "Argument=1\n" "Initrd=file.elf\n"
+                             "DeviceTree=file.elf\n"),
+                .error = "test.platform:12: [Processor s] Entry=: the kernel says itself where it begins; remove it\n"
+                         "test.platform:13: [Processor s] Argument=: Linux gets the address of its device tree there; remove it\n"
+                         "test.platform:14: [Processor s] Initrd=: the device tree that DeviceTree= names is used as it is, and "
+                         "does not tell where hetd puts this; remove one of them",
+        },
+        {
+                .name = "kernel of a slave by another protocol, with firmware",
+                .text = TEXT(MASTER SLAVE "Kernel=file.elf\n" "Protocol=raw\n" "Firmware=file.elf\n"),
+                .error = "test.platform:11: [Processor s] Kernel=: there is Firmware= already (line 13); choose one",
+        },
+        {
+                .name = "kernel of a slave by another protocol",
+                .text = TEXT(MASTER SLAVE "Kernel=file.elf\n" "Protocol=raw\n"),
+                .error = "test.platform:12: [Processor s] Protocol=: a kernel boots by linux only; remove it, or write "
+                         "Protocol=linux",
+        },
+        {
+                .name = "kernel of a slave at an address that Linux cannot do with",
+                .text = TEXT(MASTER SLAVE_WITHOUT_WINDOW "Window=64M@0x60110000\n" "Kernel=file.elf\n"),
+                .error = "test.platform:10: [Processor s] Window=: Linux needs its memory at a multiple of 2M, and 0x60110000 is "
+                         "none; write an address like 0x60000000",
+        },
+        {
+                .name = "kernel of a Cortex-M",
+                .text = TEXT(MASTER CORTEX_M "Kernel=file.elf\n"),
+                .error = "test.platform:10: [Processor t] Kernel=: mps2-an385 cannot run Linux with a device tree; use Firmware=",
         },
         {
                 .name = "argument of a slave with Linux",
@@ -307,7 +335,7 @@ static const PlatformCase processors_cases[] = {
         {
                 .name = "auto boot of nothing",
                 .text = TEXT(MASTER SLAVE "AutoBoot=yes\n"),
-                .error = "test.platform:11: [Processor s] AutoBoot=: there is nothing to boot; add Firmware= or "
+                .error = "test.platform:11: [Processor s] AutoBoot=: there is nothing to boot; add Firmware=, Kernel= or "
                          "Entry=, or write AutoBoot=no",
         },
 };

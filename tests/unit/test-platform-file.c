@@ -151,6 +151,18 @@ static void test_targets(void **state) {
         }
 }
 
+static void test_kernel_of_slave(void **state) {
+        g_autoptr(PlatformConfig) config = parse(MASTER SLAVE "Kernel=file.elf\nInitrd=file.elf\nCommandLine=quiet\nAutoBoot=yes\n", NULL);
+        const ProcessorConfig *s = platform_config_get_processor(config, "s");
+        g_autofree char *file = platform_cases_path("file.elf");
+
+        assert_string_equal(s->kernel, file);
+        assert_string_equal(s->initrd, file);
+        assert_string_equal(s->command_line, "quiet");
+        assert_int_equal(s->protocol, BOOT_PROTOCOL_LINUX);
+        assert_true(s->auto_boot);
+}
+
 static void test_numbers(void **state) {
         /* Numbers that are missing are given in the order of the file, around those that are there */
         g_autoptr(PlatformConfig) config = parse(
@@ -387,6 +399,7 @@ int main(void) {
                 cmocka_unit_test(test_defaults),
                 cmocka_unit_test(test_all_keys),
                 cmocka_unit_test(test_targets),
+                cmocka_unit_test(test_kernel_of_slave),
                 cmocka_unit_test(test_numbers),
                 cmocka_unit_test(test_variables),
                 cmocka_unit_test(test_protocols),
