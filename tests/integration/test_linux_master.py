@@ -386,7 +386,7 @@ class Long(Linux):
             since = self.console.mark()
             self.shell.ok(f"echo crash >{self.tty(0)}")
             self.wait_recovered(0, since)
-            self.echo(self.tty(0), f"crash {n}")
+            self.echo(self.tty(0), f"after crash {n}")
             before = before or (self.leaks(), self.hetd.fds())
         self.assertEqual((self.leaks(), self.hetd.fds()), before)
 
