@@ -1,5 +1,11 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
-"""A master of docs/examples with Linux, which is talked to through the shell on its console."""
+"""
+A master of docs/examples with Linux, which is talked to through the shell on its console.
+
+QEMU_HET_GUEST        the guest that scripts/build-guest has made
+QEMU_HET_GUEST_ARM64  the same with --arch arm64
+QEMU_HET_LINUX=arm64  the masters of all examples have 64 bits
+"""
 
 import collections
 import os
@@ -23,10 +29,14 @@ def find_guest(variable, kernel):
 
 ARMHF = find_guest("QEMU_HET_GUEST", "uImage")
 ARM64 = find_guest("QEMU_HET_GUEST_ARM64", "Image")
+LINUX = ARM64 if os.environ.get("QEMU_HET_LINUX") == "arm64" else ARMHF
+# What makes the master of an example one of 64 bits
+WIDER = (("Machine=virt,highmem=off\nCPU=cortex-a15\nMemory=", "Machine=virt\nCPU=cortex-a57\nMemory="),
+         (f"/{ARMHF.kernel}\n", f"/{ARM64.kernel}\n"))
 SLAVES = ("rpmsg-slave-a15.elf", "rpmsg-slave-m3.elf")
 
 
-def need_guest(what=ARMHF):
+def need_guest(what=LINUX):
     if not (what.directory / "complete").exists():
         skip_all(f"there is no Linux guest: {what.variable} is not set (scripts/build-guest makes one)")
     for name in SLAVES:
@@ -90,7 +100,7 @@ class Shell:
 class LinuxTestCase(TestCase):
     """A master that has booted; its /lib/firmware has what the build has made, and more."""
 
-    guest = ARMHF
+    guest = LINUX
     example = "linux-master"            # .platform
     firmware = SLAVES                   # in /lib/firmware, beside what more_firmware() makes
     changes = ()                        # (old, new) of the platform file's text
@@ -105,7 +115,8 @@ class LinuxTestCase(TestCase):
         (guest / "initramfs.cpio.gz").write_bytes(guest_image.append(
             initramfs, {f"lib/firmware/{n}": (data, 0o644) for n, data in files.items()}))
         text = (EXAMPLE.parent / f"{self.example}.platform").read_text(encoding="utf-8")
-        for old, new in self.changes:
+        wider = WIDER if self.guest is ARM64 and not self.example.endswith("-arm64") else ()
+        for old, new in wider + self.changes:
             self.assertIn(old, text)
             text = text.replace(old, new)
         self.platform = self.hetd.define(self.example, text, Variables={"GUEST_DIR": str(guest), "FIRMWARE_DIR": str(FIRMWARE)})
