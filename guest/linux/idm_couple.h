@@ -91,6 +91,12 @@ static inline void idm_set_boot(void __iomem *regs, u64 entry, u64 argument)
 	writel(upper_32_bits(argument), regs + IDM_ARGUMENT_HI);
 }
 
+static inline void idm_set_resource_table(void __iomem *extension, u64 address)
+{
+	writel(lower_32_bits(address), extension + IDM_RESOURCE_TABLE_LO);
+	writel(upper_32_bits(address), extension + IDM_RESOURCE_TABLE_HI);
+}
+
 /* ------------------------------------------------------------------------ */
 /* Requests                                                                 */
 

@@ -5,9 +5,7 @@
 
 #include <linux/elf.h>
 #include <linux/firmware.h>
-#include <linux/log2.h>
 #include <linux/overflow.h>
-#include <linux/virtio_ring.h>
 
 #include "idm_rproc.h"
 
@@ -32,38 +30,65 @@ static int idm_mem_unmap(struct rproc *rproc, struct rproc_mem_entry *mem)
 	return 0;
 }
 
-/* Part of the window. The slave has it at the same address as we. */
-static int idm_add_memory(struct idm_slave *slave, size_t offset, size_t size, bool map,
-			  const char *name)
+/*
+ * Whole pages of the window, around what is asked for; the slave has them at
+ * the same address as we. The core maps them, if it is left to it, when it has
+ * all of them together, and unmaps them.
+ */
+struct rproc_mem_entry *idm_add_memory(struct idm_slave *slave, phys_addr_t address, size_t size,
+				       enum idm_map map, const char *name)
 {
-	phys_addr_t address = slave->window + offset;
+	phys_addr_t start = round_down(address, PAGE_SIZE);
+	size_t length = round_up(address + size, PAGE_SIZE) - start;
 	struct rproc_mem_entry *mem;
+	int ret;
 
-	mem = rproc_mem_entry_init(&slave->rproc->dev, NULL, address, size, address,
-				   map ? idm_mem_map : NULL, map ? idm_mem_unmap : NULL, "%s",
-				   name);
+	mem = rproc_mem_entry_init(&slave->rproc->dev, NULL, start, length, start,
+				   map == IDM_MAP_LATER ? idm_mem_map : NULL,
+				   map == IDM_MAP_NEVER ? NULL : idm_mem_unmap, "%s", name);
 	if (!mem)
-		return -ENOMEM;
+		return ERR_PTR(-ENOMEM);
 
 	rproc_add_carveout(slave->rproc, mem);
-	return 0;
+	if (map == IDM_MAP_NOW) {
+		ret = idm_mem_map(slave->rproc, mem);
+		if (ret)
+			return ERR_PTR(ret);
+	}
+	return mem;
+}
+
+/* What firmware says of its memory */
+int idm_add_range(struct idm_slave *slave, u64 address, u64 size, enum idm_map map,
+		  const char *name)
+{
+	u64 end, room = slave->window_size - IDM_VIRTIO_SIZE;
+
+	if (check_add_overflow(address, size, &end) || address < slave->window ||
+	    end > slave->window + room) {
+		dev_err(&slave->rproc->dev,
+			"%#llx bytes at %#llx are not in the window's part for firmware, %#llx-%#llx\n",
+			size, address, (u64)slave->window, (u64)slave->window + room - 1);
+		return -EINVAL;
+	}
+	return PTR_ERR_OR_ZERO(idm_add_memory(slave, address, size, map, name));
 }
 
 /* Found by the core by their names, which are fixed. It maps the buffers itself. */
 int idm_add_virtio_memory(struct idm_slave *slave)
 {
-	size_t virtio = slave->window_size - IDM_VIRTIO_SIZE;
-	int ret;
+	phys_addr_t virtio = slave->window + slave->window_size - IDM_VIRTIO_SIZE;
+	struct rproc_mem_entry *mem;
 
-	ret = idm_add_memory(slave, virtio + IDM_VRING0_OFFSET, IDM_VRING_SIZE, true,
+	mem = idm_add_memory(slave, virtio + IDM_VRING0_OFFSET, IDM_VRING_SIZE, IDM_MAP_LATER,
 			     "vdev0vring0");
-	if (!ret)
-		ret = idm_add_memory(slave, virtio + IDM_VRING1_OFFSET, IDM_VRING_SIZE, true,
-				     "vdev0vring1");
-	if (!ret)
-		ret = idm_add_memory(slave, virtio + IDM_BUFFER_OFFSET, IDM_BUFFER_SIZE, false,
-				     "vdev0buffer");
-	return ret;
+	if (!IS_ERR(mem))
+		mem = idm_add_memory(slave, virtio + IDM_VRING1_OFFSET, IDM_VRING_SIZE,
+				     IDM_MAP_LATER, "vdev0vring1");
+	if (!IS_ERR(mem))
+		mem = idm_add_memory(slave, virtio + IDM_BUFFER_OFFSET, IDM_BUFFER_SIZE,
+				     IDM_MAP_NEVER, "vdev0buffer");
+	return PTR_ERR_OR_ZERO(mem);
 }
 
 struct idm_segment {
@@ -145,76 +170,18 @@ u64 idm_get_boot_addr(struct rproc *rproc, const struct firmware *fw)
 	return lowest;
 }
 
-static int idm_add_segment(struct idm_slave *slave, const struct idm_segment *segment)
+static int idm_add_segments(struct idm_slave *slave, const struct firmware *fw, enum idm_map map)
 {
-	u64 start = segment->address, end, room = slave->window_size - IDM_VIRTIO_SIZE;
+	struct idm_segment segment;
+	unsigned int index = 0;
 	char name[32];
+	int ret;
 
-	if (check_add_overflow(start, segment->size, &end) || start < slave->window ||
-	    end > slave->window + room) {
-		dev_err(&slave->rproc->dev,
-			"%#llx bytes at %#llx are not in the window's part for firmware, %#llx-%#llx\n",
-			segment->size, segment->address, (u64)slave->window,
-			slave->window + room - 1);
-		return -EINVAL;
-	}
-
-	start = round_down(start, PAGE_SIZE);
-	end = round_up(end, PAGE_SIZE);
-	snprintf(name, sizeof(name), "segment-%llx", segment->address);
-	return idm_add_memory(slave, start - slave->window, end - start, true, name);
-}
-
-/* The core would start a slave whose rings it cannot make, and only do without virtio. */
-static int idm_check_vdev(struct idm_slave *slave, const struct fw_rsc_vdev *vdev, size_t size)
-{
-	phys_addr_t rings = slave->window + slave->window_size - IDM_VIRTIO_SIZE;
-	static const u32 offsets[] = { IDM_VRING0_OFFSET, IDM_VRING1_OFFSET };
-	unsigned int i;
-
-	if (size < sizeof(*vdev) || vdev->num_of_vrings > ARRAY_SIZE(offsets) ||
-	    size < struct_size(vdev, vring, vdev->num_of_vrings))
-		return -EINVAL;
-
-	for (i = 0; i < vdev->num_of_vrings; i++) {
-		const struct fw_rsc_vdev_vring *ring = &vdev->vring[i];
-
-		if (!is_power_of_2(ring->num) || !is_power_of_2(ring->align) ||
-		    ring->num > IDM_VRING_SIZE || ring->align > IDM_VRING_SIZE ||
-		    vring_size(ring->num, ring->align) > IDM_VRING_SIZE)
-			return -EINVAL;
-		if (ring->da != FW_RSC_ADDR_ANY && ring->da != lower_32_bits(rings + offsets[i]))
-			return -EINVAL;
-	}
-	return 0;
-}
-
-/* What would be taken from the kernel's own memory is where the slave cannot reach it. */
-static int idm_check_resources(struct rproc *rproc)
-{
-	const struct resource_table *table = rproc->table_ptr;
-	unsigned int i, vdevs = 0;
-
-	if (!table)
-		return 0;
-
-	for (i = 0; i < table->num; i++) {
-		const struct fw_rsc_hdr *hdr;
-		size_t offset = table->offset[i];
-		int ret = 0;
-
-		if (offset > rproc->table_sz || rproc->table_sz - offset < sizeof(*hdr))
-			return -EINVAL;
-		hdr = (const void *)table + offset;
-		if (hdr->type == RSC_CARVEOUT || (hdr->type == RSC_VDEV && ++vdevs > 1))
-			ret = -EINVAL;
-		else if (hdr->type == RSC_VDEV)
-			ret = idm_check_vdev(rproc->priv, (const void *)hdr->data,
-					     rproc->table_sz - offset - sizeof(*hdr));
-		if (ret) {
-			dev_err(&rproc->dev, "entry %u of the resource table cannot be had\n", i);
+	while (idm_next_segment(fw, &index, &segment)) {
+		snprintf(name, sizeof(name), "segment-%llx", segment.address);
+		ret = idm_add_range(slave, segment.address, segment.size, map, name);
+		if (ret)
 			return ret;
-		}
 	}
 	return 0;
 }
@@ -222,17 +189,13 @@ static int idm_check_resources(struct rproc *rproc)
 int idm_parse_fw(struct rproc *rproc, const struct firmware *fw)
 {
 	struct idm_slave *slave = rproc->priv;
-	struct idm_segment segment;
-	unsigned int index = 0;
+	const struct elf32_hdr *ehdr = (const void *)fw->data;	/* these two are in both classes' */
 	int ret;
 
-	while (idm_next_segment(fw, &index, &segment)) {
-		ret = idm_add_segment(slave, &segment);
-		if (!ret)
-			ret = rproc_coredump_add_segment(rproc, segment.address, segment.size);
-		if (ret)
-			return ret;
-	}
+	rproc_coredump_set_elf_info(rproc, ehdr->e_ident[EI_CLASS], ehdr->e_machine);
+	ret = idm_add_segments(slave, fw, IDM_MAP_LATER);
+	if (ret)
+		return ret;
 
 	/* Without a table there is no virtio and no trace, but it runs. A bad one is an error. */
 	ret = rproc_elf_load_rsc_table(rproc, fw);
@@ -240,17 +203,85 @@ int idm_parse_fw(struct rproc *rproc, const struct firmware *fw)
 		dev_info(&rproc->dev, "the image has no resource table\n");
 		return 0;
 	}
-	return ret ?: idm_check_resources(rproc);
+	return ret ?: idm_check_table(slave, rproc->table_ptr, rproc->table_sz);
 }
 
+/*
+ * A slave that was attached to has crashed, and the core loads its firmware, as
+ * it would after a start. That must be what ran: the core keeps what it has
+ * made of the resource table.
+ */
+static int idm_adopt_image(struct idm_slave *slave, const struct firmware *fw)
+{
+	int ret = idm_check_same_table(slave, fw);
+
+	if (ret) {
+		dev_err(&slave->rproc->dev,
+			"it was not booted by Linux with %s, and cannot be recovered with it\n",
+			slave->rproc->firmware);
+		return ret;
+	}
+	ret = idm_add_segments(slave, fw, IDM_MAP_NOW);
+	if (!ret)
+		slave->attached = false;
+	return ret;
+}
+
+/* In a recovery the core does not look at the image first, which may be another one by now. */
 int idm_load(struct rproc *rproc, const struct firmware *fw)
 {
 	struct idm_slave *slave = rproc->priv;
+	int ret = idm_sanity_check(rproc, fw);
 
-	/* In a recovery the core uses what it has read from the image at the start. */
-	if (slave->attached) {
-		dev_err(&rproc->dev, "it was not booted by Linux and cannot be recovered\n");
-		return -ENOEXEC;
-	}
+	if (!ret && slave->attached)
+		ret = idm_adopt_image(slave, fw);
+	if (ret)
+		return ret;
+
+	rproc->bootaddr = idm_get_boot_addr(rproc, fw);
 	return rproc_elf_load_segments(rproc, fw);
+}
+
+/* Where the slave has what is mapped there, 0: not mapped */
+u64 idm_mapped_address(struct idm_slave *slave, const void *va)
+{
+	struct rproc_mem_entry *mem;
+
+	list_for_each_entry(mem, &slave->rproc->carveouts, node)
+		if (mem->va && va >= mem->va && va < mem->va + mem->len)
+			return mem->da + (va - mem->va);
+	return 0;
+}
+
+/* ------------------------------------------------------------------------ */
+/* Coredump                                                                 */
+
+/* In pieces: a window may be larger than what can be mapped at once. */
+static void idm_dump(struct rproc *rproc, struct rproc_dump_segment *segment, void *to,
+		     size_t offset, size_t size)
+{
+	while (size) {
+		phys_addr_t address = segment->da + offset;
+		size_t in_page = offset_in_page(address);
+		size_t part = min_t(size_t, size, IDM_DUMP_PIECE - in_page);
+		void __iomem *from = ioremap_wc(address - in_page, PAGE_ALIGN(in_page + part));
+
+		if (from) {
+			memcpy_fromio(to, from + in_page, part);
+			iounmap(from);
+		} else {
+			dev_err_ratelimited(&rproc->dev, "%pap cannot be dumped\n", &address);
+			memset(to, 0xff, part);		/* as the core has it */
+		}
+		to += part;
+		offset += part;
+		size -= part;
+	}
+}
+
+/* The whole window: what firmware has made of its memory is not in the image. */
+int idm_add_dump(struct idm_slave *slave)
+{
+	return rproc_coredump_add_custom_segment(slave->rproc, slave->window, slave->window_size,
+						 idm_dump, NULL);
 }

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
  * What the files of idm_rproc share: idm_device.c, the device, which is there
- * once; idm_slave.c, a slave, which is an instance of remoteproc; and
- * idm_firmware.c, images and the window.
+ * once; idm_slave.c, a slave, which is an instance of remoteproc;
+ * idm_firmware.c, images and the window; and idm_table.c, resource tables.
  */
 
 #ifndef IDM_RPROC_H
@@ -30,6 +30,8 @@ struct firmware;
 #define IDM_BUFFER_OFFSET	0x20000
 #define IDM_BUFFER_SIZE		0xd0000
 
+#define IDM_DUMP_PIECE		SZ_1M		/* is mapped at once */
+
 struct idm {
 	struct device *dev;
 	void __iomem *base;
@@ -42,6 +44,7 @@ struct idm_slave {
 	struct idm *idm;
 	struct rproc *rproc;
 	void __iomem *regs;		/* its block */
+	void __iomem *extension;	/* its other one, NULL: the IDM has none */
 	u32 id;
 	u32 protocol;			/* IDM_PROTOCOL_* */
 	phys_addr_t window;
@@ -53,9 +56,12 @@ struct idm_slave {
 	struct work_struct settle_work;
 	bool recovering;		/* since a crash; under rproc->lock */
 	bool attached;			/* not booted by us; under rproc->lock */
+	struct resource_table *table;	/* copy of that of one that was attached to */
+	struct resource_table *loaded_table;	/* the slave's own, as it is mapped */
 
-	spinlock_t lock;
-	bool expect_running;		/* under lock: it is a crash if it does not */
+	spinlock_t lock;		/* of the two below */
+	bool expect_running;		/* it is a crash if it does not */
+	bool removed;			/* nothing is a crash any more */
 };
 
 /* idm_slave.c */
@@ -66,11 +72,31 @@ int idm_slave_register(struct idm_slave *slave);
 void idm_slave_remove(struct idm_slave *slave);
 
 /* idm_firmware.c */
+enum idm_map {
+	IDM_MAP_NEVER,
+	IDM_MAP_LATER,			/* by the core */
+	IDM_MAP_NOW,
+};
+struct rproc_mem_entry *idm_add_memory(struct idm_slave *slave, phys_addr_t address, size_t size,
+				       enum idm_map map, const char *name);
+int idm_add_range(struct idm_slave *slave, u64 address, u64 size, enum idm_map map,
+		  const char *name);
 int idm_add_virtio_memory(struct idm_slave *slave);
+int idm_add_dump(struct idm_slave *slave);
+u64 idm_mapped_address(struct idm_slave *slave, const void *va);
 int idm_sanity_check(struct rproc *rproc, const struct firmware *fw);
 u64 idm_get_boot_addr(struct rproc *rproc, const struct firmware *fw);
 int idm_parse_fw(struct rproc *rproc, const struct firmware *fw);
 int idm_load(struct rproc *rproc, const struct firmware *fw);
+
+/* idm_table.c */
+int idm_check_table(struct idm_slave *slave, struct resource_table *table, size_t size);
+int idm_check_same_table(struct idm_slave *slave, const struct firmware *fw);
+struct resource_table *idm_get_loaded_table(struct rproc *rproc, size_t *size);
+void idm_use_loaded_table(struct idm_slave *slave);
+void idm_leave_loaded_table(struct idm_slave *slave);
+void idm_forget_table(struct idm_slave *slave);
+void idm_tell_driver_left(struct idm_slave *slave);
 
 /*
  * The core of remoteproc exports these to drivers, and declares them in a

@@ -47,28 +47,34 @@ static long idm_wait_state(struct idm_slave *slave, u32 states)
 static void idm_expect_running(struct idm_slave *slave, bool expected)
 {
 	spin_lock(&slave->lock);
-	slave->expect_running = expected;
+	slave->expect_running = expected && !slave->removed;
+	spin_unlock(&slave->lock);
+}
+
+/* For good, whatever a recovery that is on its way says. */
+static void idm_expect_no_crash(struct idm_slave *slave)
+{
+	spin_lock(&slave->lock);
+	slave->removed = true;
+	slave->expect_running = false;
 	spin_unlock(&slave->lock);
 }
 
 static void idm_check_state(struct idm_slave *slave)
 {
-	bool crashed;
+	struct device *dev = &slave->rproc->dev;
 	u32 state;
 
+	/* Reported under the lock, so that nothing comes after idm_expect_no_crash(). */
 	spin_lock(&slave->lock);
 	state = idm_slave_state(slave);
-	crashed = slave->expect_running && !idm_state_is_alive(state);
-	if (crashed)
+	if (slave->expect_running && !idm_state_is_alive(state)) {
 		slave->expect_running = false;
+		dev_err(dev, "it does not run any more: it is %s\n", idm_state_name(state));
+		rproc_report_crash(slave->rproc, state == IDM_STATE_CRASHED ? RPROC_FATAL_ERROR
+									    : RPROC_WATCHDOG);
+	}
 	spin_unlock(&slave->lock);
-
-	if (!crashed)
-		return;
-
-	dev_err(&slave->rproc->dev, "it does not run any more: it is %s\n", idm_state_name(state));
-	rproc_report_crash(slave->rproc,
-			   state == IDM_STATE_CRASHED ? RPROC_FATAL_ERROR : RPROC_WATCHDOG);
 }
 
 /* ------------------------------------------------------------------------ */
@@ -81,35 +87,47 @@ static bool idm_window_is_right(struct idm_slave *slave)
 		idm_window_size(slave->regs) == slave->window_size;
 }
 
-static int idm_prepare(struct rproc *rproc)
+/*
+ * Before anything is written to it. One that has crashed is stopped first: it
+ * may have done so while nobody looked.
+ */
+static int idm_check_ready(struct idm_slave *slave)
 {
-	struct idm_slave *slave = rproc->priv;
 	u32 state = idm_slave_state(slave);
-	int ret;
 
-	slave->recovering = false;
-	slave->attached = rproc->state == RPROC_DETACHED;
-	if (slave->attached)
-		return 0;
-
-	/*
-	 * Before anything is written to it. One that has crashed is stopped
-	 * first: it may have done so while nobody looked.
-	 */
 	if (state == IDM_STATE_CRASHED) {
 		idm_slave_request(slave, IDM_CONTROL_STOP);
 		state = idm_slave_state(slave);
 	}
 	if (state != IDM_STATE_READY) {
-		dev_err(&rproc->dev, "it is %s and cannot be started\n", idm_state_name(state));
+		dev_err(&slave->rproc->dev, "it is %s and cannot be started\n",
+			idm_state_name(state));
 		return idm_state_is_alive(state) ? -EBUSY : -ENODEV;
+	}
+	return 0;
+}
+
+static int idm_prepare(struct rproc *rproc)
+{
+	struct idm_slave *slave = rproc->priv;
+	int ret;
+
+	slave->recovering = false;
+	slave->attached = rproc->state == RPROC_DETACHED;
+	if (!slave->attached) {
+		ret = idm_check_ready(slave);
+		if (ret)
+			return ret;
 	}
 	if (!idm_window_is_right(slave)) {
 		dev_err(&rproc->dev, "its window is not where the device tree has it\n");
 		return -EINVAL;
 	}
 
-	ret = idm_add_virtio_memory(slave);
+	/* One that runs has no virtio if it has no resource table. */
+	ret = idm_add_dump(slave);
+	if (!ret && !slave->attached)
+		ret = idm_add_virtio_memory(slave);
 	if (ret)
 		rproc_resource_cleanup(rproc);
 	return ret;
@@ -117,9 +135,23 @@ static int idm_prepare(struct rproc *rproc)
 
 static int idm_unprepare(struct rproc *rproc)
 {
+	struct idm_slave *slave = rproc->priv;
+
 	/* The core forgets this when firmware is refused. */
 	rproc_resource_cleanup(rproc);
+	idm_forget_table(slave);
 	return 0;
+}
+
+/* So that another kernel, or this one after a reboot, can attach to what is started now. */
+static void idm_tell_table(struct idm_slave *slave)
+{
+	struct rproc *rproc = slave->rproc;
+	bool loaded = rproc->table_ptr && rproc->table_ptr != rproc->cached_table;
+
+	if (slave->extension)
+		idm_set_resource_table(slave->extension,
+				       loaded ? idm_mapped_address(slave, rproc->table_ptr) : 0);
 }
 
 static int idm_start(struct rproc *rproc)
@@ -139,6 +171,7 @@ static int idm_start(struct rproc *rproc)
 	writel(~0u, slave->regs + IDM_PENDING);
 	writel(~0u, slave->regs + IDM_ENABLE);
 	idm_set_boot(slave->regs, rproc->bootaddr, 0);
+	idm_tell_table(slave);
 
 	ret = idm_slave_request(slave, IDM_CONTROL_START | IDM_CONTROL_PROTOCOL(slave->protocol));
 	if (ret) {
@@ -162,6 +195,16 @@ failed:
 	return ret;
 }
 
+/* As the core does it when a slave is stopped. Its image is not known: it is not a crashed one. */
+static void idm_give_up(struct rproc *rproc)
+{
+	idm_unprepare(rproc);
+	kfree(rproc->cached_table);
+	rproc->cached_table = NULL;
+	rproc->table_ptr = NULL;
+	atomic_set(&rproc->power, 0);
+}
+
 /*
  * Makes the state of the core that of the slave, where it would not come to it
  * by itself: after a recovery that has failed, and when somebody else boots or
@@ -181,7 +224,7 @@ static void idm_settle_work(struct work_struct *work)
 		 * started nor stopped. As a crashed one it can be recovered.
 		 */
 		if (slave->attached)
-			atomic_set(&rproc->power, 0);
+			idm_give_up(rproc);
 		else
 			rproc->state = RPROC_CRASHED;
 		slave->recovering = slave->attached = false;
@@ -205,6 +248,7 @@ static int idm_stop(struct rproc *rproc)
 		queue_work(slave->idm->workqueue, &slave->settle_work);
 	idm_expect_running(slave, false);
 	writel(0, slave->regs + IDM_ENABLE);
+	idm_leave_loaded_table(slave);
 
 	state = idm_slave_state(slave);
 	if (idm_state_is_alive(state) || state == IDM_STATE_CRASHED)
@@ -221,7 +265,7 @@ static int idm_stop(struct rproc *rproc)
 	return ret;
 }
 
-/* Somebody else has booted it: its image is not known, but it can be watched and stopped. */
+/* Somebody else has booted it. Its virtqueues are made next, if it has a resource table. */
 static int idm_attach(struct rproc *rproc)
 {
 	struct idm_slave *slave = rproc->priv;
@@ -229,18 +273,25 @@ static int idm_attach(struct rproc *rproc)
 	if (!idm_state_is_alive(idm_slave_state(slave)))
 		return -ENODEV;
 
+	/* What came for a driver before us */
+	atomic_set(&slave->vectors, 0);
+	writel(~0u, slave->regs + IDM_PENDING);
 	writel(~0u, slave->regs + IDM_ENABLE);
+	idm_use_loaded_table(slave);
 	idm_expect_running(slave, true);
 	idm_check_state(slave);
 	return 0;
 }
 
+/* It goes on; its resource table is that of a slave without a driver again. */
 static int idm_detach(struct rproc *rproc)
 {
 	struct idm_slave *slave = rproc->priv;
 
 	idm_expect_running(slave, false);
 	writel(0, slave->regs + IDM_ENABLE);
+	if (slave->table)
+		idm_tell_driver_left(slave);
 	return 0;
 }
 
@@ -265,6 +316,7 @@ static const struct rproc_ops idm_rproc_ops = {
 	.load = idm_load,
 	.parse_fw = idm_parse_fw,
 	.find_loaded_rsc_table = rproc_elf_find_loaded_rsc_table,
+	.get_loaded_rsc_table = idm_get_loaded_table,
 	.sanity_check = idm_sanity_check,
 	.get_boot_addr = idm_get_boot_addr,
 };
@@ -385,6 +437,8 @@ int idm_slave_parse(struct idm_slave *slave, struct device_node *np)
 		return ret;
 
 	slave->regs = slave->idm->base + IDM_COUPLE(slave->id);
+	if (readl(slave->idm->base + IDM_FEATURES) & IDM_FEATURE_RESOURCE_TABLE)
+		slave->extension = slave->idm->base + IDM_EXTENSION(slave->id);
 	writel(0, slave->regs + IDM_ENABLE);
 	writel(~0u, slave->regs + IDM_PENDING);
 	writel(IDM_EVENT_STATE | IDM_EVENT_REQUEST, slave->regs + IDM_EVENT);
@@ -409,7 +463,7 @@ void idm_slave_remove(struct idm_slave *slave)
 	struct rproc *rproc = slave->rproc;
 
 	/* No new crash, and the recovery from an old one is over. */
-	idm_expect_running(slave, false);
+	idm_expect_no_crash(slave);
 	flush_work(&rproc->crash_handler);
 	flush_work(&slave->settle_work);
 

@@ -154,6 +154,10 @@ class Processor:
     def pid(self):
         return int(self.get("Pid"))
 
+    @property
+    def boots(self):
+        return int(self.get("Boots"))
+
     def wait_state(self, *states):
         return self.bus.wait_property(self.path, "Processor", "State", frozenset(states))
 

@@ -11,8 +11,10 @@ import collections
 import os
 import pathlib
 import re
+import struct
 import sys
 
+import het_rpmsg
 from het_harness import EXAMPLE, FIRMWARE, TOP, TestCase, skip_all
 
 sys.dont_write_bytecode = True
@@ -34,6 +36,10 @@ LINUX = ARM64 if os.environ.get("QEMU_HET_LINUX") == "arm64" else ARMHF
 WIDER = (("Machine=virt,highmem=off\nCPU=cortex-a15\nMemory=", "Machine=virt\nCPU=cortex-a57\nMemory="),
          (f"/{ARMHF.kernel}\n", f"/{ARM64.kernel}\n"))
 SLAVES = ("rpmsg-slave-a15.elf", "rpmsg-slave-m3.elf")
+CLASS = "/sys/class/remoteproc/remoteproc"
+DEBUG = "/sys/kernel/debug/remoteproc/remoteproc"
+WINDOWS = {0: (0x60000000, 64 << 20), 1: (0x70000000, 16 << 20)}
+VIRTIO_SIZE = 1 << 20           # the end of each window, for rings and buffers
 
 
 def need_guest(what=LINUX):
@@ -129,3 +135,105 @@ class LinuxTestCase(TestCase):
     def more_firmware(self):
         """{name: data}"""
         return {}
+
+
+def patched(name, *changes):
+    """Firmware with other words: (offset, value)"""
+    data = bytearray((FIRMWARE / name).read_bytes())
+    for offset, value in changes:
+        struct.pack_into("<I", data, offset, value)
+    return bytes(data)
+
+
+def bad_images():
+    """Images for the Cortex-M3, each with what is wrong with it"""
+    name = SLAVES[1]
+    elf = het_rpmsg.Elf(FIRMWARE / name)
+    base, size = WINDOWS[1]
+    phoff = struct.unpack_from("<I", elf.data, 28)[0]
+    table = elf.sections[".resource_table"]
+    file_offset = next(s for s in elf.segments if s.address <= table.address < s.address + s.size)
+    table_offset = file_offset.offset + table.address - file_offset.address
+    entry = table_offset + struct.unpack_from("<I", elf.data, table_offset + 16)[0]         # the first: RSC_VDEV
+    second = table_offset + struct.unpack_from("<I", elf.data, table_offset + 20)[0]
+
+    def address(value):
+        return patched(name, (phoff + 12, value))
+
+    return {
+        "before.elf": address(base - 0x1000),
+        "behind.elf": address(base + size),
+        "virtio.elf": address(base + size - VIRTIO_SIZE - 0x100),
+        "wrap.elf": address(0xfffffff0),
+        "other.elf": address(WINDOWS[0][0]),
+        "cut.elf": patched(name, (28, len(elf.data) - 8)),
+        "text.elf": b"This is no program.\n" * 100,
+        "empty.elf": b"",
+        "vdevs.elf": patched(name, (second, 3)),
+        "carveout.elf": patched(name, (second, 0)),
+        "ring-size.elf": patched(name, (entry + 36, 0x10000)),
+        "ring-odd.elf": patched(name, (entry + 36, 17)),
+        "ring-address.elf": patched(name, (entry + 28, base)),
+    }
+
+
+class RemoteprocTestCase(LinuxTestCase):
+    """What Linux shows of the slaves, by the number of its instance: slave1 is 0."""
+
+    def state(self, number):
+        return self.shell.read(f"{CLASS}{number}/state")
+
+    def write(self, number, name, word):
+        self.shell.ok(f"echo {word} >{CLASS}{number}/{name}")
+
+    def refused(self, number, name, word, reason):
+        self.assertIn(reason, self.shell.fails(f"echo {word} >{CLASS}{number}/{name}"))
+
+    def start(self, number):
+        """And waits until its services are announced, which is when they can be used."""
+        since = self.console.mark()
+        self.write(number, "state", "start")
+        for service in ("rpmsg-tty", "rpmsg-raw", "rpmsg-ping"):
+            self.console.expect(rf"creating channel {service} addr", since)
+        self.assertEqual(self.state(number), "running")
+
+    def stop(self, number):
+        self.write(number, "state", "stop")
+        self.assertEqual(self.state(number), "offline")
+
+    def wait_recovered(self, number, since):
+        """The kernel is back at where start() was."""
+        self.console.expect(rf"remoteproc remoteproc{number}: handling crash #", since)
+        self.console.expect(rf"remoteproc remoteproc{number}: remote processor slave{number + 1} is now up", since)
+        self.console.expect("creating channel rpmsg-ping addr", since)
+        self.assertEqual(self.state(number), "running")
+
+    def check_memory(self, *windows):
+        """Linux keeps off the windows."""
+        memory = self.shell.ok("grep 'System RAM' /proc/iomem").splitlines()
+        ranges = [[int(x, 16) for x in line.split(" ")[0].split("-")] for line in memory]
+        self.assertTrue(ranges)
+        for base, size in windows:
+            for first, last in ranges:
+                self.assertTrue(last < base or first >= base + size, f"{first:#x}-{last:#x} is in the window at {base:#x}")
+
+    def tty(self, number):
+        """The terminal whose other end is this slave"""
+        return "/dev/" + self.shell.ok(f"cd {CLASS}{number}/rproc-virtio.*/virtio*/*.rpmsg-tty.*/tty && echo * && cd")
+
+    def echo(self, tty, text):
+        """What is written to a terminal of a slave comes back."""
+        self.shell.ok(f"exec 3<>{tty} && stty raw -echo <&3")
+        self.assertEqual(self.shell.ok(f"echo '{text}' >&3; timeout 30 head -n 1 <&3"), text)
+        self.shell.ok("exec 3>&-")
+
+    def leaks(self):
+        return self.shell.ok("grep -c ioremap /proc/vmallocinfo; grep -c . /proc/interrupts; ls /sys/bus/rpmsg/devices | wc -l")
+
+    def reboot(self):
+        """Of the master's Linux; its platform and the other QEMUs go on."""
+        since, pids = self.console.mark(), [p.pid for p in self.platform.processors()]
+        self.console.send("reboot -f\n")
+        self.shell = Shell(self.console, since)
+        self.assertEqual([p.pid for p in self.platform.processors()], pids)
+        self.assertEqual((self.platform.state, self.master.reason), ("running", "guest-reset"))

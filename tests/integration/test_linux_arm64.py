@@ -10,8 +10,7 @@ import os
 import struct
 
 from het_harness import MIB, TestCase, main, platform_text
-from het_linux import ARM64, Shell, need_guest
-from test_linux_master import DEBUG, VIRTIO_SIZE, WINDOWS, Linux
+from het_linux import ARM64, DEBUG, RemoteprocTestCase, Shell, VIRTIO_SIZE, WINDOWS, need_guest
 
 GIB = 1 << 30
 WINDOW = 0x60000000
@@ -34,7 +33,7 @@ CommandLine=console=ttyAMA0 cryptomgr.notests initrd={initrd:#x},{size}
 """
 
 
-class Master(Linux):
+class Master(RemoteprocTestCase):
     guest = ARM64
     example = "linux-master-arm64"
 
@@ -74,7 +73,7 @@ def program64(address):
         struct.pack("<IIQQQQQQ", 1, 5, 0x1000, address, address, len(code), len(code), 0x1000) + bytes(0x1000 - 120) + code
 
 
-class WideSlave(Linux):
+class WideSlave(RemoteprocTestCase):
     """Of 64 bits, in a window above 4 GiB"""
 
     address = 4 * GIB
