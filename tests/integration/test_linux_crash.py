@@ -4,11 +4,43 @@
 docs/examples/linux-master.platform: Linux gets over crashes of the slaves, and dumps what they leave.
 """
 
+import base64
 import os
+import re
+import shutil
 import signal
+import struct
+import subprocess
+import zlib
 
-from het_harness import main
-from het_linux import CLASS, RemoteprocTestCase, need_guest
+import het_rpmsg
+from het_harness import FIRMWARE, main
+from het_linux import CLASS, DEBUG, RemoteprocTestCase, SLAVES, WINDOWS, need_guest
+
+DUMP = "/sys/class/devcoredump/devcd*/data"
+PT_LOAD, ET_CORE, EM_ARM = 1, 4, 40
+
+
+class Core:
+    """A core file of 32 bits with one segment"""
+
+    def __init__(self, data):
+        self.data = data
+        (ident, self.type, self.machine, _, _, phoff, _, _, _, phsize, self.count, _, _, _) = struct.unpack_from("<16sHHIIIIIHHHHHH", data)
+        self.is_elf32 = ident[:6] == b"\x7fELF\x01\x01"
+        kind, self.offset, _, self.address, self.size, memory_size, _, _ = struct.unpack_from("<8I", data, phoff)
+        self.is_whole = kind == PT_LOAD and phsize == 32 and memory_size == self.size and len(data) == self.offset + self.size
+
+    def at(self, address, size):
+        start = self.offset + address - self.address
+        return self.data[start:start + size]
+
+
+def symbols(path):
+    """{name: address}"""
+    lines = subprocess.run(["readelf", "-sW", str(path)], check=True, capture_output=True, text=True).stdout.splitlines()
+    fields = [line.split() for line in lines]
+    return {f[7]: int(f[1], 16) for f in fields if len(f) == 8 and re.fullmatch("[0-9a-f]{8}", f[1])}
 
 
 class Crash(RemoteprocTestCase):
@@ -94,6 +126,83 @@ class KilledForGood(RemoteprocTestCase):
         self.console.expect("creating channel rpmsg-ping addr", since)
         self.assertEqual(self.state(1), "running")
         self.echo(self.tty(1), "back again")
+
+
+class Coredump(RemoteprocTestCase):
+    """What is in the window when a slave has failed"""
+
+    def crash(self, number):
+        since = self.console.mark()
+        self.shell.ok(f"echo crash >{self.tty(number)}")
+        self.console.expect(rf"remoteproc remoteproc{number}: handling crash #", since)
+        self.shell.ok(f"until [ -e {DUMP} ]; do :; done")
+        return since
+
+    def read_dump(self):
+        """And gives it back to the kernel; through the console, so it is packed."""
+        text = self.shell.ok(f"gzip -1 -c {DUMP} | base64 && echo 1 >$(echo {DUMP})")
+        return zlib.decompress(base64.b64decode(text), wbits=31)
+
+    def check(self, number, data):
+        core, elf = Core(data), het_rpmsg.Elf(FIRMWARE / SLAVES[number])
+        self.assertTrue(core.is_elf32 and core.is_whole)
+        self.assertEqual((core.type, core.machine, core.count), (ET_CORE, EM_ARM, 1))
+        self.assertEqual((core.address, core.size), WINDOWS[number])
+        program = elf.segments[0]
+        self.assertEqual(core.at(program.address, program.file_size), elf.data[program.offset:program.offset + program.file_size])
+        # The log, up to its end; and what the kernel has made of the table's first ring
+        address = symbols(FIRMWARE / SLAVES[number])
+        trace = core.at(address["trace_buffer"], 4096).split(b"\0")[0].decode()
+        self.assertIn("rpmsg firmware, booted at", trace)
+        self.assertIn("crashing, as told", trace)
+        return core
+
+    def test_enabled(self):
+        """The kernel copies it, and goes on at once."""
+        self.assertEqual(self.shell.read(f"{DEBUG}1/coredump"), "disabled")
+        self.shell.ok(f"echo enabled >{DEBUG}1/coredump")
+        self.assertEqual(self.shell.read(f"{DEBUG}1/coredump"), "enabled")
+        self.start(1)
+        for n in range(1, 4):
+            since = self.crash(1)
+            self.wait_recovered(1, since)
+            self.assertEqual(self.console.count(rf"handling crash #{n} in slave2", since), 1)
+            core = self.check(1, self.read_dump())
+        if shutil.which("gdb-multiarch"):
+            path = self.directory / "core"
+            path.write_bytes(core.data)
+            found = subprocess.run(["gdb-multiarch", "-nx", "-batch", "-ex", "x/s &trace_buffer", FIRMWARE / SLAVES[1], path],
+                                   capture_output=True, text=True, check=False).stdout
+            self.assertIn("rpmsg firmware", found)
+
+    def test_inline(self):
+        """It is read from the window itself, which the recovery waits for. A window of 64 MiB"""
+        self.shell.ok(f"echo inline >{DEBUG}0/coredump")
+        self.start(0)
+        for _ in range(2):
+            since = self.crash(0)
+            self.assertEqual(self.state(0), "offline")
+            self.check(0, self.read_dump())
+            self.wait_recovered(0, since)
+            self.echo(self.tty(0), "back again")
+
+    def test_nobody_reads(self):
+        """There is one dump of each slave at most: the first one stays, and the kernel drops those that follow."""
+        self.shell.ok(f"echo enabled >{DEBUG}1/coredump")
+        self.start(1)
+        self.wait_recovered(1, self.crash(1))
+        before, pages = self.vmalloc(), WINDOWS[1][1] // 4096
+        for _ in range(3):
+            self.wait_recovered(1, self.crash(1))
+        self.assertLess(self.vmalloc(), before + pages / 8)
+        self.stop(1)
+        self.assertIn("crashing, as told", self.shell.ok(f"strings {DUMP} | grep crashing,"))
+        self.shell.ok(f"echo 1 >$(echo {DUMP}); until [ ! -e {DUMP} ]; do :; done")
+        self.assertLess(self.vmalloc(), before - pages)
+
+    def vmalloc(self):
+        """Pages of all mappings and large allocations"""
+        return int(self.shell.ok("awk '{ n += $2 / 4096 } END { print n }' /proc/vmallocinfo"))
 
 
 if __name__ == "__main__":
