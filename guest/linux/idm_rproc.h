@@ -77,6 +77,7 @@ enum idm_map {
 	IDM_MAP_LATER,			/* by the core */
 	IDM_MAP_NOW,
 };
+
 struct rproc_mem_entry *idm_add_memory(struct idm_slave *slave, phys_addr_t address, size_t size,
 				       enum idm_map map, const char *name);
 int idm_add_range(struct idm_slave *slave, u64 address, u64 size, enum idm_map map,

@@ -227,7 +227,8 @@ static void idm_settle_work(struct work_struct *work)
 			idm_give_up(rproc);
 		else
 			rproc->state = RPROC_CRASHED;
-		slave->recovering = slave->attached = false;
+		slave->recovering = false;
+		slave->attached = false;
 	} else if (rproc->state == RPROC_OFFLINE && alive && !atomic_read(&rproc->power)) {
 		rproc->state = RPROC_DETACHED;
 	} else if (rproc->state == RPROC_DETACHED && !alive) {

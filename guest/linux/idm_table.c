@@ -13,11 +13,11 @@
 
 #include "idm_rproc.h"
 
-#define IDM_TABLE_MAX	SZ_4K	/* of a slave that runs; those of images are as large as their section */
+#define IDM_TABLE_MAX	SZ_4K	/* of a slave that runs */
 #define IDM_ENTRIES_MAX	16
 #define IDM_TRACES_MAX	SZ_1M	/* of all its trace buffers together, which are mapped */
 
-/* Entries one after the other, from *index on. NULL: no more, or the table is cut off (*index is not its end). */
+/* Entries one after the other, from *index on. NULL: no more, or cut off if *index is not num. */
 static struct fw_rsc_hdr *idm_next_entry(struct resource_table *table, size_t size,
 					 unsigned int *index, size_t *room)
 {

@@ -22,6 +22,7 @@ het_packages=(
         # the Linux guests' modules; the kernel's headers come with scripts/build-guest.
         gcc-arm-linux-gnueabihf gcc-aarch64-linux-gnu
 
-        # tests: unit tests, a private bus, busctl, the D-Bus descriptions, the scripts themselves
+        # tests: kernel modules and their binding, unit tests, a private bus, busctl, the D-Bus descriptions, the scripts themselves
+        sparse dt-schema
         libcmocka-dev dbus python3-dbus systemd libxml2-utils shellcheck
 )
