@@ -177,8 +177,17 @@ def bad_images():
     }
 
 
+# What the kernel says when something of its own is wrong
+KERNEL_COMPLAINT = r"BUG:|kernel BUG|WARNING: CPU|Oops|Internal error|Unable to handle|blocked for more than|detected stalls"
+
+
 class RemoteprocTestCase(LinuxTestCase):
     """What Linux shows of the slaves, by the number of its instance: slave1 is 0."""
+
+    def tearDown(self):
+        complaint = self.console.find(KERNEL_COMPLAINT)
+        super().tearDown()
+        self.assertIsNone(complaint, complaint and complaint.string)
 
     def state(self, number):
         return self.shell.read(f"{CLASS}{number}/state")
