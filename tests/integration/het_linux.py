@@ -237,7 +237,9 @@ class RemoteprocTestCase(LinuxTestCase):
         self.shell.ok("exec 3>&-")
 
     def leaks(self):
-        return self.shell.ok("grep -c ioremap /proc/vmallocinfo; grep -c . /proc/interrupts; ls /sys/bus/rpmsg/devices | wc -l")
+        """What must be the same after a slave was stopped as before its start"""
+        return self.shell.ok("grep -c ioremap /proc/vmallocinfo; grep -c . /proc/interrupts; ls /sys/bus/rpmsg/devices | wc -l; "
+                             "cat /sys/kernel/debug/remoteproc/*/carveout_memories | wc -l")
 
     def reboot(self):
         """Of the master's Linux; its platform and the other QEMUs go on."""

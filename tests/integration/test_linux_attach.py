@@ -10,7 +10,7 @@ import struct
 
 import het_rpmsg
 from het_harness import FIRMWARE, main
-from het_linux import CLASS, DEBUG, RemoteprocTestCase, SLAVES, Shell, VIRTIO_SIZE, WINDOWS, bad_images, need_guest, patched
+from het_linux import CLASS, DEBUG, RemoteprocTestCase, SLAVES, VIRTIO_SIZE, WINDOWS, bad_images, need_guest, patched
 
 
 def sections_of(elf):
@@ -120,24 +120,6 @@ class Attach(AttachTestCase):
             self.detach(1)
         self.assertEqual(self.shell.ok(maps), before, "mappings are left")
 
-    def test_master_reboots(self):
-        """The slaves run on: one that Linux has started, and one that it has attached to. The next Linux attaches to both."""
-        self.start(0)
-        self.boot(1)
-        self.attach(1)
-        self.echo(self.tty(0), "before")
-        self.echo(self.tty(1), "before")
-        boots = self.slave1.boots, self.slave2.boots
-        self.console.send("reboot -f\n")
-        self.shell = Shell(self.console, self.console.mark())
-        self.assertEqual([self.state(n) for n in (0, 1)], ["detached", "detached"])
-        for number in (1, 0):
-            self.attach(number)
-            self.echo(self.tty(number), "after")
-        self.assertEqual((self.slave1.boots, self.slave2.boots), boots)
-        self.detach(0)
-        self.stop(1)
-
     def test_no_table(self):
         """What has no resource table is attached to without rpmsg; it can be watched and stopped."""
         since = self.console.mark()
@@ -156,6 +138,48 @@ class Attach(AttachTestCase):
         self.slave2.boot()
         self.shell.ok("modprobe idm_rproc")
         self.assertEqual(self.state(1), "detached")
+
+
+class Reboot(AttachTestCase):
+    def test_slaves_are_stopped(self):
+        self.start(0)
+        self.start(1)
+        fds = self.hetd.fds()
+        for boots in (2, 3):
+            self.reboot()
+            self.assertEqual(self.master.get("Boots"), boots)
+            for number, slave in enumerate((self.slave1, self.slave2)):
+                self.assertEqual((self.state(number), slave.state, slave.reason), ("offline", "ready", "master-reset"))
+                self.start(number)
+                self.echo(self.tty(number), "a new life")
+        self.assertEqual(self.hetd.fds(), fds)
+
+
+class RebootKeep(AttachTestCase):
+    changes = (("Restart=on-failure\n", "Restart=on-failure\nOnMasterReset=keep\n"),)
+
+    def test_slaves_go_on(self):
+        """One that Linux has started, and one that it has attached to. The next Linux attaches to both, and the one after it."""
+        self.start(0)
+        self.boot(1)
+        self.attach(1)
+        self.echo(self.tty(0), "before")
+        self.echo(self.tty(1), "before")
+        boots = self.slave1.boots, self.slave2.boots
+        for n in range(2):
+            self.reboot()
+            self.assertEqual([self.state(n) for n in (0, 1)], ["detached", "detached"])
+            for number in (1, 0):
+                self.attach(number)
+                self.echo(self.tty(number), f"after {n}")
+            self.assertEqual((self.slave1.boots, self.slave2.boots), boots)
+        self.detach(0)
+        self.stop(1)
+        self.reboot()
+        self.assertEqual([self.state(n) for n in (0, 1)], ["detached", "offline"])
+        self.start(1)
+        self.attach(0)
+        self.echo(self.tty(0), "again")
 
 
 class Crash(AttachTestCase):
@@ -183,8 +207,8 @@ class Crash(AttachTestCase):
         self.attach(0)
         since = self.console.mark()
         os.kill(self.slave1.pid, signal.SIGKILL)
-        self.console.expect("remoteproc remoteproc0: it is crashed and cannot be started", since)
-        self.wait_state(0, "crashed")
+        self.wait_recovered(0, since)
+        self.echo(self.tty(0), "back again")
 
     def test_another_image(self):
         """What Linux would start is not what ran: it is not put into a slave with the other's resources."""

@@ -65,10 +65,6 @@ class Stress(RemoteprocTestCase):
     def sent(self):
         return sum(int(slave.get("Interrupts")[2]) for slave in self.slaves)
 
-    def leaks(self):
-        return self.shell.ok("grep -c ioremap /proc/vmallocinfo; grep -c . /proc/interrupts; ls /sys/bus/rpmsg/devices | wc -l; "
-                             "cat /sys/kernel/debug/remoteproc/*/carveout_memories | wc -l")
-
     def still_well(self):
         for number in (0, 1):
             self.start(number)
