@@ -229,11 +229,11 @@ static void idm_settle_work(struct work_struct *work)
 			rproc->state = RPROC_CRASHED;
 		slave->recovering = false;
 		slave->attached = false;
-	} else if (rproc->state == RPROC_OFFLINE && alive && !atomic_read(&rproc->power)) {
-		rproc->state = RPROC_DETACHED;
-	} else if (rproc->state == RPROC_DETACHED && !alive) {
-		rproc->state = RPROC_OFFLINE;
 	}
+	if (rproc->state == RPROC_OFFLINE && alive && !atomic_read(&rproc->power))
+		rproc->state = RPROC_DETACHED;
+	else if (rproc->state == RPROC_DETACHED && !alive)
+		rproc->state = RPROC_OFFLINE;
 	mutex_unlock(&rproc->lock);
 }
 
