@@ -3,11 +3,12 @@
 """
 docs/examples/linux-master.platform: the same again and again, and nothing leaks. scripts/soak runs it with the full counts.
 
-QEMU_HET_CYCLES  how often each slave is started and stopped (default: 20); half as many crashes
+QEMU_HET_CYCLES  how often each slave is started and stopped (default: 20); half as many crashes and kills
 """
 
 import os
 import re
+import signal
 
 from het_harness import main, open_fds
 from het_linux import RemoteprocTestCase, need_guest
@@ -18,7 +19,7 @@ MIB = 1024                      # in KiB, as the kernel says it
 MISSING_MAX = {"MemFree": 12 * MIB, "Slab": 2 * MIB, "hetd": 2 * MIB}
 
 
-class Long(RemoteprocTestCase):
+class LongTestCase(RemoteprocTestCase):
     def exact(self):
         """What has to be the same again"""
         guest = self.shell.ok("grep -c ioremap /proc/vmallocinfo; cat /proc/interrupts | wc -l; ls /sys/bus/rpmsg/devices | wc -l; "
@@ -47,6 +48,8 @@ class Long(RemoteprocTestCase):
         for name, most in MISSING_MAX.items():
             self.assertLess(missing[name], most, missing)
 
+
+class Long(LongTestCase):
     def test_start_stop(self):
         def cycle(n):
             for number in (0, 1):
@@ -70,6 +73,26 @@ class Long(RemoteprocTestCase):
         self.start(0)
         self.start(1)
         self.again(max(4, CYCLES // 2), cycle)
+
+
+class LongKills(LongTestCase):
+    changes = (("Restart=on-failure\n", "Restart=on-failure\nStartLimitBurst=0\n"),)
+
+    def test_kills(self):
+        """hetd starts their QEMUs again, and Linux the firmware in them."""
+        def cycle(n):
+            number, slave = n % 2, (self.slave1, self.slave2)[n % 2]
+            since = self.console.mark()
+            os.kill(slave.pid, signal.SIGKILL)
+            self.wait_recovered(number, since)
+            self.echo(self.tty(number), f"kill {n}")
+            self.echo(self.tty(1 - number), "never away")
+
+        count = max(4, CYCLES // 2)
+        self.start(0)
+        self.start(1)
+        self.again(count, cycle)
+        self.assertEqual(sum(int(slave.get("Restarts")) for slave in (self.slave1, self.slave2)), count)
 
 
 if __name__ == "__main__":

@@ -72,26 +72,6 @@ class Master(RemoteprocTestCase):
         self.assertEqual(self.shell.ok("grep -c idm /proc/interrupts; true"), "0")
 
 
-class LongKills(Linux):
-    changes = (("Restart=on-failure\n", "Restart=on-failure\nStartLimitBurst=0\n"),)
-
-    def test_kills(self):
-        """Many times, with traffic after each"""
-        self.start(0)
-        self.start(1)
-        before = None
-        for n in range(CYCLES):
-            number, slave = n % 2, (self.slave1, self.slave2)[n % 2]
-            since = self.console.mark()
-            os.kill(slave.pid, signal.SIGKILL)
-            self.wait_recovered(number, since)
-            self.echo(self.tty(number), f"kill {n}")
-            self.echo(self.tty(1 - number), "never away")
-            before = before or (self.leaks(), self.hetd.fds())
-            self.assertEqual((self.leaks(), self.hetd.fds()), before)
-        self.assertEqual((self.slave1.get("Restarts"), self.slave2.get("Restarts")), ((CYCLES + 1) // 2, CYCLES // 2))
-
-
 if __name__ == "__main__":
     need_guest()
     main()
