@@ -210,7 +210,8 @@ static bool may_boot(Processor *p, GError **error) {
                 return processor_wrong_state(p, error, "it was booted already, stop it first");
         if (p->state == PROCESSOR_WAITING)
                 return processor_wrong_state(p, error, "it has no memory to boot from");
-        if (p->state != PROCESSOR_READY && p->config->start == PROCESSOR_START_HETD && !p->process && platform_is_active(p->platform))
+        if (p->state != PROCESSOR_READY && p->config->start == PROCESSOR_START_HETD && !p->process &&
+            platform_is_active(p->platform))
                 return processor_wrong_state(p, error, "it has no QEMU process, restart it first");
         if (p->state != PROCESSOR_READY)
                 return processor_wrong_state(p, error, "only a slave that is ready can be booted");
@@ -445,7 +446,8 @@ static void on_settled(const GError *error, void *userdata) {
         }
 
         if (request->resets != request->master->platform->resets)
-                stale = g_error_new(HET_ERROR, HET_ERROR_WRONG_STATE, "The guest that has asked for it is gone: the master was reset");
+                stale = g_error_new(HET_ERROR, HET_ERROR_WRONG_STATE,
+                                    "The guest that has asked for it is gone: the master was reset");
         if (error || stale)
                 on_request_carried_out(error ?: stale, request);
         else

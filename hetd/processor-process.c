@@ -85,7 +85,8 @@ static void set_end_state(Processor *p, const SpawnExit *status) {
                                        "Its guest powered off" : "QEMU was asked to quit");
                 set_ended(p, PROCESSOR_STOPPED, p->shutdown_reason, text);
         } else {
-                text = g_strdup_printf("Its QEMU process is gone: %s%s%s", how, p->last_line ? "; it said: " : "", p->last_line ?: "");
+                text = g_strdup_printf("Its QEMU process is gone: %s%s%s", how, p->last_line ? "; it said: " : "",
+                                       p->last_line ?: "");
                 set_ended(p, PROCESSOR_CRASHED, status->killed ? "process-killed" : "process-exit", text);
         }
 }
@@ -203,7 +204,8 @@ static void on_quit_answered(QmpClient *client, json_object *result, const GErro
 void processor_end(Processor *p, const char *reason, DoneFunc done, void *userdata) {
         if (!p->process) {
                 if (processor_cancel_restart(p))
-                        processor_set_state(p, PROCESSOR_STOPPED, reason, "Its QEMU process was not started again: its platform was ended");
+                        processor_set_state(p, PROCESSOR_STOPPED, reason,
+                                            "Its QEMU process was not started again: its platform was ended");
                 if (p->monitor || p->state == PROCESSOR_LOST)
                         processor_detached(p, reason, "hetd let go of it; its process lives on");
                 done(NULL, userdata);
@@ -219,7 +221,8 @@ void processor_end(Processor *p, const char *reason, DoneFunc done, void *userda
                 p->end_reason = reason;
                 if (!asked)
                         spawn_end(p->process);
-        }
+        } else if (p->end_reason && processor_is_restarting(p))
+                p->end_reason = reason;         /* it was to be started again, and is not */
 
         processor_wait(p, PROCESSOR_PROCESS_GONE, END_TIMEOUT_USEC, done, userdata);
 }

@@ -16,8 +16,6 @@
 #include "util/parse.h"
 #include "util/sd-cleanup.h"
 
-#include <string.h>
-
 /* What the pauses grow to, unless RestartSec= is longer: it costs little, and drivers of the master's guest wait a few seconds */
 #define PAUSE_MAX_USEC          (1 * G_USEC_PER_SEC)
 #define GOOD_WHILE_USEC         (1 * G_USEC_PER_SEC)    /* one that has lived so long has not failed at once */
@@ -83,8 +81,8 @@ char *processor_plan_restart(Processor *p, ProcessorState *state, const char **r
         if (!is_within_limit(p)) {
                 *state = PROCESSOR_CRASHED;
                 *reason = "restart-limit";
-                return g_strdup_printf("; it was started again %u times within %s, and is not once more (StartLimitBurst=): find out "
-                                       "why it ends, then use 'hetctl restart %s/%s', or stop and start the platform",
+                return g_strdup_printf("; it was started again %u times within %s, and is not once more (StartLimitBurst=): find "
+                                       "out why it ends, then use 'hetctl restart %s/%s', or stop and start the platform",
                                        p->restart.limit_count, format_time_span(p->config->start_limit_usec, span),
                                        p->platform->config->name, p->config->name);
         }
@@ -174,7 +172,7 @@ static int on_timer(sd_event_source *source, uint64_t usec, void *userdata) {
         p->restart.timer = sd_event_source_disable_unref(p->restart.timer);
         if (p->restart.phase == RESTART_PLANNED)
                 begin_planned(p);
-        else
+        else if (p->restart.phase == RESTART_STARTING)
                 start(p);
         return 0;
 }

@@ -65,7 +65,8 @@ class Killed(Restart):
             self.wait_restarts(n)
             self.assertNotIn(self.slave2.pid, (0, pid))
             self.assertEqual(self.states(since), BACK)
-            self.assertEqual(self.bus.values(self.slave2.path, "Reason", since), ["process-killed", "restart", "connected", "granted"])
+            self.assertEqual(self.bus.values(self.slave2.path, "Reason", since),
+                             ["process-killed", "restart", "connected", "granted"])
             # The master's guest was told
             self.console.expect("^master: slave 2 is crashed", master_since)
             self.console.expect("^master: slave 2 is ready, window of 16384 KiB at 0x70000000", master_since)
@@ -219,7 +220,8 @@ class Limit(Restart):
         self.kill()
         self.slave2.wait_state("crashed")
         self.assertEqual((self.slave2.reason, self.slave2.get("Restarts"), self.platform.state), ("restart-limit", 2, "running"))
-        self.assertRegex(self.slave2.get("ReasonText"), r"signal 9.*started again 2 times within infinity.*'hetctl restart p/slave2'")
+        self.assertRegex(self.slave2.get("ReasonText"),
+                         r"signal 9.*started again 2 times within infinity.*'hetctl restart p/slave2'")
         self.assertRefused(ERROR + "WrongState", "restart it first", self.slave2.boot)
         # By hand it is possible, and the count begins anew
         self.slave2.call("Restart")
@@ -371,7 +373,8 @@ class Program(WithProgram):
 
     def test_is_no_slave(self):
         self.start_program()
-        self.program(f'exec {QEMU} -machine none -display none -S -chardev socket,id=qmp,fd=0,server=on,wait=off -mon chardev=qmp,mode=control')
+        self.program(f"exec {QEMU} -machine none -display none -S "
+                     "-chardev socket,id=qmp,fd=0,server=on,wait=off -mon chardev=qmp,mode=control")
         self.fails("restart-failed", "could not be used: .*no slave")
 
 
@@ -464,6 +467,15 @@ class ByHand(Restart):
         os.kill(self.slave2.pid, signal.SIGSTOP)
         self.slave2.call("Restart")
         self.boot(1)
+
+    def test_platform_stops_meanwhile(self):
+        self.start()
+        os.kill(self.slave2.pid, signal.SIGSTOP)
+        pending = self.slave2.begin("Restart")
+        self.hetd.settle()
+        self.platform.stop()
+        self.assertRefused(ERROR + "Canceled", "being stopped", pending.wait)
+        self.assertEqual((self.slave2.state, self.slave2.reason, self.slave2.get("Restarts")), ("stopped", "platform-stop", 0))
 
     def test_refused(self):
         self.start()
