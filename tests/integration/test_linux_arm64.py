@@ -5,32 +5,12 @@ Linux of 64 bits as the master, of docs/examples/linux-master-arm64.platform (te
 as a slave; a slave of 64 bits.
 """
 
-import mmap
-import os
 import struct
 
-from het_harness import MIB, TestCase, main, platform_text
-from het_linux import ARM64, DEBUG, RemoteprocTestCase, Shell, VIRTIO_SIZE, WINDOWS, need_guest
+from het_harness import MIB, TestCase, main
+from het_linux import ARM64, CLASS, DEBUG, RemoteprocTestCase, Shell, VIRTIO_SIZE, WINDOWS, need_guest
 
 GIB = 1 << 30
-WINDOW = 0x60000000
-INITRD = 64 * MIB               # where it is in the window: behind the kernel
-MASTER = """[Processor master]
-Role=master
-Machine=virt
-CPU=cortex-a15
-Memory=1G
-"""
-SLAVE = """[Processor slave]
-Role=slave
-Machine=virt
-CPU=cortex-a53
-CPUs=2
-Window=128M@{window:#x}
-Protocol=linux
-Entry={window:#x}
-CommandLine=console=ttyAMA0 cryptomgr.notests initrd={initrd:#x},{size}
-"""
 
 
 class Master(RemoteprocTestCase):
@@ -102,40 +82,34 @@ class WideSlave(RemoteprocTestCase):
 
 
 class Slave(TestCase):
-    """In a window of a master that has other CPUs and nothing to do with it"""
+    """docs/examples/linux-slave-arm64.platform"""
 
-    def setUp(self):
-        super().setUp()
-        self.image, self.initrd = ((ARM64.directory / name).read_bytes() for name in (ARM64.kernel, "initramfs.cpio.gz"))
-        platform = self.hetd.define("p", platform_text(MASTER, SLAVE.format(
-            window=WINDOW, initrd=WINDOW + INITRD, size=len(self.initrd)))).start()
-        self.slave = platform.processor("slave")
-        self.console = self.slave.console()
+    window = (0x70000000, 128 * MIB)
 
     def boot(self):
-        """Linux changes its own image while it runs, so that is written each time."""
-        fd, offset, size = self.slave.get_memory()
-        with mmap.mmap(fd, size, offset=offset) as window:
-            window[:len(self.image)] = self.image
-            window[INITRD:INITRD + len(self.initrd)] = self.initrd
-        os.close(fd)
+        """A shell on the slave, once it is there"""
         since = self.console.mark()
         self.slave.boot()
         return Shell(self.console, since)
 
-    def ends(self, command, reason):
-        self.console.send(command + "\n")
+    def ends(self, shell, command, reason):
+        shell.console.send(command + "\n")
         self.slave.wait_state("ready")
         self.assertEqual(self.slave.reason, reason)
+        self.master.ok(f"until grep -q offline {CLASS}0/state; do :; done")
 
     def test_boot_and_power_off(self):
-        shell = self.boot()
-        self.assertEqual(shell.ok("uname -m; nproc"), "aarch64\n2")
-        self.assertRegex(shell.ok("grep 'System RAM' /proc/iomem"), rf"^{WINDOW:x}-{WINDOW + 128 * MIB - 1:x} : System RAM$")
-        self.ends("poweroff -f", "guest-shutdown")
-        shell = self.boot()
-        self.assertEqual(shell.ok("nproc"), "2")
-        self.ends("reboot -f", "guest-reset")
+        platform = self.hetd.load("linux-slave-arm64", GUEST_DIR=str(ARM64.directory)).start()
+        self.master = Shell(platform.processor("master").console())
+        self.slave = platform.processor("slave1")
+        self.console = self.slave.console()
+        for command, reason in (("poweroff -f", "guest-shutdown"), ("reboot -f", "guest-reset")):
+            shell = self.boot()
+            self.assertEqual(shell.ok("uname -m; nproc"), "aarch64\n2")
+            base, size = self.window
+            self.assertRegex(shell.ok("grep 'System RAM' /proc/iomem"), rf"^{base:x}-{base + size - 1:x} : System RAM$")
+            self.master.ok(f"until grep -q detached {CLASS}0/state; do :; done")
+            self.ends(shell, command, reason)
 
 
 if __name__ == "__main__":
