@@ -463,9 +463,9 @@ static void check_boot(PlatformParser *p, ParsedProcessor *pp) {
                                           c->board->machine);
 
         /* It enters the kernel outside of the secure world, but the interrupt controller would begin inside of it */
-        else if (is_good(pp, KEY_PROTOCOL) && c->protocol == BOOT_PROTOCOL_LINUX && strstr(c->machine, ",secure=on"))
-                platform_parser_key_error(p, pp, KEY_PROTOCOL, "a slave with secure=on cannot boot Linux, which would get no "
-                                          "interrupts; remove secure=on from Machine=, or use Protocol=raw");
+        else if (pp->keys[KEY_PROTOCOL].state != KEY_BAD && c->protocol == BOOT_PROTOCOL_LINUX && strstr(c->machine, ",secure=on"))
+                platform_parser_key_error(p, pp, KEY_MACHINE,
+                                          "a slave with secure=on cannot boot Linux, which would get no interrupts; remove it");
 
         if (is_good(pp, KEY_ENTRY) && is_good(pp, KEY_WINDOW)) {
                 if (!is_in_window(c, c->entry & ~UINT64_C(1)))

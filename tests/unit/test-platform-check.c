@@ -137,8 +137,15 @@ static const PlatformCase processors_cases[] = {
                 .name = "Linux in the secure world",
                 .text = TEXT(MASTER "[Processor s]\n" "Role=slave\n" "Machine=virt,secure=on\n" "CPU=cortex-a53\n"
                              "Window=64M@0x60000000\n" "Protocol=linux\n"),
-                .error = "test.platform:11: [Processor s] Protocol=: a slave with secure=on cannot boot Linux, which "
-                         "would get no interrupts; remove secure=on from Machine=, or use Protocol=raw",
+                .error = "test.platform:8: [Processor s] Machine=: a slave with secure=on cannot boot Linux, which "
+                         "would get no interrupts; remove it",
+        },
+        {
+                .name = "a kernel in the secure world",
+                .text = TEXT(MASTER "[Processor s]\n" "Role=slave\n" "Machine=virt,secure=on\n" "CPU=cortex-a53\n"
+                             "Window=64M@0x60000000\n" "Kernel=file.elf\n"),
+                .error = "test.platform:8: [Processor s] Machine=: a slave with secure=on cannot boot Linux, which "
+                         "would get no interrupts; remove it",
         },
         {
                 .name = "target unknown",
