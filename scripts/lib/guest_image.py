@@ -18,6 +18,7 @@ import struct
 import sys
 import zlib
 
+COMPRESSED_MAX = 8 << 20
 XZ_MAGIC = b"\xfd7zXZ\x00"
 KERNEL_ADDRESS = 0x40208000     # the board's memory, and what Debian's armhf kernel keeps free below itself (TEXT_OFFSET)
 
@@ -94,17 +95,25 @@ class Archive:
     def link(self, name, target):
         self.add(name, stat.S_IFLNK | 0o777, target.encode())
 
-    def compressed(self):
+    def finished(self):
         self.entry("TRAILER!!!", 0, b"", (0, 0), 0)
-        return gzip.compress(bytes(self.data), 6, mtime=0)
+        return bytes(self.data)
+
+    def compressed(self):
+        return gzip.compress(self.finished(), 6, mtime=0)
 
 
 def append(initramfs, files):
-    """The kernel unpacks archives that follow each other. Files: {name: (data, mode)}"""
+    """
+    The kernel unpacks archives that follow each other. Files: {name: (data, mode)}. Many megabytes are not compressed, which would
+    take longer than all that is done with them; such an archive must be aligned.
+    """
     archive = Archive()
     for name, (data, mode) in sorted(files.items()):
         archive.file(name, data, mode)
-    return initramfs + archive.compressed()
+    if len(archive.data) < COMPRESSED_MAX:
+        return initramfs + archive.compressed()
+    return initramfs + bytes(-len(initramfs) % 4) + archive.finished()
 
 
 # --- modules ---

@@ -35,6 +35,8 @@ except ImportError as e:
     skip_all(f"python3 has no module {e.name}")
 
 TOP = pathlib.Path(__file__).resolve().parent.parent.parent
+sys.dont_write_bytecode = True
+sys.path.insert(0, str(TOP / "scripts/lib"))            # what scripts and tests share is there
 BUILD = pathlib.Path(os.environ.get("QEMU_HET_BUILD", TOP / "build"))
 QEMU = os.environ.get("QEMU_HET_QEMU", "")
 HETD = BUILD / "hetd/hetd"

@@ -12,14 +12,10 @@ import os
 import pathlib
 import re
 import struct
-import sys
 
 import het_rpmsg
-from het_harness import EXAMPLE, FIRMWARE, TOP, TestCase, skip_all
-
-sys.dont_write_bytecode = True
-sys.path.insert(0, str(TOP / "scripts/lib"))
-import guest_image      # noqa: E402  (its folder is known only now)
+from het_harness import EXAMPLE, FIRMWARE, TestCase, skip_all
+import guest_image      # of scripts/lib
 
 # What scripts/build-guest has made: the variable that says where, and the file with the kernel
 Guest = collections.namedtuple("Guest", ("variable", "directory", "kernel"))

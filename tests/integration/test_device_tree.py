@@ -5,8 +5,8 @@
 import os
 import subprocess
 
-from het_fdt import MAGIC, DeviceTree
 from het_harness import BUILD, FIRMWARE, IDLE_MASTER, MASTER, MIB, QEMU, SLAVE1, SLAVE2, TestCase, main, platform_text
+from device_tree import MAGIC, DeviceTree       # of scripts/lib
 
 PROGRAM = BUILD / "clients/het-device-tree/het-device-tree"
 LINUX = "Protocol=linux\nEntry=0x60000000\nCommandLine=console=ttyAMA0 quiet\n"
@@ -60,7 +60,6 @@ class Trees(Program):
         self.assertEqual(made.string("/chosen", "bootargs"), "console=ttyAMA0 quiet")
         booted = self.boot()
         self.assertEqual(booted.without_seeds(), made.without_seeds())
-        self.assertEqual(booted.size, made.size)
         self.assertNotEqual(booted["/chosen"]["rng-seed"], made["/chosen"]["rng-seed"])
 
     def test_given(self):

@@ -5,22 +5,30 @@
 import subprocess
 
 from het_bus import INVALID_ARGS
-from het_fdt import DeviceTree
 from het_harness import BUILD, FIRMWARE, IDLE_MASTER, MIB, QEMU, TOP, TestCase, main, platform_text
-from het_linux import ARMHF, Shell, need_guest
+from het_linux import ARM64, ARMHF, Shell, need_guest
+from test_linux_master import Linux
+import linux_firmware                   # of scripts/lib
+from device_tree import DeviceTree
 
 GUEST = ARMHF.directory
 EXAMPLE = TOP / "docs/examples/linux-slave.platform"
 SLAVE = "[Processor slave1]" + EXAMPLE.read_text(encoding="utf-8").split("[Processor slave1]")[1]
+LINUX_FIRMWARE = BUILD / "guest/linux/linux-slave-a15.elf"
+INITRD = GUEST / "slave-initramfs.cpio.gz"
 BUS = 0x60000000
 
 
 class LinuxSlave(TestCase):
     """Beside a master that has nothing to do"""
 
-    def define(self, slave=SLAVE):
-        self.text = platform_text(IDLE_MASTER, slave)
-        self.platform = self.hetd.define("p", self.text, Variables={"GUEST_DIR": str(GUEST), "FIRMWARE_DIR": str(FIRMWARE)})
+    guest = ARMHF
+    slave_text = SLAVE
+
+    def define(self, slave=None):
+        self.text = platform_text(IDLE_MASTER, slave or self.slave_text)
+        self.platform = self.hetd.define("p", self.text, Variables={"GUEST_DIR": str(self.guest.directory),
+                                                                    "FIRMWARE_DIR": str(FIRMWARE)})
         self.slave, self.console = self.platform.processor("slave1"), None
         return self.platform
 
@@ -31,6 +39,9 @@ class LinuxSlave(TestCase):
         self.slave.boot()
         return Shell(self.console, since)
 
+    def file(self, name):
+        return (self.guest.directory / name).read_bytes()
+
     def slaves_tree(self, shell):
         """The device tree that Linux has"""
         return DeviceTree(bytes.fromhex(shell.ok("hexdump -v -e '32/1 \"%02x\" \"\\n\"' /sys/firmware/fdt")))
@@ -38,7 +49,7 @@ class LinuxSlave(TestCase):
     def tool(self, *arguments):
         file = self.directory / "p.platform"
         file.write_text(self.text)
-        return subprocess.run([BUILD / "clients/het-device-tree/het-device-tree", f"--qemu=arm={QEMU}", f"--set=GUEST_DIR={GUEST}",
+        return subprocess.run([BUILD / "clients/het-device-tree/het-device-tree", f"--qemu=arm={QEMU}", f"--set=GUEST_DIR={self.guest.directory}",
                                f"--set=FIRMWARE_DIR={FIRMWARE}", file, *arguments], stdout=subprocess.PIPE, check=True).stdout
 
 
@@ -95,6 +106,96 @@ class Boot(LinuxSlave):
         kernel = GUEST / "zImage"
         self.define(SLAVE.replace("${GUEST_DIR}/uImage", str(kernel)).replace("64M@", "34M@")).start()
         self.boot().ok("uname -r")
+
+
+class Slave64(LinuxSlave):
+    """Of 64 bits"""
+
+    guest = ARM64
+    slave_text = SLAVE.replace("uImage", "Image").replace("cortex-a15", "cortex-a53").replace("64M@", "128M@")
+
+    def setUp(self):
+        if not (ARM64.directory / "complete").exists():
+            self.skipTest("there is no Linux guest of 64 bits (scripts/build-guest --arch arm64 makes one)")
+        super().setUp()
+
+    def test_kernel(self):
+        self.define().start()
+        shell = self.boot()
+        self.assertEqual(shell.ok("uname -m"), "aarch64")
+        self.assertRegex(shell.ok("grep RAM /proc/iomem"), f"^{BUS:08x}-{BUS + 128 * MIB - 1:08x} : System RAM$")
+        shell.console.send("poweroff -f\n")
+        self.slave.wait_state("ready")
+        self.boot()
+
+    def test_firmware(self):
+        """As one ELF file, which needs no device tree and no protocol"""
+        self.define()
+        tree = self.tool("slave1")
+        self.platform.remove()
+        elf = self.directory / "linux.elf"
+        elf.write_bytes(linux_firmware.make(self.file("Image"), self.file("slave-initramfs.cpio.gz"), tree))
+        text = [line for line in self.slave_text.splitlines() if not line.startswith(("Kernel", "Initrd", "CommandLine"))]
+        self.define("\n".join(text) + f"\nFirmware={elf}\n").start()
+        self.assertEqual(self.boot().ok("uname -m"), "aarch64")
+
+
+class Firmware(Linux):
+    """Of a Linux master, which finds it in its /lib/firmware like any other"""
+
+    def more_firmware(self):
+        return {LINUX_FIRMWARE.name: LINUX_FIRMWARE.read_bytes()}
+
+    def boots(self, console):
+        since = console.mark()
+        self.start_image(LINUX_FIRMWARE.name)
+        return Shell(console, since)
+
+    def start_image(self, name):
+        self.write(0, "firmware", name)
+        self.write(0, "state", "start")
+        self.assertEqual((self.state(0), self.slave1.state), ("running", "running"))
+
+    def test_start_stop(self):
+        console = self.slave1.console()
+        shell = self.boots(console)
+        self.assertRegex(shell.ok("grep RAM /proc/iomem"), f"^{BUS:08x}-{BUS + 64 * MIB - 1:08x} : System RAM$")
+        self.stop(0)
+        self.assertEqual((self.slave1.state, self.slave1.reason), ("ready", "stop"))
+        self.boots(console).ok("uname -r")
+        self.stop(0)
+        # The same slave does what it did before
+        self.write(0, "firmware", "rpmsg-slave-a15.elf")
+        self.start(0)
+        self.echo(self.tty(0), "Hello, slave1")
+
+
+class DeviceTreeOfHetd(Firmware):
+    """The kernel alone: hetd makes the device tree, since the master's driver starts it by the protocol of Linux without one"""
+
+    initrd_at = BUS + 60 * MIB
+
+    def more_firmware(self):
+        image = linux_firmware.Image(linux_firmware.ARM)
+        machine, load, entry, code = linux_firmware.find_kernel((GUEST / "uImage").read_bytes())
+        image.add(BUS + load, code)
+        image.add(self.initrd_at, INITRD.read_bytes())
+        image.sections.append((".resource_table", self.initrd_at, 0))
+        return {"kernel.elf": image.build(BUS + entry)}
+
+    @property
+    def changes(self):
+        old = "Firmware=${FIRMWARE_DIR}/rpmsg-slave-a15.elf\n"
+        initrd = f"initrd={self.initrd_at:#x},{INITRD.stat().st_size}"
+        return ((old, f"Protocol=linux\nCommandLine=console=ttyAMA0 cryptomgr.notests {initrd}\n"),)
+
+    def test_start_stop(self):
+        console = self.slave1.console()
+        for _ in range(2):
+            since = console.mark()
+            self.start_image("kernel.elf")
+            self.assertIn(f" initrd={self.initrd_at:#x}", Shell(console, since).ok("cat /proc/cmdline"))
+            self.stop(0)
 
 
 class Errors(LinuxSlave):

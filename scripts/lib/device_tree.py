@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
-"""Reads device tree blobs, for tests that look at what was made."""
+"""Reads device tree blobs. Used by scripts/linux-firmware, and by tests that look at what was made."""
 
 import struct
 
@@ -17,6 +17,7 @@ class DeviceTree(dict):
         if magic != MAGIC:
             raise ValueError(f"no device tree: it begins with {magic:#x}")
         self.blob = blob[:self.size]
+        self.places = {}                # (path, property): from where to where it is in the blob
         self.read(structure)
 
     def text(self, position):
@@ -34,19 +35,24 @@ class DeviceTree(dict):
             elif token == END_NODE:
                 path.pop()
             elif token == PROPERTY:
-                size, name = struct.unpack_from(">2I", self.blob, position)
-                position += 8
-                properties[self.text(self.strings + name)] = self.blob[position:position + size]
-                position += (size + 3) & ~3
+                size, offset = struct.unpack_from(">2I", self.blob, position)
+                end = position + 8 + ((size + 3) & ~3)
+                name = self.text(self.strings + offset)
+                properties[name] = self.blob[position + 8:position + 8 + size]
+                self.places["/".join(path) or "/", name] = position - 4, end
+                position = end
             elif token == END:
                 return
             elif token != NOP:
                 raise ValueError(f"there is no token {token}")
 
     def without_seeds(self):
-        """What is the same each time"""
-        return {path: {name: value for name, value in properties.items() if not name.endswith("-seed")}
-                for path, properties in self.items()}
+        """A blob of the same length without the random numbers that QEMU has put into it"""
+        blob = bytearray(self.blob)
+        for (_, name), (start, end) in self.places.items():
+            if name.endswith("-seed"):
+                blob[start:end] = struct.pack(">I", NOP) * ((end - start) // 4)
+        return bytes(blob)
 
     def cells(self, path, name):
         value = self[path][name]
