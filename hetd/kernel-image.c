@@ -217,6 +217,7 @@ static bool read_uimage(const KernelFile *file, KernelImage *ret, GError **error
 
         *ret = (KernelImage) {
                 .format = KERNEL_UIMAGE,
+                .has_64_bits = file->header[0x1d] == UIMAGE_ARCH_ARM64,
                 .file_offset = HEADER_SIZE,
                 .file_size = size,
                 .load_offset = load - file->ram_base,
@@ -247,6 +248,7 @@ static bool read_arm64(const KernelFile *file, KernelImage *ret, GError **error)
 
         *ret = (KernelImage) {
                 .format = KERNEL_ARM64_IMAGE,
+                .has_64_bits = true,
                 .file_size = file->size,
                 .load_offset = text_offset,
                 .entry_offset = text_offset,

@@ -17,6 +17,7 @@ typedef enum KernelFormat {
 /* Offsets are from the begin of memory */
 typedef struct KernelImage {
         KernelFormat format;
+        bool has_64_bits;
         uint64_t file_offset, file_size;        /* the part of the file that is loaded */
         uint64_t load_offset;
         uint64_t entry_offset;

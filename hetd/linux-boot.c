@@ -69,6 +69,18 @@ static bool fail_too_small(const ProcessorConfig *slave, const LinuxBoot *boot, 
         return false;
 }
 
+/* A CPU of 64 bits begins with these, and the other ones have no others */
+static bool check_cpu(const ProcessorConfig *slave, const KernelImage *kernel, GError **error) {
+        bool cpu_64 = slave->cpu && cpu_has_64_bits(slave->cpu) && g_str_equal(slave->target, TARGET_AARCH64);
+
+        if (kernel->has_64_bits == cpu_64)
+                return true;
+
+        g_set_error(error, HET_ERROR, HET_ERROR_INVALID_ARGUMENT, "%s: is a kernel of %u bits, and %s has a CPU of %u", slave->kernel,
+                    kernel->has_64_bits ? 64 : 32, slave->name, cpu_64 ? 64 : 32);
+        return false;
+}
+
 /* From the end on down: virtio, RAM disk, device tree. The kernel is at the begin. */
 static bool make_plan(const ProcessorConfig *slave, LinuxBoot *boot, GError **error) {
         uint64_t kernel_end = round_up(boot->kernel.memory_size, TREE_ALIGNMENT), end = virtio_begin(slave->window_size);
@@ -89,6 +101,7 @@ bool linux_boot_open(const ProcessorConfig *slave, LinuxBoot *ret, GError **erro
 
         if (!open_file(slave->kernel, &ret->kernel_fd, &kernel_size, error) ||
             !kernel_image_read(slave->kernel, ret->kernel_fd, slave->board->ram_base, &ret->kernel, error) ||
+            !check_cpu(slave, &ret->kernel, error) ||
             (slave->initrd && !open_file(slave->initrd, &ret->initrd_fd, &ret->initrd_size, error)))
                 return false;
 

@@ -109,6 +109,10 @@ static void test_uimage(void **state) {
         assert_int_equal(image.load_offset, 0x208000);
         assert_int_equal(image.entry_offset, 0x208040);
         assert_int_equal(image.memory_size, 0x208000 + 0x8000 + 2 * MIB);
+        assert_false(image.has_64_bits);
+        file.bytes[29] = 22;
+        seal_uimage(&file);
+        assert_true(good().has_64_bits);
 }
 
 static void test_zimage_in_uimage(void **state) {
@@ -160,6 +164,7 @@ static void test_arm64(void **state) {
         make_arm64(&file, 0x4000, 0, 0x6000);
         image = good();
         assert_int_equal(image.format, KERNEL_ARM64_IMAGE);
+        assert_true(image.has_64_bits);
         assert_int_equal(image.file_size, 0x4000);
         assert_int_equal(image.load_offset, 0);
         assert_int_equal(image.entry_offset, 0);

@@ -44,6 +44,8 @@ static int set_up(void **state) {
         f->slave.initrd = g_strdup_printf("/proc/self/fd/%d", f->initrd_fd);
         f->slave.name = g_strdup("s");
         f->slave.board = &board;
+        f->slave.cpu = g_strdup("cortex-a15");
+        f->slave.target = TARGET_ARM;
         f->slave.window_address = BUS;
         f->slave.window_size = 64 * MIB;
         *state = f;
@@ -58,6 +60,7 @@ static int tear_down(void **state) {
         g_free(f->slave.kernel);
         g_free(f->slave.initrd);
         g_free(f->slave.name);
+        g_free(f->slave.cpu);
         g_free(f);
         return 0;
 }
@@ -146,6 +149,25 @@ static void test_bad_files(void **state) {
         refused(f, "/nonexistent: cannot be read: No such file or directory");
 }
 
+static void test_wrong_cpu(void **state) {
+        Fixture *f = *state;
+        g_autofree char *message = g_strdup_printf("%s: is a kernel of 32 bits, and s has a CPU of 64", f->slave.kernel);
+
+        g_free(f->slave.cpu);
+        f->slave.cpu = g_strdup("cortex-a53,pmu=off");
+        f->slave.target = TARGET_AARCH64;
+        refused(f, message);
+
+        /* That QEMU has CPUs of both kinds; "max" is of the kind of its QEMU */
+        g_free(f->slave.cpu);
+        f->slave.cpu = g_strdup("cortex-a15");
+        check_plan(f, 9000);
+        g_free(f->slave.cpu);
+        f->slave.cpu = g_strdup("max");
+        f->slave.target = TARGET_ARM;
+        check_plan(f, 9000);
+}
+
 static int make_memory(const Fixture *f, uint8_t **ret) {
         size_t size = GUARD + f->slave.window_size;
         int fd = memfd_create("window", MFD_CLOEXEC);
@@ -232,6 +254,7 @@ int main(void) {
                 TEST(test_plan),
                 TEST(test_too_small),
                 TEST(test_bad_files),
+                TEST(test_wrong_cpu),
                 TEST(test_load),
                 TEST(test_file_shrinks),
                 TEST(test_tree_alone),
