@@ -111,7 +111,8 @@ class LinuxTestCase(TestCase):
         super().setUp()
         guest = self.directory / "guest"
         guest.mkdir()
-        (guest / self.guest.kernel).symlink_to(self.guest.directory / self.guest.kernel)
+        for name in (self.guest.kernel, "slave-initramfs.cpio.gz"):
+            (guest / name).symlink_to(self.guest.directory / name)
         initramfs = (self.guest.directory / "initramfs.cpio.gz").read_bytes()
         files = {name: (FIRMWARE / name).read_bytes() for name in self.firmware} | self.more_firmware()
         (guest / "initramfs.cpio.gz").write_bytes(guest_image.append(
@@ -123,7 +124,7 @@ class LinuxTestCase(TestCase):
             text = text.replace(old, new)
         self.platform = self.hetd.define(self.example, text, Variables={"GUEST_DIR": str(guest), "FIRMWARE_DIR": str(FIRMWARE)})
         self.master, *slaves = self.platform.processors()
-        self.slave1, self.slave2 = slaves
+        self.slave1, self.slave2 = (slaves + [None])[:2]
         self.platform.start()
         self.console = self.master.console()
         self.shell = Shell(self.console)

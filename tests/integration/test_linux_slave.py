@@ -170,6 +170,33 @@ class Firmware(Linux):
         self.echo(self.tty(0), "Hello, slave1")
 
 
+class Example(Linux):
+    """docs/examples/linux-slave.platform, whose slave the master's guest can have booted as the platform file says"""
+
+    example = "linux-slave"
+    couple = 0x0c001040
+
+    def register(self, offset, *value):
+        return self.shell.ok(f"devmem {self.couple + offset:#x} 32 {' '.join(map(str, value))}")
+
+    def request(self, request):
+        self.register(0x1c, request)
+        self.shell.ok(f"until [ $(( $(devmem {self.couple + 0x1c:#x}) & 0xff )) -ne 1 ]; do :; done")
+        return int(self.register(0x1c), 16) & 0xff
+
+    def test_guest_starts_it(self):
+        done, console = 2, self.slave1.console()
+        self.assertNotIn("firmware-name", self.shell.ok("ls /proc/device-tree/platform-bus*/idm*/slave*"))
+        self.shell.ok("rmmod idm_rproc")
+        for _ in range(2):
+            since = console.mark()
+            # START, by the protocol of Linux; ENTRY and ARGUMENT are 0
+            self.assertEqual(self.request(0x201), done)
+            self.assertEqual(Shell(console, since).ok("cat /proc/cmdline"), "console=ttyAMA0 cryptomgr.notests")
+            self.assertEqual(self.request(2), done)
+            self.assertEqual(self.slave1.state, "ready")
+
+
 class DeviceTreeOfHetd(Firmware):
     """The kernel alone: hetd makes the device tree, since the master's driver starts it by the protocol of Linux without one"""
 
