@@ -5,13 +5,17 @@
 Used by scripts/build-guest, and by tests that add files to an initramfs. The results depend on the input only: no times, no owners.
 
     guest_image.py kernel VMLINUZ OUTPUT        of 32 bits: a uImage; of 64 bits: an Image
-    guest_image.py initramfs --modules DIR --busybox FILE --init FILE [--module FILE]… [--load NAME]… OUTPUT
+    guest_image.py initramfs --modules DIR --busybox FILE --init FILE [--module FILE]… [--load NAME]… [--offer NAME]… OUTPUT
     guest_image.py append INITRAMFS OUTPUT NAME=FILE…
+
+Modules to be loaded are named in /etc/modules; those that are only offered are in /root as well, for insmod by hand. Files that are
+appended can be executed if they can be here.
 """
 
 import argparse
 import gzip
 import lzma
+import os
 import pathlib
 import stat
 import struct
@@ -173,7 +177,7 @@ class Modules:
         archive.file(f"{base}/modules.alias", "".join(f"{line}\n" for line in aliases).encode())
 
 
-def initramfs(modules, load, busybox, init):
+def initramfs(modules, load, offer, busybox, init):
     archive = Archive()
     for name in ("dev", "proc", "sys", "tmp", "root", "etc", "run", "bin", "sbin", "usr/bin", "usr/sbin", "lib/firmware"):
         archive.directory(name)
@@ -181,9 +185,11 @@ def initramfs(modules, load, busybox, init):
     archive.file("bin/busybox", busybox, 0o755)
     archive.link("bin/sh", "busybox")
     archive.file("init", init, 0o755)
-    for name in load:
+    for name in load + offer:
         modules.need(name)
     modules.add_to(archive)
+    for name in offer:
+        archive.link(f"root/{name}.ko", f"/lib/modules/{modules.release}/{modules.loaded[name][0]}")
     archive.file("etc/modules", "".join(f"{name}\n" for name in load).encode())
     return archive.compressed()
 
@@ -199,6 +205,7 @@ def main():
     root.add_argument("--init", type=pathlib.Path, required=True)
     root.add_argument("--module", type=pathlib.Path, action="append", default=[])
     root.add_argument("--load", action="append", default=[])
+    root.add_argument("--offer", action="append", default=[])
     more = commands.add_parser("append")
     more.add_argument("initramfs", type=pathlib.Path)
     for command in (kernel, root, more):
@@ -209,10 +216,10 @@ def main():
     if o.command == "kernel":
         result = kernel_image(o.vmlinuz.read_bytes())
     elif o.command == "initramfs":
-        result = initramfs(Modules(o.modules, o.module), o.load, o.busybox.read_bytes(), o.init.read_bytes())
+        result = initramfs(Modules(o.modules, o.module), o.load, o.offer, o.busybox.read_bytes(), o.init.read_bytes())
     else:
-        pairs = (f.split("=", 1) for f in o.file)
-        result = append(o.initramfs.read_bytes(), {n: (pathlib.Path(f).read_bytes(), 0o644) for n, f in pairs})
+        pairs = ((n, pathlib.Path(f)) for n, f in (pair.split("=", 1) for pair in o.file))
+        result = append(o.initramfs.read_bytes(), {n: (f.read_bytes(), 0o755 if os.access(f, os.X_OK) else 0o644) for n, f in pairs})
     o.output.write_bytes(result)
 
 

@@ -19,8 +19,8 @@ het_packages=(
         # the guests' firmware, and looking at their device trees
         gcc-arm-none-eabi device-tree-compiler
 
-        # the Linux guests' modules; the kernel's headers come with scripts/build-guest.
-        gcc-arm-linux-gnueabihf gcc-aarch64-linux-gnu
+        # the Linux guests' modules and programs; the kernel's headers and libfdt come with scripts/build-guest.
+        gcc-arm-linux-gnueabihf gcc-aarch64-linux-gnu libc6-dev-armhf-cross libc6-dev-arm64-cross
 
         # tests: kernel modules and their binding, unit tests, a private bus, busctl, the D-Bus descriptions, the scripts themselves
         sparse dt-schema
