@@ -63,6 +63,9 @@ class Shell:
         console.send("stty -echo; PS1=; PS2=; dmesg -n 1\n")
         self.run("true")
         self.run("cat /dev/kmsg &")
+        # A QEMU whose console is not read waits, and a test does not read while it waits for the bus
+        self.run("echo all was printed >/dev/kmsg")
+        console.expect("all was printed$", since)
 
     def begin(self, command):
         """Types it, and returns a function that waits for its end and returns (status, output)."""
@@ -99,35 +102,42 @@ class Shell:
         return output
 
 
-class LinuxTestCase(TestCase):
+class LinuxMasterTestCase(TestCase):
+    guest = LINUX
+
+    def start_linux(self, name, text, files):
+        """Starts a platform whose master has more files in its initramfs, {name: (data, mode)}, and waits for its shell."""
+        guest = self.directory / "guest"
+        guest.mkdir()
+        for file in (self.guest.kernel, "slave-initramfs.cpio.gz"):
+            (guest / file).symlink_to(self.guest.directory / file)
+        initramfs = (self.guest.directory / "initramfs.cpio.gz").read_bytes()
+        (guest / "initramfs.cpio.gz").write_bytes(guest_image.append(initramfs, files))
+        self.platform = self.hetd.define(name, text, Variables={"GUEST_DIR": str(guest), "FIRMWARE_DIR": str(FIRMWARE)})
+        self.master = self.platform.processor("master")
+        self.platform.start()
+        self.console = self.master.console()
+        self.shell = Shell(self.console)
+
+
+class LinuxTestCase(LinuxMasterTestCase):
     """A master that has booted; its /lib/firmware has what the build has made, and more."""
 
-    guest = LINUX
     example = "linux-master"            # .platform
     firmware = SLAVES                   # in /lib/firmware, beside what more_firmware() makes
     changes = ()                        # (old, new) of the platform file's text
 
     def setUp(self):
         super().setUp()
-        guest = self.directory / "guest"
-        guest.mkdir()
-        for name in (self.guest.kernel, "slave-initramfs.cpio.gz"):
-            (guest / name).symlink_to(self.guest.directory / name)
-        initramfs = (self.guest.directory / "initramfs.cpio.gz").read_bytes()
         files = {name: (FIRMWARE / name).read_bytes() for name in self.firmware} | self.more_firmware()
-        (guest / "initramfs.cpio.gz").write_bytes(guest_image.append(
-            initramfs, {f"lib/firmware/{n}": (data, 0o644) for n, data in files.items()}))
         text = (EXAMPLE.parent / f"{self.example}.platform").read_text(encoding="utf-8")
         wider = WIDER if self.guest is ARM64 and not self.example.endswith("-arm64") else ()
         for old, new in wider + self.changes:
             self.assertIn(old, text)
             text = text.replace(old, new)
-        self.platform = self.hetd.define(self.example, text, Variables={"GUEST_DIR": str(guest), "FIRMWARE_DIR": str(FIRMWARE)})
-        self.master, *slaves = self.platform.processors()
+        self.start_linux(self.example, text, {f"lib/firmware/{n}": (data, 0o644) for n, data in files.items()})
+        _, *slaves = self.platform.processors()
         self.slave1, self.slave2 = (slaves + [None])[:2]
-        self.platform.start()
-        self.console = self.master.console()
-        self.shell = Shell(self.console)
 
     def more_firmware(self):
         """{name: data}"""
