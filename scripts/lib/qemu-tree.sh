@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 # shellcheck shell=bash
 # Composes the QEMU tree that is built: base source + qemu-patches/series + qemu-patches/new/ + qapi/het.json. Used by
-# scripts/build-qemu.
+# scripts/build-qemu, which says by $patched whether our changes are wanted at all.
 #
 # Everything that differs from the base is first put together in an overlay folder, then base and overlay are synchronised
 # into the work tree by content: a file that stays the same keeps its time stamp, so ninja rebuilds only what changed, and a run
@@ -10,7 +10,7 @@
 het_junk=(--exclude='*~' --exclude='*.orig' --exclude='*.rej' --exclude='.*.sw?' --exclude='__pycache__')
 
 qemu_series() {
-        [[ ! -f $HET_ROOT/qemu-patches/series ]] || sed -e 's/[[:space:]]*#.*//' -e '/^[[:space:]]*$/d' "$HET_ROOT/qemu-patches/series"
+        [[ ${patched:-yes} == no || ! -f $HET_ROOT/qemu-patches/series ]] || sed -e 's/[[:space:]]*#.*//' -e '/^[[:space:]]*$/d' "$HET_ROOT/qemu-patches/series"
 }
 
 # What the composed tree depends on beside the base, as lines of digest and name.
@@ -21,6 +21,7 @@ qemu_changes_digest() {
                 [[ -f qemu-patches/$patch ]] || die "qemu-patches/series names $patch, which is not there."
                 sha256sum "qemu-patches/$patch"
         done < <(qemu_series)
+        [[ ${patched:-yes} == yes ]] || return 0
         find qemu-patches/new qapi/het.json -type f ! -name '*~' ! -name '*.orig' ! -name '*.rej' ! -name '.*.sw?' \
                 ! -path '*/__pycache__/*' -print0 2>/dev/null | LC_ALL=C sort -z | xargs -0r sha256sum
 }
@@ -54,8 +55,8 @@ compose_overlay() {
                         die "$patch does not apply to the base $base." \
                                 "The changes are made for Debian's QEMU 10.0; see the end of the log above."
         done < <(qemu_series)
-        [[ ! -d $HET_ROOT/qemu-patches/new ]] || rsync -rlp "${het_junk[@]}" "$HET_ROOT/qemu-patches/new/" "$overlay/tree/"
-        [[ ! -f $HET_ROOT/qapi/het.json ]] || install -D -m 644 "$HET_ROOT/qapi/het.json" "$overlay/tree/qapi/het.json"
+        [[ ${patched:-yes} == no || ! -d $HET_ROOT/qemu-patches/new ]] || rsync -rlp "${het_junk[@]}" "$HET_ROOT/qemu-patches/new/" "$overlay/tree/"
+        [[ ${patched:-yes} == no || ! -f $HET_ROOT/qapi/het.json ]] || install -D -m 644 "$HET_ROOT/qapi/het.json" "$overlay/tree/qapi/het.json"
         (cd "$overlay/tree" && find . -type f -o -type l) | sed 's,^\./,,' | sort -u - "$overlay/names" >"$overlay/names.all"
         sed 's,^,/,' "$overlay/names.all" >"$overlay/exclude"
 }
