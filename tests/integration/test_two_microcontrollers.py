@@ -5,7 +5,9 @@ docs/examples/two-microcontrollers.platform: a thermometer and a motor controlle
 uses by /dev/rpmsgN.
 """
 
+import os
 import re
+import signal
 
 from het_harness import main
 from het_linux import LinuxTestCase, need_guest
@@ -113,6 +115,14 @@ class TwoMicrocontrollers(LinuxTestCase):
             self.shell.ok(f"exec 4<>{device}")
             self.assertEqual(self.ask(4, "status"), "speed 0 of 0")
             self.assertEqual(int(motor.get("Boots")), n + 1)
+        # Its process dies: the same, once hetd has another one
+        since = self.console.mark()
+        self.shell.ok("exec 4>&-")
+        os.kill(motor.pid, signal.SIGKILL)
+        self.console.expect("creating channel motor addr", since)
+        self.shell.ok(f"exec 4<>{self.device(1)}")
+        self.assertEqual(self.ask(4, "status"), "speed 0 of 0")
+        self.assertReading(self.shell.ok("timeout 30 head -n 1 <&3"))
         self.assertEqual((thermometer.state, int(thermometer.get("Boots"))), ("running", boots))
         self.shell.ok("exec 3>&- 4>&-")
         for number in (0, 1):
