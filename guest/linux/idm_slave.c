@@ -365,7 +365,7 @@ bool idm_slave_interrupt(struct idm_slave *slave)
 	if (vectors) {
 		writel(vectors, slave->regs + IDM_PENDING);
 		atomic_or(vectors, &slave->vectors);
-		/* Most of the time the lock is free, and a message is spared the way to another thread. */
+		/* Mostly the lock is free, and a message is spared the way to another thread. */
 		if (mutex_trylock(&slave->rproc->lock)) {
 			idm_deliver_vectors(slave);
 			mutex_unlock(&slave->rproc->lock);
