@@ -147,7 +147,7 @@ class Run(FirstLight):
         self.assertRefused(ERROR + "WrongState", "master", self.master.boot)
         self.assertRefused(ERROR + "WrongState", "master", self.master.call, "Stop")
         self.slave1.call("Stop")
-        self.assertRefused(INVALID_ARGS, "Firmware= or Entry=", self.slave1.boot)
+        self.assertRefused(INVALID_ARGS, "Firmware=, Kernel= or Entry=", self.slave1.boot)
         self.assertRefused(INVALID_ARGS, "protocol", self.slave1.boot, Entry=0x60000000, Protocol="magic")
         self.assertEqual(self.slave1.state, "ready")
 
@@ -173,6 +173,7 @@ class Run(FirstLight):
         master.send("stop 1\n")
         master.expect("^master: stop of slave 1: done$", since)
         self.slave1.wait_state("ready")
+        master.expect("^master: slave 1 is ready", since)       # it hears that in its own time
         since = slave.mark()
         master.send("start 1\n")
         slave.expect("boot 2$", since)

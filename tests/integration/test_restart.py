@@ -30,7 +30,8 @@ class Restart(TestCase):
         self.console2 = self.slave2.console()
 
     def kill(self, signal_number=signal.SIGKILL):
-        os.kill(self.slave2.pid, signal_number)
+        self.assertNotEqual(pid := self.slave2.pid, 0)
+        os.kill(pid, signal_number)
 
     def wait_restarts(self, n, *states):
         self.bus.wait_property(self.slave2.path, "Processor", "Restarts", n)
@@ -288,9 +289,17 @@ class WithProgram(Restart):
 
     def hang(self):
         """Its process is there, and says nothing for ever."""
-        self.program("exec sleep infinity")
+        path, said = self.directory / "hangs", []
+        os.mkfifo(path)
+        fd = os.open(path, os.O_RDONLY | os.O_NONBLOCK)
+        self.loop.watch(fd, lambda: said.append(os.read(fd, 100)))
+        self.program(f"echo hangs >{path}; exec sleep infinity")
         self.kill()
         self.wait_restarts(1, "starting")
+        # A shell opens its script some time after its start: it must be this one
+        self.loop.wait(lambda: said, "the program that hangs")
+        self.loop.forget(fd)
+        os.close(fd)
 
     def mend(self):
         self.program(f'exec {QEMU} "$@"')
