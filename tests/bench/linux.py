@@ -2,6 +2,7 @@
 """Benchmarks with a Linux as the master, which drives a Cortex-A15 and a Cortex-M3 (docs/examples/linux-master.platform)."""
 
 import os
+import shutil
 import signal
 import sys
 import time
@@ -42,18 +43,23 @@ class Linux:
     def __init__(self, lab, guest):
         self.lab = lab
         folder = lab.directory / "guest"
-        folder.mkdir(exist_ok=True)
-        if not (folder / "uImage").exists():
-            (folder / "uImage").symlink_to(guest / "uImage")
-        files = {f"lib/firmware/{slave.firmware}.elf": ((lab.firmware / f"{slave.firmware}.elf").read_bytes(), 0o644) for slave in SLAVES}
-        files["bin/rpmsg-ping"] = ((lab.build / "tests/bench/guest/rpmsg-ping").read_bytes(), 0o755)
-        (folder / "initramfs.cpio.gz").write_bytes(guest_image.append((guest / "initramfs.cpio.gz").read_bytes(), files))
+        if not folder.exists():
+            self.make_guest(folder, guest)
         lab.start_platform(TOP / f"docs/examples/{PLATFORM}.platform", GUEST_DIR=folder, FIRMWARE_DIR=lab.firmware)
         self.console = lab.console(PLATFORM, "master")
         self.console.expect(f"remoteproc{max(slave.number for slave in SLAVES)} is")
         # What is typed is also printed, until this has been done
         self.console.send("stty -echo; dmesg -n 1; echo bench: no echo | tr o 0\n")
         self.console.expect("bench: n0 ech0")
+
+    def make_guest(self, folder, guest):
+        """A copy: what scripts/build-guest has made may be removed when it has made others, and this takes a while."""
+        lab = self.lab
+        folder.mkdir()
+        shutil.copy(guest / "uImage", folder)
+        files = {f"lib/firmware/{slave.firmware}.elf": ((lab.firmware / f"{slave.firmware}.elf").read_bytes(), 0o644) for slave in SLAVES}
+        files["bin/rpmsg-ping"] = ((lab.build / "tests/bench/guest/rpmsg-ping").read_bytes(), 0o755)
+        (folder / "initramfs.cpio.gz").write_bytes(guest_image.append((guest / "initramfs.cpio.gz").read_bytes(), files))
 
     def run(self, command):
         """Returns the line that it ends with."""
