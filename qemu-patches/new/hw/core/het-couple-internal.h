@@ -2,6 +2,7 @@
  * Couples: what their ways to wait share
  *
  * het-couple.c      the couples themselves
+ * het-channel.c     vectors whose sender waits for the acknowledgement
  * het-couple-qmp.c  what QMP asks about them, requests of the master guest
  * het-eventfd.c     eventfds
  * het-rx.c          a thread that waits for couples with halt eventfds
@@ -29,6 +30,7 @@ struct HetCoupleState {
     int rx_halt;            /* -1: none */
     int tx_halt;
 
+    uint32_t raised;        /* channels, when the client was last told */
     HetState peer_state;
     uint64_t peer_resource_table;
     bool peer_state_bad;    /* reported once, not at each wake */
@@ -55,8 +57,14 @@ static inline bool het_couple_is_direct(const HetCoupleState *c)
 }
 
 bool het_couple_has_client(void);
-/* Tells the client */
+/* These tell the client */
 void het_couple_request_completed(uint32_t id);
+void het_couple_acknowledged(uint32_t id);
+
+/* What the page says of the other side, which may be newer than its wake-up */
+void het_couple_take_state(HetCoupleState *c);
+/* Tells the client if the other side has acknowledged something */
+void het_channels_take(HetCoupleState *c);
 
 /* For those of this process alone */
 void het_eventfd_write(int fd);

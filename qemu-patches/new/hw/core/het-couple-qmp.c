@@ -91,6 +91,8 @@ bool het_couple_request_complete(uint32_t id, HetRequestResult result,
         error_setg(errp, "slave %u has no pending request", id);
         return false;
     }
+    /* The guest shall not see the answer before what it is about */
+    het_couple_take_state(c);
     c->request = result;
     trace_het_couple_request_complete(id, HetRequestResult_str(result));
     het_couple_request_completed(id);

@@ -87,6 +87,13 @@ void het_couple_request_completed(uint32_t id)
     }
 }
 
+void het_couple_acknowledged(uint32_t id)
+{
+    if (couple_client) {
+        couple_client->acknowledged(couple_client->opaque, id);
+    }
+}
+
 bool het_couple_has_client(void)
 {
     return couple_client;
@@ -222,7 +229,7 @@ static uint64_t het_couple_load_peer_resource_table(HetCoupleState *c,
     }
 }
 
-static void het_couple_take_state(HetCoupleState *c)
+void het_couple_take_state(HetCoupleState *c)
 {
     HetState state = het_couple_load_peer_state(c);
     uint64_t table = het_couple_load_peer_resource_table(c, state);
@@ -246,6 +253,7 @@ static void het_couple_rx(void *opaque)
 
     het_eventfd_clear(c->rx);
     het_couple_take_state(c);
+    het_channels_take(c);
     het_couple_take_vectors(c);
 }
 
@@ -276,6 +284,7 @@ void het_couple_drain(HetCoupleState *c)
     if (vectors) {
         trace_het_couple_drained(c->id, vectors);
     }
+    het_channels_clear(c);
 }
 
 /* --- sending --- */
@@ -453,6 +462,8 @@ static void het_couple_reset_side(HetCoupleState *c)
 {
     qatomic_set(&c->local->wait, HET_WAIT_EVENTFD);
     qatomic_xchg(&c->local->pending, 0);
+    qatomic_xchg(&c->local->channels, 0);
+    qatomic_xchg(&c->peer->channels, 0);
     qatomic_set_u64(&c->local->sent, 0);
     qatomic_set_u64(&c->local->received, 0);
     qatomic_set_u64(&c->local->coalesced, 0);

@@ -206,11 +206,11 @@ static bool idm_write_couple(IDMState *s, uint32_t id, hwaddr reg,
     case IDM_DOORBELL:
         return idm_ring(s, id, value);
     case IDM_PENDING:
-        c->pending &= ~value;
+        idm_acknowledge(s, id, value);
         if (current_cpu) {
             het_couple_set_cpu(current_cpu);
         }
-        break;
+        return true;
     case IDM_ENABLE:
         c->enable = value;
         break;

@@ -3,14 +3,18 @@
  *
  * The state that the guest sees and the interrupt line. Made and reset by
  * the devices (idm-sysbus.c, idm-flat.c), asked by the register file
- * (idm-mmio.c), told by hw/core/het-couple.c what arrives.
+ * (idm-mmio.c) and by views, told by hw/core/het-couple.c what arrives.
  *
  * SPDX-License-Identifier: GPL-2.0-or-later
  */
 
 #include "qemu/osdep.h"
+#include "qapi/error.h"
 #include "hw/misc/idm.h"
 #include "trace.h"
+
+/* A machine has one at most */
+static IDMState *idm_device;
 
 /* The memory that the guest works in is shared with processes that go on */
 const VMStateDescription vmstate_idm = {
@@ -66,9 +70,24 @@ void idm_update_couple(IDMState *s, uint32_t id)
 static void idm_received(void *opaque, uint32_t id, uint32_t vectors)
 {
     IDMState *s = opaque;
+    IDMView *view = s->view[id];
+    uint32_t repeated = s->couple[id].pending & vectors;
 
     s->couple[id].pending |= vectors;
     idm_update_couple(s, id);
+    if (view) {
+        view->ops->received(view, repeated);
+    }
+}
+
+static void idm_acknowledged(void *opaque, uint32_t id)
+{
+    IDMState *s = opaque;
+    IDMView *view = s->view[id];
+
+    if (view) {
+        view->ops->acknowledged(view);
+    }
 }
 
 static void idm_raise_event(IDMState *s, uint32_t id, uint32_t event)
@@ -87,11 +106,19 @@ static void idm_changed(void *opaque, uint32_t id)
         s->couple[id].pending = 0;
     }
     idm_raise_event(s, id, IDM_EVENT_STATE);
+    if (s->view[id]) {
+        s->view[id]->ops->changed(s->view[id]);
+    }
 }
 
 static void idm_request_completed(void *opaque, uint32_t id)
 {
-    idm_raise_event(opaque, id, IDM_EVENT_REQUEST);
+    IDMState *s = opaque;
+
+    idm_raise_event(s, id, IDM_EVENT_REQUEST);
+    if (s->view[id]) {
+        s->view[id]->ops->request_completed(s->view[id]);
+    }
 }
 
 /* --- what the guest asks for --- */
@@ -105,6 +132,19 @@ bool idm_ring(IDMState *s, uint32_t id, uint32_t vector)
     }
     het_couple_send(c, vector);
     return true;
+}
+
+void idm_acknowledge(IDMState *s, uint32_t id, uint32_t vectors)
+{
+    HetCoupleState *c = het_couple_find(id);
+
+    vectors &= s->couple[id].pending;
+    s->couple[id].pending &= ~vectors;
+    idm_update_couple(s, id);
+    if (c) {
+        het_channels_acknowledge(c, vectors);
+    }
+    idm_acknowledged(s, id);
 }
 
 /* NULL: none is attached, or its last request has no answer yet */
@@ -138,6 +178,38 @@ bool idm_stop(IDMState *s, uint32_t id)
     return true;
 }
 
+/* --- views --- */
+
+bool idm_add_view(IDMView *view, const IDMViewOps *ops, uint32_t id,
+                  Error **errp)
+{
+    if (!idm_device) {
+        error_setg(errp, "there is no IDM: -device idm_ipi or idm_ipi-flat"
+                   " comes first");
+        return false;
+    }
+    if (!idm_couple_valid(id)) {
+        error_setg(errp, "%s, not with %u", idm_is_master() ?
+                   "a master has couples with slaves, which are 1 to 255" :
+                   "a slave has a couple with the master, which is 0", id);
+        return false;
+    }
+    if (idm_device->view[id]) {
+        error_setg(errp, "the couple with %u has other registers already", id);
+        return false;
+    }
+    view->ops = ops;
+    view->idm = idm_device;
+    view->id = id;
+    idm_device->view[id] = view;
+    return true;
+}
+
+void idm_remove_view(IDMView *view)
+{
+    view->idm->view[view->id] = NULL;
+}
+
 /* --- the device's life --- */
 
 void idm_reset(IDMState *s)
@@ -161,6 +233,7 @@ bool idm_realize(IDMState *s, Error **errp)
         .received = idm_received,
         .changed = idm_changed,
         .request_completed = idm_request_completed,
+        .acknowledged = idm_acknowledged,
         .halt_poll_max_ns = s->halt_poll_max_ns,
         .halt_poll_fixed = s->halt_poll_fixed,
     };
@@ -168,10 +241,15 @@ bool idm_realize(IDMState *s, Error **errp)
     if (het_role() == HET_ROLE_NONE && !het_become_master(errp)) {
         return false;
     }
-    return het_couple_set_client(&s->client, errp);
+    if (!het_couple_set_client(&s->client, errp)) {
+        return false;
+    }
+    idm_device = s;
+    return true;
 }
 
 void idm_unrealize(IDMState *s)
 {
+    idm_device = NULL;
     het_couple_unset_client();
 }

@@ -6,6 +6,7 @@
  * hw/core/het-fd.c      checks of file descriptors
  * hw/core/het-boot.c    choice of the boot operations for a CPU
  * hw/core/het-couple.c  couples: control pages, eventfds, sending, receiving
+ * hw/core/het-channel.c  vectors whose sender waits for the acknowledgement
  * hw/core/het-window.c  windows that lie over the master's memory
  * hw/core/het-region.c  what lies where memory is to be laid
  * backends/hostmem-shared.c  memory that comes later
@@ -132,6 +133,8 @@ typedef struct HetCoupleClient {
     void (*changed)(void *opaque, uint32_t id);
     /* a start or stop request was answered */
     void (*request_completed)(void *opaque, uint32_t id);
+    /* the other side has acknowledged vectors that were sent as channels */
+    void (*acknowledged)(void *opaque, uint32_t id);
     /* how long a halted vCPU watches before it sleeps; 0: not at all */
     uint32_t halt_poll_max_ns;
     /* always that long; else up to it, adapted to how long it had to wait */
@@ -168,13 +171,32 @@ void het_couple_detach(uint32_t id);
 void het_couple_set_cpu(CPUState *cpu);
 /* vector < HET_VECTORS */
 void het_couple_send(HetCoupleState *c, unsigned vector);
-/* Forgets vectors that are on their way to this side: at reset of the guest */
+/*
+ * Forgets vectors that are on their way to this side, and channels in both
+ * directions: at reset of the guest
+ */
 void het_couple_drain(HetCoupleState *c);
 HetState het_couple_peer_state(const HetCoupleState *c);
 /* 0: the other side publishes none, or is not booted. It may be any value. */
 uint64_t het_couple_peer_resource_table(const HetCoupleState *c);
 HetCoupleInfo *het_couple_query(const HetCoupleState *c);
 bool het_couple_watch(uint32_t id, bool enable, Error **errp);
+
+/* --- het-channel.c --- */
+
+/*
+ * A channel is a vector whose sender wants to know when it was acknowledged.
+ * Until then its flag is set, and it is not sent again.
+ */
+void het_channel_raise(HetCoupleState *c, unsigned vector);
+/* Those that this side has raised and the other side not acknowledged */
+uint32_t het_channels_raised(const HetCoupleState *c);
+/* This side has seen these vectors; whoever sent them as channels is told */
+void het_channels_acknowledge(HetCoupleState *c, uint32_t vectors);
+/* Both sides begin anew, because one of them was reset */
+void het_channels_clear(HetCoupleState *c);
+
+/* --- het-couple.c: states --- */
 
 /*
  * Writes this side's state, and het_resource_table(), into every couple and

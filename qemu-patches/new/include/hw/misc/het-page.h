@@ -33,7 +33,9 @@
 typedef struct HetPageSide {
         /* written by the peer (set bits) and by this side (takes all with an exchange) */
         uint32_t pending;               /* vectors on their way to this side */
-        uint32_t reserved0[15];
+        /* written by the peer (sets bits) and by this side (clears bits) */
+        uint32_t channels;              /* vectors that the peer wants to see acknowledged */
+        uint32_t reserved0[14];
         /* written by this side; `state` also by the broker once this side's process is gone */
         uint32_t state;                 /* HetState */
         uint32_t wait;                  /* HET_WAIT_* */

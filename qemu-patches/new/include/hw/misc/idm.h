@@ -4,8 +4,8 @@
  * What the guest sees of the couples. hw/misc/idm.c keeps the state and
  * the interrupt, and does what the guest asks for; it knows nothing of
  * addresses. idm-mmio.c is the register file of docs/idm-registers.md on top
- * of it; other register layouts may come beside it. idm-sysbus.c and
- * idm-flat.c are the devices.
+ * of it; idm-sysbus.c and idm-flat.c are the devices. Devices with another
+ * register layout for one couple (idm-stm32.c) come beside it, as views.
  *
  * All functions are called with the BQL held.
  *
@@ -38,7 +38,28 @@ typedef struct IDMCouple {
     uint64_t resource_table;    /* on a slave: what is being written */
 } IDMCouple;
 
-typedef struct IDMState {
+/* Shows one couple in other registers, too. Filled in by idm_add_view(). */
+typedef struct IDMView IDMView;
+
+typedef struct IDMViewOps {
+    /* PENDING has more; repeated: what has arrived before it was acknowledged */
+    void (*received)(IDMView *view, uint32_t repeated);
+    /* the other side's state, or whether there is a couple */
+    void (*changed)(IDMView *view);
+    void (*request_completed)(IDMView *view);
+    /* channels are free again, or PENDING has changed */
+    void (*acknowledged)(IDMView *view);
+} IDMViewOps;
+
+typedef struct IDMState IDMState;
+
+struct IDMView {
+    const IDMViewOps *ops;
+    IDMState *idm;
+    uint32_t id;
+};
+
+struct IDMState {
     MemoryRegion iomem;
     qemu_irq irq;
     HetCoupleClient client;
@@ -50,7 +71,8 @@ typedef struct IDMState {
     /* bit n: couple n has an enabled vector, an enabled event, pending */
     uint32_t vector_summary[IDM_SUMMARY_COUNT];
     uint32_t event_summary[IDM_SUMMARY_COUNT];
-} IDMState;
+    IDMView *view[IDM_COUPLE_MAX];      /* NULL: the guest has none */
+};
 
 /* As KVM has it on x86 */
 #define IDM_HALT_POLL_MAX_NS 200000
@@ -80,8 +102,15 @@ void idm_update_couple(IDMState *s, uint32_t id);
 
 /* These return false if there is no couple, or the request cannot be taken */
 bool idm_ring(IDMState *s, uint32_t id, uint32_t vector);
+/* Vectors that arrived and were seen by the guest; others are left alone */
+void idm_acknowledge(IDMState *s, uint32_t id, uint32_t vectors);
 bool idm_start(IDMState *s, uint32_t id, HetBootProtocol protocol);
 bool idm_stop(IDMState *s, uint32_t id);
+
+/* The machine has an IDM already, and no other view of this couple */
+bool idm_add_view(IDMView *view, const IDMViewOps *ops, uint32_t id,
+                  Error **errp);
+void idm_remove_view(IDMView *view);
 
 /* idm-mmio.c */
 void idm_init_mmio(IDMState *s, Object *owner);
