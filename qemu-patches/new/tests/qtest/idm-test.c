@@ -446,21 +446,6 @@ static void test_slave_boot(const void *data)
 
 /* --- command lines --- */
 
-static void check_refused(const char *args, const char *reason)
-{
-    g_autofree char *line = g_strdup_printf("%s -accel qtest -display none"
-                                            " -nodefaults %s",
-                                            g_getenv("QTEST_QEMU_BINARY"), args);
-    g_autofree char *err = NULL;
-    int status;
-
-    g_assert(g_spawn_command_line_sync(line, NULL, &err, &status, NULL));
-    g_assert_cmpint(WIFEXITED(status) ? WEXITSTATUS(status) : -1, ==, 1);
-    if (!strstr(err, reason)) {
-        g_error("'%s' said '%s', not '%s'", args, err, reason);
-    }
-}
-
 static void test_refused(void)
 {
     check_refused("-M virt -device idm_ipi -device idm_ipi",

@@ -288,3 +288,18 @@ unsigned count_entries(Side *side, const char *what)
     g_dir_close(dir);
     return n;
 }
+
+void check_refused(const char *args, const char *reason)
+{
+    g_autofree char *line = g_strdup_printf("%s -accel qtest -display none"
+                                            " -nodefaults %s",
+                                            g_getenv("QTEST_QEMU_BINARY"), args);
+    g_autofree char *err = NULL;
+    int status;
+
+    g_assert(g_spawn_command_line_sync(line, NULL, &err, &status, NULL));
+    g_assert_cmpint(WIFEXITED(status) ? WEXITSTATUS(status) : -1, ==, 1);
+    if (!strstr(err, reason)) {
+        g_error("'%s' said '%s', not '%s'", args, err, reason);
+    }
+}

@@ -85,6 +85,8 @@ QDict *query_couple(Side *side, uint32_t id);
 void check_ro(Side *side, uint32_t reg, uint32_t value);
 /* het-request-complete, which must or must not succeed */
 void complete(Side *side, uint32_t id, const char *result, bool ok);
+/* That a QEMU of this command line ends, and says reason */
+void check_refused(const char *args, const char *reason);
 /* Of a directory of the process in /proc */
 unsigned count_entries(Side *side, const char *what);
 
