@@ -9,6 +9,7 @@
 /* The IDM: on a platform bus, which gives it address and interrupt; and for boards without one, which is told both */
 #define IDM_DEVICE              "idm_ipi"
 #define IDM_DEVICE_FLAT         "idm_ipi-flat"
+#define STM32_DEVICE            "idm_stm32"
 
 /* For QEMU 10's TCG nothing stricter is left: threads and the sockets that are handed over go on working */
 #define SANDBOX                 "on,obsolete=deny,elevateprivileges=deny,spawn=deny,resourcecontrol=deny"
@@ -56,7 +57,25 @@ static void add_common(GPtrArray *argv, const PlatformConfig *platform, const Pr
         add_option(argv, "-serial", "chardev:console");
 }
 
-static void add_machine(GPtrArray *argv, const ProcessorConfig *c) {
+/* STM32 registers for a couple: the master has them for each of the slaves that its Linux drives so, the slave for firmware
+ * that speaks to such a mailbox. They come after the IDM; the addresses on the platform bus follow from the order. */
+static void add_stm32(GPtrArray *argv, const PlatformConfig *platform, const ProcessorConfig *c) {
+        if (!c->board->platform_bus)
+                return;
+
+        if (c->role == PROCESSOR_SLAVE && c->remoteproc == REMOTEPROC_STM32)
+                add_option(argv, "-device", "%s", STM32_DEVICE);
+
+        for (unsigned i = 0; c->role == PROCESSOR_MASTER && i < platform->processors->len; i++) {
+                const ProcessorConfig *slave = g_ptr_array_index(platform->processors, i);
+
+                if (slave->role == PROCESSOR_SLAVE && slave->remoteproc == REMOTEPROC_STM32)
+                        add_option(argv, "-device", "%s,couple=%u,entry=0x%" PRIx64 ",argument=0x%" PRIx64, STM32_DEVICE,
+                                   slave->id, slave->has_entry ? slave->entry : slave->window_address, slave->argument);
+        }
+}
+
+static void add_machine(GPtrArray *argv, const PlatformConfig *platform, const ProcessorConfig *c) {
         if (c->role == PROCESSOR_SLAVE) {
                 add_option(argv, "-object", "memory-backend-shared,id=%s,size=%" PRIu64, COMMAND_LINE_MEMORY_ID,
                            c->memory);
@@ -74,6 +93,7 @@ static void add_machine(GPtrArray *argv, const ProcessorConfig *c) {
         else
                 add_option(argv, "-device", "%s,id=idm,addr=0x%" PRIx64 ",irq=%u", IDM_DEVICE_FLAT,
                            c->board->idm_address, c->board->idm_irq);
+        add_stm32(argv, platform, c);
 }
 
 /* A slave's memory is not there yet: hetd loads it later */
@@ -103,7 +123,7 @@ char **command_line_build(const PlatformConfig *platform, const ProcessorConfig 
 
         add(argv, paths->qemu);
         add_common(argv, platform, processor, paths);
-        add_machine(argv, processor);
+        add_machine(argv, platform, processor);
         add_boot(argv, processor, paths);
 
         for (char **extra = processor->extra_arguments; extra && *extra; extra++)

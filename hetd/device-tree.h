@@ -15,7 +15,8 @@
 
 /*
  * The master's: the IDM's node (address and interrupt of the board), one reserved-memory node (no-map) for each slave's window, and
- * below the IDM's node one child for each slave with its number, memory-region and firmware-name.
+ * below the IDM's node one child for each slave with its number, memory-region and firmware-name. Slaves with Remoteproc=stm32 have
+ * the nodes of a chip with such a coprocessor instead, below the node that QEMU has made for their registers.
  * Returns a packed blob, to be freed with g_free().
  */
 bool device_tree_make_master(const PlatformConfig *platform, const void *base, size_t base_size,

@@ -115,7 +115,7 @@ static const char *value_problem(const char *option, const char *value, const Pr
 
         if (strcmp(option, "device") == 0 &&
             (has_part(value, "idm_ipi") || has_part(value, "driver=idm_ipi") || has_part(value, "idm_ipi-flat") ||
-             has_part(value, "driver=idm_ipi-flat")))
+             has_part(value, "driver=idm_ipi-flat") || has_part(value, "idm_stm32") || has_part(value, "driver=idm_stm32")))
                 return "hetd adds the IDM itself";
 
         if (strcmp(option, "device") == 0 && config->role == PROCESSOR_SLAVE &&

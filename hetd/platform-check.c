@@ -56,8 +56,8 @@ static void refuse_keys(PlatformParser *p, ParsedProcessor *pp, const ProcessorK
 
 static void check_role(PlatformParser *p, ParsedProcessor *pp) {
         static const ProcessorKey of_slaves[] = { KEY_WINDOW, KEY_ENTRY, KEY_ARGUMENT, KEY_PROTOCOL, KEY_AUTO_BOOT,
-                                                  KEY_ON_MASTER_RESET, KEY_RESTART, KEY_RESTART_SEC, KEY_START_LIMIT_BURST,
-                                                  KEY_START_LIMIT_INTERVAL_SEC };
+                                                  KEY_REMOTEPROC, KEY_ON_MASTER_RESET, KEY_RESTART, KEY_RESTART_SEC,
+                                                  KEY_START_LIMIT_BURST, KEY_START_LIMIT_INTERVAL_SEC };
 
         if (is_absent(pp, KEY_ROLE)) {
                 platform_parser_key_error(p, pp, KEY_ROLE, "is missing; write Role=master or Role=slave");
@@ -566,4 +566,5 @@ void platform_parser_check(PlatformParser *p) {
         check_windows(p);
         for (unsigned i = 0; i < p->processors->len; i++)
                 check_boot(p, g_ptr_array_index(p->processors, i));
+        platform_parser_check_remoteproc(p);
 }

@@ -413,3 +413,22 @@ bool boot_protocol_from_string(const char *s, BootProtocol *ret) {
 
         return false;
 }
+
+static const char *const remoteprocs[_REMOTEPROC_MAX] = {
+        [REMOTEPROC_IDM] = "idm",
+        [REMOTEPROC_STM32] = "stm32",
+};
+
+const char *remoteproc_to_string(Remoteproc remoteproc) {
+        return remoteproc < _REMOTEPROC_MAX ? remoteprocs[remoteproc] : NULL;
+}
+
+bool remoteproc_from_string(const char *s, Remoteproc *ret) {
+        for (Remoteproc remoteproc = REMOTEPROC_IDM; remoteproc < _REMOTEPROC_MAX; remoteproc++)
+                if (strcmp(s, remoteprocs[remoteproc]) == 0) {
+                        *ret = remoteproc;
+                        return true;
+                }
+
+        return false;
+}

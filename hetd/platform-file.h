@@ -46,6 +46,14 @@ typedef enum BootProtocol {
         _BOOT_PROTOCOL_MAX,
 } BootProtocol;
 
+/* What a master's Linux drives a slave by: the registers that its device tree shows, and the binding of their driver */
+typedef enum Remoteproc {
+        REMOTEPROC_DEFAULT,             /* only while the file is read */
+        REMOTEPROC_IDM,                 /* those of the IDM: a driver of ours */
+        REMOTEPROC_STM32,               /* those of an STM32MP1's coprocessor: Linux's own driver */
+        _REMOTEPROC_MAX,
+} Remoteproc;
+
 /* What hetd knows of a board (board.c): how the IDM is put on it and where its memory is. */
 typedef struct Board {
         const char *machine;            /* name of QEMU's machine type, without a version suffix */
@@ -90,6 +98,7 @@ typedef struct ProcessorConfig {
         uint64_t entry;                 /* boot address; default: of the firmware's ELF header (M-profile: its lowest segment) */
         uint64_t argument;
         BootProtocol protocol;
+        Remoteproc remoteproc;          /* slaves: how the master sees them */
         bool auto_boot;                 /* slaves: hetd boots it once the master runs */
         bool keep_on_master_reset;      /* slaves: it goes on when the master is reset, else it is stopped */
         RestartPolicy restart;          /* slaves that hetd starts */
@@ -104,6 +113,7 @@ typedef struct PlatformConfig {
         char *name;
         char *description;              /* may be NULL */
         char *path;                     /* where it was read from, may be NULL: came as an fd */
+        Remoteproc remoteproc;          /* of slaves that say nothing; only while the file is read */
         GPtrArray *processors;          /* of ProcessorConfig*, owned; the master first, then slaves by id */
 } PlatformConfig;
 
@@ -130,3 +140,5 @@ bool platform_name_is_valid(const char *name);
 const char *processor_role_to_string(ProcessorRole role);
 const char *boot_protocol_to_string(BootProtocol protocol);     /* as in QAPI: "vector-table" */
 bool boot_protocol_from_string(const char *s, BootProtocol *ret);
+const char *remoteproc_to_string(Remoteproc remoteproc);
+bool remoteproc_from_string(const char *s, Remoteproc *ret);

@@ -133,6 +133,13 @@ static void set_protocol(PlatformParser *p, ParsedProcessor *pp, ProcessorKey ke
                                           value);
 }
 
+#define UNKNOWN_REMOTEPROC "'%s' is not known; use stm32 (Linux's own driver) or idm (the driver of this project)"
+
+static void set_remoteproc(PlatformParser *p, ParsedProcessor *pp, ProcessorKey key, const char *value) {
+        if (!remoteproc_from_string(value, &pp->config->remoteproc))
+                platform_parser_key_error(p, pp, key, UNKNOWN_REMOTEPROC, value);
+}
+
 static void set_auto_boot(PlatformParser *p, ParsedProcessor *pp, ProcessorKey key, const char *value) {
         if (parse_boolean(value, &pp->config->auto_boot) < 0)
                 platform_parser_key_error(p, pp, key, "'%s' is neither yes nor no", value);
@@ -258,6 +265,7 @@ static const struct {
         [KEY_START_LIMIT_INTERVAL_SEC] = { "StartLimitIntervalSec", set_time_span         },
         [KEY_QEMU]            = { "QEMU",           set_path            },
         [KEY_EXTRA_ARGUMENTS] = { "ExtraArguments", set_extra_arguments },
+        [KEY_REMOTEPROC]      = { "Remoteproc",     set_remoteproc      },
 };
 
 const char *processor_key_name(ProcessorKey key) {
@@ -322,11 +330,36 @@ static void unknown_key(PlatformParser *p, unsigned line, const char *group, con
         }
 }
 
-void platform_parser_platform_key(PlatformParser *p, const char *key, const char *value, unsigned line) {
-        static const char *const names[] = { "Name", "Description" };
-        g_autofree char *expanded = NULL, *problem = NULL;
+static void set_platform_name(PlatformParser *p, const char *value, unsigned line) {
+        if (!platform_name_is_valid(value))
+                platform_parser_error(p, line, "Platform", "Name",
+                                      "'%s' is no name; use up to %u letters, digits, _ and -, a letter first",
+                                      value, PLATFORM_NAME_MAX);
+        else if (!p->config->name)      /* the caller's goes first */
+                p->config->name = g_strdup(value);
+}
 
-        if (strcmp(key, "Name") != 0 && strcmp(key, "Description") != 0) {
+static void set_platform_description(PlatformParser *p, const char *value, unsigned line) {
+        p->config->description = *value != '\0' ? g_strdup(value) : NULL;
+}
+
+static void set_platform_remoteproc(PlatformParser *p, const char *value, unsigned line) {
+        p->remoteproc_line = line;
+        if (!remoteproc_from_string(value, &p->config->remoteproc))
+                platform_parser_error(p, line, "Platform", "Remoteproc", UNKNOWN_REMOTEPROC, value);
+}
+
+void platform_parser_platform_key(PlatformParser *p, const char *key, const char *value, unsigned line) {
+        static const char *const names[] = { "Name", "Description", "Remoteproc" };
+        static void (*const setters[])(PlatformParser *p, const char *value, unsigned line) = {
+                set_platform_name, set_platform_description, set_platform_remoteproc,
+        };
+        g_autofree char *expanded = NULL, *problem = NULL;
+        size_t k;
+
+        for (k = 0; k < G_N_ELEMENTS(names) && strcmp(names[k], key) != 0; k++)
+                ;
+        if (k == G_N_ELEMENTS(names)) {
                 unknown_key(p, line, "Platform", key, names, G_N_ELEMENTS(names));
                 return;
         }
@@ -334,14 +367,8 @@ void platform_parser_platform_key(PlatformParser *p, const char *key, const char
         expanded = expand(p, value, &problem);
         if (!expanded)
                 platform_parser_error(p, line, "Platform", key, "%s", problem);
-        else if (strcmp(key, "Description") == 0)
-                p->config->description = *expanded != '\0' ? g_steal_pointer(&expanded) : NULL;
-        else if (!platform_name_is_valid(expanded))
-                platform_parser_error(p, line, "Platform", key,
-                                      "'%s' is no name; use up to %u letters, digits, _ and -, a letter first",
-                                      expanded, PLATFORM_NAME_MAX);
-        else if (!p->config->name)      /* the caller's goes first */
-                p->config->name = g_steal_pointer(&expanded);
+        else
+                setters[k](p, expanded, line);
 }
 
 void platform_parser_processor_key(PlatformParser *p, ParsedProcessor *pp, const char *key, const char *value,

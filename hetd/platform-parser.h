@@ -6,6 +6,7 @@
  *   platform-file.c   the public functions, groups, the assembly of the result
  *   platform-keys.c   the keys, one by one
  *   platform-check.c  what must fit together
+ *   platform-remoteproc.c  the same of Remoteproc=
  *   platform-arguments.c  what ExtraArguments= and Machine= must not do
  * Errors are collected: one reading reports all it can find. A key that is wrong is marked so, and later checks keep
  * away from it.
@@ -15,7 +16,7 @@
 
 typedef enum ProcessorKey {
         KEY_ROLE, KEY_ID, KEY_MACHINE, KEY_CPU, KEY_CPUS, KEY_TARGET, KEY_MEMORY, KEY_WINDOW, KEY_FIRMWARE, KEY_KERNEL,
-        KEY_INITRD, KEY_COMMAND_LINE, KEY_DEVICE_TREE, KEY_ENTRY, KEY_ARGUMENT, KEY_PROTOCOL, KEY_AUTO_BOOT,
+        KEY_INITRD, KEY_COMMAND_LINE, KEY_DEVICE_TREE, KEY_ENTRY, KEY_ARGUMENT, KEY_PROTOCOL, KEY_REMOTEPROC, KEY_AUTO_BOOT,
         KEY_ON_MASTER_RESET, KEY_START, KEY_RESTART, KEY_RESTART_SEC, KEY_START_LIMIT_BURST,
         KEY_START_LIMIT_INTERVAL_SEC, KEY_QEMU, KEY_EXTRA_ARGUMENTS,
         _KEY_MAX,
@@ -40,6 +41,7 @@ typedef struct PlatformParser {
         const char *file;               /* for messages */
         char *directory;                /* relative paths begin there; NULL: none are allowed */
         GHashTable *variables;          /* may be NULL */
+        unsigned remoteproc_line;       /* of Remoteproc= in [Platform]; 0: it is not there */
         PlatformConfig *config;
         GPtrArray *processors;          /* of ParsedProcessor*, in the order of the file */
         GPtrArray *errors;
@@ -63,6 +65,9 @@ void platform_parser_processor_key(PlatformParser *p, ParsedProcessor *pp, const
 
 /* platform-check.c: also fills in the defaults */
 void platform_parser_check(PlatformParser *p);
+
+/* platform-remoteproc.c: also fills in the default */
+void platform_parser_check_remoteproc(PlatformParser *p);
 
 /* platform-arguments.c: NULL where all is well, else what is wrong and what would be right, to be freed */
 char *extra_arguments_problem(char *const *arguments, const ProcessorConfig *config);

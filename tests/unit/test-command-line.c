@@ -128,6 +128,46 @@ static void test_slave(void **state) {
               expected);
 }
 
+static void test_stm32(void **state) {
+        static const char *const master[] = {
+                COMMON("m"), "-machine", "virt", "-m", "1073741824B", "-cpu", "cortex-a15", "-smp", "1",
+                "-device", "idm_ipi,id=idm",
+                "-device", "idm_stm32,couple=1,entry=0x60000000,argument=0x5",
+                "-device", "idm_stm32,couple=9,entry=0x70000100,argument=0x0",
+                "-S",
+                NULL,
+        };
+        static const char *const slave[] = {
+                COMMON("s"),
+                "-object", "memory-backend-shared,id=mem,size=67108864",
+                "-machine", "virt,slave=on,memory-backend=mem",
+                "-m", "67108864B",
+                "-cpu", "cortex-a15",
+                "-smp", "1",
+                "-device", "idm_ipi,id=idm",
+                "-device", "idm_stm32",
+                "-action", "shutdown=pause,panic=pause",
+                NULL,
+        };
+        static const char *const cortex_m[] = {
+                COMMON("t"),
+                "-object", "memory-backend-shared,id=mem,size=16777216",
+                "-machine", "mps2-an385,slave=on,memory-backend=mem",
+                "-m", "16777216B",
+                "-smp", "1",
+                "-device", "idm_ipi-flat,id=idm,addr=0x50000000,irq=31",
+                "-action", "shutdown=pause,panic=pause",
+                NULL,
+        };
+        static const char platform[] = "[Platform]\nRemoteproc=stm32\n" MASTER SLAVE "Argument=5\n"
+                CORTEX_M "Id=9\nEntry=0x70000100\n"
+                "[Processor u]\nRole=slave\nMachine=virt\nCPU=cortex-a15\nWindow=64K@0x50000000\nRemoteproc=idm\n";
+
+        check(platform, "m", NULL, master);
+        check(platform, "s", NULL, slave);
+        check(platform, "t", NULL, cortex_m);
+}
+
 static void test_cortex_m(void **state) {
         static const char *const expected[] = {
                 COMMON("t"),
@@ -150,6 +190,7 @@ int main(void) {
                 cmocka_unit_test(test_master_own_device_tree),
                 cmocka_unit_test(test_slave),
                 cmocka_unit_test(test_cortex_m),
+                cmocka_unit_test(test_stm32),
         };
 
         return cmocka_run_group_tests(tests, platform_cases_set_up, platform_cases_tear_down);

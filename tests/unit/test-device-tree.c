@@ -24,10 +24,12 @@ typedef enum BaseFlags {
         BASE_IDM = 1 << 0,              /* QEMU was started with the IDM, and made its node */
         BASE_ONE_CELL = 1 << 1,         /* root with one cell for addresses and sizes */
         BASE_RESERVED = 1 << 2,         /* somebody reserved memory already */
+        BASE_STM32 = 1 << 3,            /* with BASE_IDM: QEMU has STM32 registers for the couples 7 and 1 */
+        BASE_CLOCK = 1 << 4,            /* the board has a clock */
 } BaseFlags;
 
 static void cells(void *fdt, const char *name, unsigned n, ...) {
-        fdt32_t values[8];
+        fdt32_t values[9];
         va_list args;
 
         va_start(args, n);
@@ -55,7 +57,16 @@ static void make_memory(void *fdt, BaseFlags flags) {
         end(fdt);
 }
 
-static void make_platform_bus(void *fdt) {
+static void make_stm32(void *fdt, const char *name, unsigned address, unsigned couple, unsigned irq) {
+        begin(fdt, name);
+        assert_int_equal(fdt_property_string(fdt, "compatible", "het,stm32-1.0"), 0);
+        cells(fdt, "reg", 2, address, 0x1000);
+        cells(fdt, "het,couple", 1, couple);
+        cells(fdt, "interrupts", 9, 0, irq, 4, 0, irq + 1, 4, 0, irq + 2, 1);
+        end(fdt);
+}
+
+static void make_platform_bus(void *fdt, BaseFlags flags) {
         begin(fdt, "platform-bus@c000000");
         cells(fdt, "#address-cells", 1, 1);
         cells(fdt, "#size-cells", 1, 1);
@@ -65,6 +76,10 @@ static void make_platform_bus(void *fdt) {
         cells(fdt, "reg", 2, 0x8000, 0x8000);
         cells(fdt, "interrupts", 3, 0, 113, 4);
         end(fdt);
+        if (flags & BASE_STM32) {
+                make_stm32(fdt, "stm32@10000", 0x10000, 7, 120);
+                make_stm32(fdt, "stm32@11000", 0x11000, 1, 114);
+        }
         end(fdt);
 }
 
@@ -87,7 +102,13 @@ static void *make_base(BaseFlags flags) {
         end(fdt);
         make_memory(fdt, flags);
         if (flags & BASE_IDM)
-                make_platform_bus(fdt);
+                make_platform_bus(fdt, flags);
+        if (flags & BASE_CLOCK) {
+                begin(fdt, "clk");
+                assert_int_equal(fdt_property_string(fdt, "compatible", "fixed-clock"), 0);
+                cells(fdt, "phandle", 1, 0x8000);
+                end(fdt);
+        }
         if (flags & BASE_RESERVED) {
                 begin(fdt, "reserved-memory");
                 cells(fdt, "#address-cells", 1, n_cells);
@@ -208,6 +229,93 @@ static void test_master(void **state) {
         /* The rest is as it was */
         check_string(fdt, "/chosen", "stdout-path", "/pl011@9000000");
         check_cells(fdt, "/memory@40000000", "reg", 4, 0, 0x40000000, 0, 0x40000000);
+}
+
+/* A list of strings; no word holds another one */
+static void check_list(const void *fdt, const char *path, const char *name, const char *const *strings) {
+        int offset = node(fdt, path), n = fdt_stringlist_count(fdt, offset, name);
+
+        assert_int_equal(n, g_strv_length((char **) strings));
+        for (int i = 0; i < n; i++)
+                assert_string_equal(fdt_stringlist_get(fdt, offset, name, i, NULL), strings[i]);
+}
+
+static void check_region(const void *fdt, const char *path, unsigned address, unsigned size, unsigned phandle) {
+        check_cells(fdt, path, "reg", 4, 0, address, 0, size);
+        check_flag(fdt, path, "no-map", true);
+        assert_int_equal(fdt_get_phandle(fdt, node(fdt, path)), phandle);
+}
+
+#define STM32 "/platform-bus@c000000/stm32@11000"
+
+static void test_stm32(void **state) {
+        static const char *const bus[] = { "het,stm32-1.0", "simple-bus", NULL };
+        static const char *const irqs[] = { "rx", "tx", NULL };
+        static const char *const mboxes[] = { "vq0", "vq1", "shutdown", "detach", NULL };
+        g_autoptr(PlatformConfig) config = parse("[Platform]\nRemoteproc=stm32\n" MASTER SLAVE "Firmware=file.elf\n"
+                                                 CORTEX_M "Id=7\n"
+                                                 "[Processor u]\nRole=slave\nMachine=virt\nCPU=cortex-a15\n"
+                                                 "Window=64K@0x50000000\nRemoteproc=idm\n");
+        g_autofree void *base = make_base(BASE_IDM | BASE_STM32 | BASE_CLOCK), *fdt = make_master(config, base);
+        unsigned mailbox = fdt_get_phandle(fdt, node(fdt, STM32 "/mailbox@0"));
+        unsigned reset = fdt_get_phandle(fdt, node(fdt, STM32 "/reset-controller@400"));
+        unsigned syscon = fdt_get_phandle(fdt, node(fdt, STM32 "/syscon@800")), first;
+        const fdt32_t *regions;
+
+        check_list(fdt, STM32, "compatible", bus);
+        check_cells(fdt, STM32, "reg", 2, 0x11000, 0x1000);
+        check_cells(fdt, STM32, "#address-cells", 1, 1);
+        check_cells(fdt, STM32, "#size-cells", 1, 1);
+        check_cells(fdt, STM32, "ranges", 3, 0, 0x11000, 0x1000);
+        check_cells(fdt, STM32, "dma-ranges", 3, 0x60000000, 0x60000000, 0x4000000);
+
+        check_string(fdt, STM32 "/mailbox@0", "compatible", "st,stm32mp1-ipcc");
+        check_cells(fdt, STM32 "/mailbox@0", "interrupts", 6, 0, 114, 4, 0, 115, 4);
+        check_list(fdt, STM32 "/mailbox@0", "interrupt-names", irqs);
+        check_cells(fdt, STM32 "/mailbox@0", "clocks", 1, 0x8000);
+        check_string(fdt, STM32 "/reset-controller@400", "compatible", "snps,dw-high-reset");
+        check_string(fdt, STM32 "/syscon@800", "compatible", "syscon");
+
+        check_string(fdt, STM32 "/s", "compatible", "st,stm32mp1-m4");
+        check_string(fdt, STM32 "/s", "firmware-name", "file.elf");
+        check_cells(fdt, STM32 "/s", "resets", 2, reset, 0);
+        check_cells(fdt, STM32 "/s", "mboxes", 8, mailbox, 0, mailbox, 1, mailbox, 2, mailbox, 3);
+        check_list(fdt, STM32 "/s", "mbox-names", mboxes);
+        check_cells(fdt, STM32 "/s", "interrupts", 3, 0, 116, 1);
+        check_cells(fdt, STM32 "/s", "st,syscfg-tz", 3, syscon, 0, 1);
+        check_cells(fdt, STM32 "/s", "st,syscfg-holdboot", 3, syscon, 4, 1);
+        check_cells(fdt, STM32 "/s", "st,syscfg-pdds", 3, syscon, 8, 1);
+        check_cells(fdt, STM32 "/s", "st,syscfg-m4-state", 3, syscon, 12, 0xffffffff);
+        check_cells(fdt, STM32 "/s", "st,syscfg-rsc-tbl", 3, syscon, 16, 0xffffffff);
+
+        regions = fdt_getprop(fdt, node(fdt, STM32 "/s"), "memory-region", NULL);
+        check_region(fdt, "/reserved-memory/s@60000000", 0x60000000, 0x3f00000, fdt32_to_cpu(regions[0]));
+        check_region(fdt, "/reserved-memory/vdev0vring0@63f00000", 0x63f00000, 0x10000, fdt32_to_cpu(regions[1]));
+        check_region(fdt, "/reserved-memory/vdev0vring1@63f10000", 0x63f10000, 0x10000, fdt32_to_cpu(regions[2]));
+        check_region(fdt, "/reserved-memory/vdev0buffer@63f20000", 0x63f20000, 0xe0000, fdt32_to_cpu(regions[3]));
+        check_string(fdt, "/reserved-memory/vdev0buffer@63f20000", "compatible", "shared-dma-pool");
+        assert_int_equal(count_children(fdt, "/reserved-memory"), 9);
+
+        /* The registers of each slave are found by its number, in whatever order; the others are below the IDM */
+        check_string(fdt, "/platform-bus@c000000/stm32@10000/t", "compatible", "st,stm32mp1-m4");
+        check_cells(fdt, "/platform-bus@c000000/stm32@10000/t", "interrupts", 3, 0, 122, 1);
+        assert_int_equal(count_children(fdt, "/platform-bus@c000000/idm@8000"), 1);
+        first = fdt_first_subnode(fdt, node(fdt, "/platform-bus@c000000/idm@8000"));
+        assert_string_equal(fdt_get_name(fdt, (int) first, NULL), "slave@2");
+}
+
+static void test_stm32_without_registers(void **state) {
+        g_autoptr(PlatformConfig) config = parse(MASTER SLAVE "Remoteproc=stm32\n");
+        g_autofree void *base = make_base(BASE_IDM), *with = make_base(BASE_IDM | BASE_STM32), *fdt = NULL;
+        g_autoptr(GError) error = NULL;
+        size_t size;
+
+        assert_false(device_tree_make_master(config, base, BASE_SIZE, &fdt, &size, &error));
+        assert_string_equal(error->message, "Cannot make the device tree of m from the one of virt: FDT_ERR_NOTFOUND");
+        /* Without a clock one is made */
+        fdt = make_master(config, with);
+        check_string(fdt, "/apb-pclk", "compatible", "fixed-clock");
+        check_cells(fdt, STM32 "/mailbox@0", "clocks", 1, fdt_get_phandle(fdt, node(fdt, "/apb-pclk")));
 }
 
 static void test_master_without_idm(void **state) {
@@ -350,6 +458,8 @@ static void test_bad_base(void **state) {
 int main(void) {
         const struct CMUnitTest tests[] = {
                 cmocka_unit_test(test_master),
+                cmocka_unit_test(test_stm32),
+                cmocka_unit_test(test_stm32_without_registers),
                 cmocka_unit_test(test_master_without_idm),
                 cmocka_unit_test(test_one_cell),
                 cmocka_unit_test(test_address_too_large_for_one_cell),

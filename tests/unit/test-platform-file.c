@@ -260,7 +260,7 @@ static void test_many_errors(void **state) {
                                                "Id=, "
                                                "Machine=, CPU=, CPUs=, Target=, Memory=, Window=, Firmware=, Kernel=, Initrd=, "
                                                "CommandLine=, "
-                                               "DeviceTree=, Entry=, Argument=, Protocol=, AutoBoot=, OnMasterReset=, Start=, Restart=, "
+                                               "DeviceTree=, Entry=, Argument=, Protocol=, Remoteproc=, AutoBoot=, OnMasterReset=, Start=, Restart=, "
                                                "RestartSec=, StartLimitBurst=, StartLimitIntervalSec=, QEMU=, "
                                                "ExtraArguments=\n",
                                                6 + i, i);

@@ -134,7 +134,7 @@ static const PlatformCase syntax_cases[] = {
                 .text = TEXT(MASTER "Xylophone=1\n"),
                 .error = "test.platform:6: [Processor m] Xylophone=: is not known here; there are Role=, Id=, "
                          "Machine=, CPU=, CPUs=, Target=, Memory=, Window=, Firmware=, Kernel=, Initrd=, CommandLine=, "
-                         "DeviceTree=, Entry=, Argument=, Protocol=, AutoBoot=, OnMasterReset=, Start=, Restart=, "
+                         "DeviceTree=, Entry=, Argument=, Protocol=, Remoteproc=, AutoBoot=, OnMasterReset=, Start=, Restart=, "
                          "RestartSec=, StartLimitBurst=, StartLimitIntervalSec=, QEMU=, ExtraArguments=",
         },
         {
@@ -145,7 +145,7 @@ static const PlatformCase syntax_cases[] = {
         {
                 .name = "unknown key of the platform, nothing near",
                 .text = TEXT("[Platform]\n" "Colour=x\n" MASTER),
-                .error = "test.platform:2: [Platform] Colour=: is not known here; there are Name=, Description=",
+                .error = "test.platform:2: [Platform] Colour=: is not known here; there are Name=, Description=, Remoteproc=",
         },
         {
                 .name = "no key",
