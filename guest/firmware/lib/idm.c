@@ -124,6 +124,14 @@ uint32_t idm_take_vectors(unsigned couple) {
         return vectors;
 }
 
+bool idm_publish_resource_table(uintptr_t address) {
+        if (!(mmio_read32(idm_base + IDM_FEATURES) & IDM_FEATURE_RESOURCE_TABLE))
+                return false;
+        mmio_write32(idm_base + IDM_EXTENSION(IDM_MASTER) + IDM_RESOURCE_TABLE_LO, (uint32_t) address);
+        mmio_write32(idm_base + IDM_EXTENSION(IDM_MASTER) + IDM_RESOURCE_TABLE_HI, 0);
+        return true;
+}
+
 void idm_request_start(unsigned couple, uint64_t entry, uint64_t argument, uint32_t protocol) {
         couple_write64(couple, IDM_ENTRY_LO, entry);
         couple_write64(couple, IDM_ARGUMENT_LO, argument);

@@ -47,6 +47,12 @@ void idm_send(unsigned couple, unsigned vector);
 uint32_t idm_take_vectors(unsigned couple);
 
 /*
+ * Of a slave only: tells where its resource table is. Not needed where whoever boots it knows that, but some do not; false
+ * with an IDM that has no room for it.
+ */
+bool idm_publish_resource_table(uintptr_t address);
+
+/*
  * Of the master only. The answer to a request comes as IDM_EVENT_REQUEST.
  * entry 0 with IDM_PROTOCOL_AUTO: what the platform has for this slave
  */

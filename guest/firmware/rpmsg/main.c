@@ -5,6 +5,7 @@
 #include "board.h"
 #include "idm.h"
 #include "irq.h"
+#include "resource-table.h"
 #include "tick.h"
 #include "trace.h"
 
@@ -34,6 +35,7 @@ int main(void) {
         }
         print("slave%u: %s, booted at 0x%x\n", (unsigned) idm_self(), application.name, (unsigned) (uintptr_t) vectors);
 
+        idm_publish_resource_table((uintptr_t) &resource_table);
         rpmsg_init(application.services, application.service_count, application.gone);
         irq_enable(BOARD_IDM_IRQ, IRQ_LEVEL, idm_interrupt);
         idm_enable(IDM_MASTER, ~0u, 0);
