@@ -126,13 +126,15 @@ class LinuxTestCase(LinuxMasterTestCase):
     example = "linux-master"            # .platform
     firmware = SLAVES                   # in /lib/firmware, beside what more_firmware() makes
     changes = ()                        # (old, new) of the platform file's text
+    remoteproc = "idm"                  # Remoteproc=
 
     def setUp(self):
         super().setUp()
         files = {name: (FIRMWARE / name).read_bytes() for name in self.firmware} | self.more_firmware()
         text = (EXAMPLE.parent / f"{self.example}.platform").read_text(encoding="utf-8")
         wider = WIDER if self.guest is ARM64 and not self.example.endswith("-arm64") else ()
-        for old, new in wider + self.changes:
+        chosen = (("[Platform]\n", f"[Platform]\nRemoteproc={self.remoteproc}\n"),)
+        for old, new in wider + chosen + self.changes:
             self.assertIn(old, text)
             text = text.replace(old, new)
         self.start_linux(self.example, text, {f"lib/firmware/{n}": (data, 0o644) for n, data in files.items()})
@@ -189,7 +191,12 @@ KERNEL_COMPLAINT = r"BUG:|kernel BUG|WARNING: CPU|Oops|Internal error|Unable to 
 
 
 class RemoteprocTestCase(LinuxTestCase):
-    """What Linux shows of the slaves, by the number of its instance: slave1 is 0."""
+    """What Linux shows of the slaves, by the number of its instance: slave1 is 0. Which driver it has is in the attributes."""
+
+    driver = "idm_rproc"
+    interrupts = "idm"                  # what those of its devices are called
+    firmware_names = SLAVES             # that it asks for by itself
+    no_table = "the image has no resource table"
 
     def tearDown(self):
         complaint = self.console.find(KERNEL_COMPLAINT)

@@ -77,8 +77,7 @@ class AttachTestCase(RemoteprocTestCase):
 
 class Attach(AttachTestCase):
     def test_attach_talk_detach(self):
-        self.slave2.boot()
-        self.wait_state(1, "detached")
+        self.boot(1)
         boots = self.slave2.boots
         for n in range(3):
             self.attach(1)
@@ -113,7 +112,7 @@ class Attach(AttachTestCase):
         self.detach(1)
         before = self.shell.ok(maps)
         for _ in range(3):
-            self.shell.ok("rmmod idm_rproc && modprobe idm_rproc")
+            self.shell.ok(f"rmmod {self.driver} && modprobe {self.driver}")
             self.assertEqual(self.state(1), "detached")
             self.attach(1)
             self.echo(self.tty(1), "a new driver")

@@ -87,8 +87,8 @@ class Stress(RemoteprocTestCase):
         self.check_well()
 
     def test_driver_comes_and_goes(self):
-        status, output = self.during("for j in $(seq 8); do modprobe idm_rproc; "
-                                     "for n in 0 1; do to $n start; talk $n; done; rmmod idm_rproc; done; modprobe idm_rproc", self.kick)
+        status, output = self.during(f"for j in $(seq 8); do modprobe {self.driver}; for n in 0 1; do to $n start; talk $n; done; "
+                                     f"rmmod {self.driver}; done; modprobe {self.driver}", self.kick)
         self.assertEqual((status, output), (0, ""))
         self.check_well()
 
@@ -102,7 +102,7 @@ class Stress(RemoteprocTestCase):
         """The driver goes while it deals with a crash"""
         self.during("for j in $(seq 8); do for n in 0 1; do to $n start; done; "
                     "for n in 0 1; do t=$(terminal $n); [ -z \"$t\" ] || echo crash >$t; done; "
-                    "rmmod idm_rproc; modprobe idm_rproc; done 2>/dev/null", self.kick)
+                    f"rmmod {self.driver}; modprobe {self.driver}; done 2>/dev/null", self.kick)
         self.check_well()
 
 
