@@ -47,11 +47,14 @@ class DeviceTree(dict):
                 raise ValueError(f"there is no token {token}")
 
     def without_seeds(self):
-        """A blob of the same length without the random numbers that QEMU has put into it"""
+        """A blob of the same length without the random numbers that QEMU has put into it, which libfdt leaves in gaps, too"""
         blob = bytearray(self.blob)
-        for (_, name), (start, end) in self.places.items():
+        for (path, name), (start, end) in self.places.items():
             if name.endswith("-seed"):
                 blob[start:end] = struct.pack(">I", NOP) * ((end - start) // 4)
+            else:
+                gap = start + 12 + len(self[path][name])
+                blob[gap:end] = bytes(end - gap)
         return bytes(blob)
 
     def cells(self, path, name):

@@ -39,6 +39,12 @@ class LinuxSlave(TestCase):
         self.slave.boot()
         return Shell(self.console, since)
 
+    def stop(self):
+        """What Linux still says must be read meanwhile: its QEMU waits for that, and does nothing else."""
+        answer = self.slave.begin("Stop")
+        self.slave.wait_state("ready")
+        answer.wait()
+
     def file(self, name):
         return (self.guest.directory / name).read_bytes()
 
@@ -83,8 +89,7 @@ class Boot(LinuxSlave):
         self.slave.wait_state("ready")
         self.assertEqual(self.slave.reason, "guest-shutdown")
         self.boot()
-        self.slave.call("Stop")
-        self.assertEqual(self.slave.state, "ready")
+        self.stop()
         shell = self.boot()
         shell.console.send("reboot -f\n")
         self.slave.wait_state("ready")
@@ -93,7 +98,7 @@ class Boot(LinuxSlave):
         since = shell.console.mark()
         shell.console.send("echo 8 >/proc/sys/kernel/printk; echo c >/proc/sysrq-trigger\n")
         shell.console.expect("Kernel panic", since)
-        self.slave.call("Stop")
+        self.stop()
         self.boot()
 
     def test_auto_boot(self):
@@ -168,6 +173,47 @@ class Firmware(Linux):
         self.write(0, "firmware", "rpmsg-slave-a15.elf")
         self.start(0)
         self.echo(self.tty(0), "Hello, slave1")
+
+
+class Maker(LinuxSlave):
+    """scripts/linux-firmware"""
+
+    def make(self, pattern=None, **files):
+        arguments = {"kernel": GUEST / "uImage", "initrd": INITRD, "device-tree": self.directory / "slave.dtb",
+                     "output": self.directory / "linux.elf"} | {name.replace("_", "-"): value for name, value in files.items()}
+        result = subprocess.run([TOP / "scripts/linux-firmware", *(f"--{name}={value}" for name, value in arguments.items() if value)],
+                                stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False)
+        if pattern:
+            self.assertEqual((result.returncode, result.stdout), (1, ""))
+            self.assertRegex(result.stderr, f"^linux-firmware: .*{pattern}")
+            return None
+        self.assertEqual((result.returncode, result.stdout, result.stderr), (0, "", ""))
+        return arguments["output"].read_bytes()
+
+    def make_tree(self, slave=SLAVE):
+        self.define(slave)
+        (self.directory / "slave.dtb").write_bytes(self.tool("slave1"))
+        self.platform.remove()
+
+    def test_same_again(self):
+        """Though QEMU makes other seeds each time"""
+        self.make_tree()
+        first = self.make()
+        self.make_tree()
+        self.assertEqual(self.make(), first)
+        self.assertEqual(first, LINUX_FIRMWARE.read_bytes())
+
+    def test_problems(self):
+        self.make_tree()
+        self.make("initramfs.cpio.gz: is no zImage, uImage or arm64 Image", kernel=INITRD)
+        self.make("slave.dtb: is of a slave with another initial RAM disk", initrd=None)
+        self.make("slave.dtb: is of a slave with another initial RAM disk", initrd=GUEST / "release")
+        self.make("uImage: is damaged .*no device tree", device_tree=GUEST / "uImage")
+        self.make("/nonexistent: No such file or directory", initrd="/nonexistent")
+        self.make("/nonexistent/x: No such file or directory", output="/nonexistent/x")
+        self.make_tree("\n".join(line for line in SLAVE.replace("64M@", "16M@").splitlines()
+                                 if not line.startswith(("Kernel", "Initrd", "CommandLine"))) + "\n")
+        self.make("slave.dtb: is of a slave whose memory is too small: 16.0 MiB, the kernel alone has 19.6 MiB", initrd=None)
 
 
 class Example(Linux):
