@@ -16,6 +16,7 @@
 #include <linux/device.h>
 #include <linux/errno.h>
 #include <linux/io.h>
+#include <linux/platform_device.h>
 #include <linux/wait.h>
 
 #include "hw/misc/idm-regs.h"
@@ -39,6 +40,33 @@ static inline int idm_check_device(struct device *dev, void __iomem *base)
 	if ((readl(base + IDM_FEATURES) & wanted) != wanted)
 		return dev_err_probe(dev, -ENODEV, "this is not the master\n");
 	return 0;
+}
+
+/* Maps the registers and makes the line quiet; returns the number of its interrupt. */
+static inline int idm_claim(struct platform_device *pdev, void __iomem **base)
+{
+	int irq, ret;
+
+	*base = devm_platform_ioremap_resource(pdev, 0);
+	if (IS_ERR(*base))
+		return PTR_ERR(*base);
+	irq = platform_get_irq(pdev, 0);
+	if (irq < 0)
+		return irq;
+	ret = idm_check_device(&pdev->dev, *base);
+	if (ret)
+		return ret;
+
+	writel(0, *base + IDM_CTRL);
+	return irq;
+}
+
+/* Of a slave's other block of registers; NULL: this IDM has none. */
+static inline void __iomem *idm_extension(void __iomem *base, u32 id)
+{
+	if (readl(base + IDM_FEATURES) & IDM_FEATURE_RESOURCE_TABLE)
+		return base + IDM_EXTENSION(id);
+	return NULL;
 }
 
 /* ------------------------------------------------------------------------ */

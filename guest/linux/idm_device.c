@@ -109,16 +109,9 @@ static int idm_probe(struct platform_device *pdev)
 	INIT_LIST_HEAD(&idm->slaves);
 	platform_set_drvdata(pdev, idm);
 
-	idm->base = devm_platform_ioremap_resource(pdev, 0);
-	if (IS_ERR(idm->base))
-		return PTR_ERR(idm->base);
-	irq = platform_get_irq(pdev, 0);
+	irq = idm_claim(pdev, &idm->base);
 	if (irq < 0)
 		return irq;
-	ret = idm_check_device(dev, idm->base);
-	if (ret)
-		return ret;
-	writel(0, idm->base + IDM_CTRL);
 
 	/* Freed in the reverse order: interrupt, work, slaves. */
 	ret = devm_add_action_or_reset(dev, idm_free_slaves, idm);

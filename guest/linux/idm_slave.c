@@ -454,8 +454,7 @@ int idm_slave_parse(struct idm_slave *slave, struct device_node *np)
 		return ret;
 
 	slave->regs = slave->idm->base + IDM_COUPLE(slave->id);
-	if (readl(slave->idm->base + IDM_FEATURES) & IDM_FEATURE_RESOURCE_TABLE)
-		slave->extension = slave->idm->base + IDM_EXTENSION(slave->id);
+	slave->extension = idm_extension(slave->idm->base, slave->id);
 	writel(0, slave->regs + IDM_ENABLE);
 	writel(~0u, slave->regs + IDM_PENDING);
 	writel(IDM_EVENT_STATE | IDM_EVENT_REQUEST, slave->regs + IDM_EVENT);

@@ -40,12 +40,12 @@ enum idm_test_state {
 
 enum idm_test_protocol {
 	IDM_TEST_PROTOCOL_AUTO		= 0,	/* VECTORS on a Cortex-M, else RAW */
-	IDM_TEST_PROTOCOL_RAW		= 1,	/* begin at the entry, with the argument in r0 or x0 */
+	IDM_TEST_PROTOCOL_RAW		= 1,	/* begin at the entry, r0 or x0 is the argument */
 	IDM_TEST_PROTOCOL_LINUX		= 2,	/* the argument is the address of the device tree */
-	IDM_TEST_PROTOCOL_VECTORS	= 3,	/* the entry is the address of the table of vectors */
+	IDM_TEST_PROTOCOL_VECTORS	= 3,	/* the entry is that of a table of vectors */
 };
 
-#define IDM_TEST_ATTACHED	(1U << 0)
+#define IDM_TEST_ATTACHED	0x1
 
 struct idm_test_info {
 	__u32 version;		/* IDM_TEST_VERSION of the driver */
@@ -66,7 +66,7 @@ struct idm_test_start {
 	__u32 reserved;		/* 0 */
 };
 
-#define IDM_TEST_EVENT_STATE	(1U << 0)	/* the state has changed, perhaps more than once */
+#define IDM_TEST_EVENT_STATE	0x1	/* the state has changed, perhaps more than once */
 
 struct idm_test_event {
 	__u32 vectors;		/* bit n: vector n has arrived, once or more often */

@@ -40,8 +40,7 @@ static int idm_test_add(struct idm_test *idm, u32 id)
 	struct idm_test_slave *slave;
 
 	slave = idm_test_slave_add(idm->dev, &idm_test_class,
-				   MKDEV(MAJOR(idm_test_numbers), id),
-				   idm->base + IDM_COUPLE(id), id);
+				   MKDEV(MAJOR(idm_test_numbers), id), idm->base, id);
 	if (IS_ERR(slave))
 		return dev_err_probe(idm->dev, PTR_ERR(slave), "slave %u gets no device\n", id);
 
@@ -147,16 +146,9 @@ static int idm_test_probe(struct platform_device *pdev)
 		return -ENOMEM;
 	idm->dev = dev;
 
-	idm->base = devm_platform_ioremap_resource(pdev, 0);
-	if (IS_ERR(idm->base))
-		return PTR_ERR(idm->base);
-	irq = platform_get_irq(pdev, 0);
+	irq = idm_claim(pdev, &idm->base);
 	if (irq < 0)
 		return irq;
-	ret = idm_check_device(dev, idm->base);
-	if (ret)
-		return ret;
-	writel(0, idm->base + IDM_CTRL);
 
 	/* Undone in the reverse order: no calls and a quiet line, no interrupt, no slaves. */
 	ret = devm_add_action_or_reset(dev, idm_test_remove_slaves, idm);

@@ -28,17 +28,18 @@ struct idm_test_slave {
 
 	struct rw_semaphore presence;	/* taken before everything else */
 	void __iomem *regs;		/* its block; NULL, under presence: the driver is gone */
+	void __iomem *extension;	/* its other one; NULL: the IDM has none */
 
 	struct mutex request;		/* START and STOP, one after the other */
 	wait_queue_head_t changed;
 
-	spinlock_t lock;
-	struct list_head receivers;	/* files; under lock */
-	u32 changes;			/* of its state, counted; under lock */
+	spinlock_t lock;		/* for what follows, and ENABLE */
+	struct list_head receivers;	/* files */
+	u32 changes;			/* of its state, counted */
 };
 
 struct idm_test_slave *idm_test_slave_add(struct device *parent, struct class *class,
-					  dev_t number, void __iomem *regs, u32 id);
+					  dev_t number, void __iomem *base, u32 id);
 void idm_test_slave_leave(struct idm_test_slave *slave);
 void idm_test_slave_remove(struct idm_test_slave *slave);
 bool idm_test_slave_interrupt(struct idm_test_slave *slave, void __iomem *regs);

@@ -273,6 +273,8 @@ static int idm_test_start(struct idm_test_slave *slave, const struct idm_test_st
 
 	idm_test_forget_vectors(slave);
 	idm_set_boot(slave->regs, start->entry, start->argument);
+	if (slave->extension)
+		idm_set_resource_table(slave->extension, 0);
 	ret = idm_request(slave->regs, &slave->changed,
 			  IDM_CONTROL_START | IDM_CONTROL_PROTOCOL(start->protocol), true);
 	return ret ?: idm_test_wait_state(slave, ~BIT(IDM_STATE_READY), changes);
@@ -461,7 +463,7 @@ static void idm_test_free(struct device *dev)
 }
 
 struct idm_test_slave *idm_test_slave_add(struct device *parent, struct class *class,
-					  dev_t number, void __iomem *regs, u32 id)
+					  dev_t number, void __iomem *base, u32 id)
 {
 	struct idm_test_slave *slave = kzalloc(sizeof(*slave), GFP_KERNEL);
 	int ret;
@@ -470,7 +472,8 @@ struct idm_test_slave *idm_test_slave_add(struct device *parent, struct class *c
 		return ERR_PTR(-ENOMEM);
 
 	slave->id = id;
-	slave->regs = regs;
+	slave->regs = base + IDM_COUPLE(id);
+	slave->extension = idm_extension(base, id);
 	init_rwsem(&slave->presence);
 	mutex_init(&slave->request);
 	init_waitqueue_head(&slave->changed);

@@ -6,6 +6,7 @@ what scripts/build-guest has made.
 """
 
 import os
+import re
 import shutil
 import signal
 import struct
@@ -290,7 +291,8 @@ class Refusals(RfcTestCase):
                 self.fails(1, text, f"load_bin_app 1 {kernel} slave.dtb")
         for tree, text in (("elsewhere.dtb", "made for something else"), ("larger.dtb", "made for something else"),
                            ("before.dtb", "made for something else"), ("wrap.dtb", "made for something else"),
-                           ("nothing.dtb", "made for something else"), ("cut.dtb", "cannot be used as the device tree"), ("bad.dtb", "cannot be used as the device tree"),
+                           ("nothing.dtb", "made for something else"), ("cut.dtb", "cannot be used as the device tree"),
+                           ("bad.dtb", "cannot be used as the device tree"),
                            ("text", "cannot be used as the device tree")):
             with self.subTest(tree=tree):
                 self.fails(1, text, f"load_bin_app 1 zImage {tree}")
@@ -321,7 +323,7 @@ class Firmware(RfcTestCase):
                         "-D_FILE_OFFSET_BITS=64", f"-I{TOP / 'guest/linux'}", "-o", abi,
                         TOP / "tests/integration/idm_test_abi.c"], check=True)
         return {"a15.elf": FIRMWARE / "first-light-slave-a15.elf", "a15.bin": FIRMWARE / "first-light-slave-a15.bin",
-                "m3.elf": FIRMWARE / "first-light-slave-m3.elf", "abi": abi}
+                "m3.elf": FIRMWARE / "first-light-slave-m3.elf", "rpmsg.elf": FIRMWARE / "rpmsg-slave-m3.elf", "abi": abi}
 
     def setUp(self):
         super().setUp()
@@ -416,6 +418,17 @@ class Firmware(RfcTestCase):
         # The other driver finds one that runs
         self.shell.ok("modprobe idm_rproc")
         self.assertEqual(self.shell.read("/sys/class/remoteproc/remoteproc0/state"), "detached")
+
+
+    def test_after_remoteproc(self):
+        """What the other driver has left in the registers, the address of a resource table, is not this program's."""
+        self.shell.ok("cp rpmsg.elf /lib/firmware; modprobe idm_rproc; cd /sys/class/remoteproc/remoteproc1")
+        self.shell.ok("echo rpmsg.elf >firmware && echo start >state && echo stop >state && cd && rmmod idm_rproc")
+        self.insmod()
+        self.boot(2, self.console2, "load_bin_app 2 m3.elf", 0x70000000)
+        requests = [line for line in self.hetd.log().splitlines() if "HET_BOOT_REQUEST" in line]
+        tables = [int(re.search(r'"resource-table": (\d+)', line)[1]) for line in requests]
+        self.assertEqual([table != 0 for table in tables], [True, False])
 
 
 class Found(RfcTestCase):
