@@ -6,6 +6,7 @@
 #include <linux/elf.h>
 #include <linux/firmware.h>
 #include <linux/overflow.h>
+#include <linux/slab.h>
 
 #include "idm_rproc.h"
 
@@ -203,7 +204,14 @@ int idm_parse_fw(struct rproc *rproc, const struct firmware *fw)
 		dev_info(&rproc->dev, "the image has no resource table\n");
 		return 0;
 	}
-	return ret ?: idm_check_table(slave, rproc->table_ptr, rproc->table_sz);
+	ret = ret ?: idm_check_table(slave, rproc->table_ptr, rproc->table_sz);
+	if (ret) {
+		/* The core keeps what was refused, and the next image may have none. */
+		kfree(rproc->cached_table);
+		rproc->cached_table = NULL;
+		rproc->table_ptr = NULL;
+	}
+	return ret;
 }
 
 /*

@@ -67,6 +67,13 @@ int idm_check_table(struct idm_slave *slave, struct resource_table *table, size_
 	struct fw_rsc_hdr *hdr;
 	size_t room;
 
+	/* Addresses in it have 32 bits. */
+	if (upper_32_bits(slave->window + slave->window_size - 1) && size >= sizeof(*table) &&
+	    table->num) {
+		dev_err(&slave->rproc->dev, "a resource table needs a window below 4 GiB\n");
+		return -EINVAL;
+	}
+
 	while ((hdr = idm_next_entry(table, size, &index, &room))) {
 		int ret = 0;
 

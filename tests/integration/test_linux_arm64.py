@@ -9,6 +9,7 @@ import struct
 
 from het_harness import MIB, TestCase, main
 from het_linux import ARM64, CLASS, DEBUG, RemoteprocTestCase, Shell, VIRTIO_SIZE, WINDOWS, need_guest
+import linux_firmware                   # of scripts/lib
 
 GIB = 1 << 30
 
@@ -40,17 +41,19 @@ class Master(RemoteprocTestCase):
         self.echo(self.tty(1), "and again")
 
 
-def program64(address):
-    """An ELF file for CPUs of 64 bits: says "wide" on the UART (of virt) and sleeps."""
+def program64(address, table=b""):
+    """An ELF file for CPUs of 64 bits: says "wide" on the UART (of virt) and sleeps. With a resource table, if one is given"""
     words = [0xd2a12002,                                        # mov x2, #0x9000000
              0x52806021, 0xb9003041]                            # mov w1, #0x301; str w1, [x2, #48]: enable the UART
     for c in b"wide\r\n":
         words += [0x52800001 | c << 5, 0x39000041]              # mov w1, #c; strb w1, [x2]
     words += [0xd503207f, 0x17ffffff]                           # 1: wfi; b 1b
-    code = struct.pack(f"<{len(words)}I", *words)
-    # EXEC, AARCH64, entry, one program header behind this one; LOAD, readable and executable
-    return b"\x7fELF\2\1\1" + bytes(9) + struct.pack("<HHIQQQIHHHHHH", 2, 183, 1, address, 64, 0, 0, 64, 56, 1, 0, 0, 0) + \
-        struct.pack("<IIQQQQQQ", 1, 5, 0x1000, address, address, len(code), len(code), 0x1000) + bytes(0x1000 - 120) + code
+    image = linux_firmware.Image(linux_firmware.AARCH64)
+    image.add(address, struct.pack(f"<{len(words)}I", *words))
+    if table:
+        image.add(address + MIB, table)
+        image.sections.append((".resource_table", address + MIB, len(table)))
+    return image.build(address)
 
 
 class WideSlave(RemoteprocTestCase):
@@ -63,14 +66,20 @@ class WideSlave(RemoteprocTestCase):
                ("64M@0x60000000", f"64M@{address:#x}"))
 
     def more_firmware(self):
-        return {"wide.elf": program64(self.address), "low.elf": program64(self.address - MIB)}
+        # version, entries, reserved, its offset; a trace buffer: address, size, reserved, name
+        trace = struct.pack("<5I4I32s", 1, 1, 0, 0, 20, 2, 0x2000, 4096, 0, b"trace0")
+        return {"wide.elf": program64(self.address), "low.elf": program64(self.address - MIB),
+                "empty.elf": program64(self.address, struct.pack("<4I", 1, 0, 0, 0)), "trace.elf": program64(self.address, trace)}
 
     def test_start_stop(self):
         self.check_memory((self.address, 64 * MIB), WINDOWS[1])
-        self.write(0, "firmware", "low.elf")
-        self.refused(0, "state", "start", "Invalid argument")
-        self.write(0, "firmware", "wide.elf")
-        for _ in range(2):
+        for name, why in (("low.elf", "are not in the window's part for firmware"), ("trace.elf", "needs a window below 4 GiB")):
+            since = self.console.mark()
+            self.write(0, "firmware", name)
+            self.refused(0, "state", "start", "Invalid argument")
+            self.console.expect(why, since)
+        for name in ("wide.elf", "empty.elf"):
+            self.write(0, "firmware", name)
             since = (console := self.slave1.console()).mark()
             self.write(0, "state", "start")
             console.expect("^wide$", since)
