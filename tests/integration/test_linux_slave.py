@@ -6,8 +6,7 @@ import subprocess
 
 from het_bus import INVALID_ARGS
 from het_harness import BUILD, FIRMWARE, IDLE_MASTER, MIB, QEMU, TOP, TestCase, main, platform_text
-from het_linux import ARM64, ARMHF, Shell, need_guest
-from test_linux_master import Linux
+from het_linux import ARM64, ARMHF, RemoteprocTestCase, Shell, need_guest
 import linux_firmware                   # of scripts/lib
 from device_tree import DeviceTree
 
@@ -145,7 +144,7 @@ class Slave64(LinuxSlave):
         self.assertEqual(self.boot().ok("uname -m"), "aarch64")
 
 
-class Firmware(Linux):
+class Firmware(RemoteprocTestCase):
     """Of a Linux master, which finds it in its /lib/firmware like any other"""
 
     def more_firmware(self):
@@ -216,7 +215,7 @@ class Maker(LinuxSlave):
         self.make("slave.dtb: is of a slave whose memory is too small: 16.0 MiB, the kernel alone has 19.6 MiB", initrd=None)
 
 
-class Example(Linux):
+class Example(RemoteprocTestCase):
     """docs/examples/linux-slave.platform, whose slave the master's guest can have booted as the platform file says"""
 
     example = "linux-slave"
