@@ -24,9 +24,12 @@ static bool is_slave(const ParsedProcessor *pp) {
         return is_good(pp, KEY_ROLE) && pp->config->role == PROCESSOR_SLAVE;
 }
 
-/* What slaves get that say nothing, in a platform that says nothing */
-static Remoteproc default_remoteproc(void) {
-        return REMOTEPROC_IDM;
+/* In a platform that says nothing: Debian's armhf kernels have the driver, those for 64 bits have not; firmware needs neither, and
+ * a device tree of the user's does not know these registers */
+static Remoteproc default_remoteproc(const ProcessorConfig *master) {
+        bool has_driver = master->kernel && master->target && g_str_equal(master->target, TARGET_ARM);
+
+        return has_driver && !master->device_tree ? REMOTEPROC_STM32 : REMOTEPROC_IDM;
 }
 
 /* NULL: the master can see it by STM32 registers. Keys that are bad were reported. */
@@ -50,7 +53,7 @@ static void check_one(PlatformParser *p, const ProcessorConfig *master, ParsedPr
         g_autofree char *problem = NULL;
 
         if (!said)
-                c->remoteproc = p->config->remoteproc != REMOTEPROC_DEFAULT ? p->config->remoteproc : default_remoteproc();
+                c->remoteproc = p->config->remoteproc != REMOTEPROC_DEFAULT ? p->config->remoteproc : default_remoteproc(master);
         if (c->remoteproc != REMOTEPROC_STM32)
                 return;
 

@@ -138,13 +138,17 @@ def make(kernel, initrd, blob):
         raise Problem(f"is of a slave whose memory is too small: {size / MIB:.1f} MiB, the kernel alone has {len(code) / MIB:.1f} MiB")
 
     image = Image(machine)
-    image.add(base + load, code)
     begin = stub(machine, tree_at, base + entry)
+    # Some drivers do not look at the ELF file's entry, and begin at the window's; if the kernel leaves it free
+    at_base = load >= len(begin)
+    if at_base:
+        image.add(base, begin)
+    image.add(base + load, code)
     image.add(tree_at, blob + begin + bytes(64 - len(begin)) + EMPTY_RESOURCE_TABLE)
     image.sections.append((".resource_table", tree_at + table_offset, len(EMPTY_RESOURCE_TABLE)))
     if place:
         image.add(place[0], initrd)
-    return image.build(tree_at + len(blob))
+    return image.build(base if at_base else tree_at + len(blob))
 
 
 def main():

@@ -78,6 +78,30 @@ static void test_defaults(void **state) {
         assert_null(platform_config_get_processor_by_id(config, 3));
 }
 
+/* Linux's own driver where there is one, and where it can do it */
+static void test_remoteproc(void **state) {
+        static const struct {
+                const char *text;
+                Remoteproc s, t;
+        } cases[] = {
+                { MASTER SLAVE CORTEX_M, REMOTEPROC_IDM, REMOTEPROC_IDM },
+                { MASTER "Firmware=file.elf\n" SLAVE CORTEX_M, REMOTEPROC_IDM, REMOTEPROC_IDM },
+                { MASTER "Kernel=file.elf\n" SLAVE CORTEX_M, REMOTEPROC_STM32, REMOTEPROC_STM32 },
+                { MASTER "Kernel=file.elf\nDeviceTree=file.elf\n" SLAVE CORTEX_M, REMOTEPROC_IDM, REMOTEPROC_IDM },
+                { MASTER "Kernel=file.elf\nTarget=aarch64\n" SLAVE CORTEX_M, REMOTEPROC_IDM, REMOTEPROC_IDM },
+                { MASTER "Kernel=file.elf\n" SLAVE "Protocol=linux\n" CORTEX_M, REMOTEPROC_IDM, REMOTEPROC_STM32 },
+                { MASTER "Kernel=file.elf\n" SLAVE CORTEX_M "Remoteproc=idm\n", REMOTEPROC_STM32, REMOTEPROC_IDM },
+                { PLATFORM "Remoteproc=idm\n" MASTER "Kernel=file.elf\n" SLAVE CORTEX_M "Remoteproc=stm32\n", REMOTEPROC_IDM, REMOTEPROC_STM32 },
+        };
+
+        for (size_t i = 0; i < G_N_ELEMENTS(cases); i++) {
+                g_autoptr(PlatformConfig) config = parse(cases[i].text, NULL);
+
+                assert_int_equal(platform_config_get_processor(config, "s")->remoteproc, cases[i].s);
+                assert_int_equal(platform_config_get_processor(config, "t")->remoteproc, cases[i].t);
+        }
+}
+
 static void test_all_keys(void **state) {
         g_autoptr(PlatformConfig) config = parse(
                 "# comment\n; another\n\n"
@@ -397,6 +421,7 @@ static void test_find(void **state) {
 int main(void) {
         const struct CMUnitTest tests[] = {
                 cmocka_unit_test(test_defaults),
+                cmocka_unit_test(test_remoteproc),
                 cmocka_unit_test(test_all_keys),
                 cmocka_unit_test(test_targets),
                 cmocka_unit_test(test_kernel_of_slave),
