@@ -5,11 +5,11 @@
  * Two kinds of work come with an interrupt:
  *
  * - events (a request was answered, the slave changed its state) are dealt with
- *   in the interrupt's thread, which must not wait for rproc->lock: start and stop
+ *   in the interrupt's thread, which must not take rproc->lock: start and stop
  *   hold it while they wait for an event;
- * - vectors are the ids of virtqueues. They are collected and handed over under
- *   rproc->lock, so that virtqueues cannot go meanwhile: by the same thread if
- *   the lock is free, otherwise by a work item that waits for it.
+ * - vectors are the ids of virtqueues. They are collected, and a work item of
+ *   the slave's own hands them over under rproc->lock, so that virtqueues cannot
+ *   go meanwhile, and a callback that waits holds up nobody else.
  */
 
 #include <linux/bitops.h>
@@ -97,7 +97,8 @@ static int idm_check_ready(struct idm_slave *slave)
 	u32 state = idm_slave_state(slave);
 
 	if (state == IDM_STATE_CRASHED) {
-		idm_slave_request(slave, IDM_CONTROL_STOP);
+		if (!idm_slave_request(slave, IDM_CONTROL_STOP))
+			idm_wait_state(slave, ~BIT(IDM_STATE_CRASHED));
 		state = idm_slave_state(slave);
 	}
 	if (state != IDM_STATE_READY) {
@@ -329,25 +330,19 @@ static const struct rproc_ops idm_rproc_ops = {
 /* ------------------------------------------------------------------------ */
 /* Interrupts                                                               */
 
-/* With rproc->lock, so that virtqueues cannot go meanwhile. */
-static void idm_deliver_vectors(struct idm_slave *slave)
-{
-	struct rproc *rproc = slave->rproc;
-	unsigned long vectors = (u32)atomic_xchg(&slave->vectors, 0);
-	unsigned int vector;
-
-	if (rproc->state == RPROC_RUNNING || rproc->state == RPROC_ATTACHED)
-		for_each_set_bit(vector, &vectors, 32)
-			rproc_vq_interrupt(rproc, vector);
-}
-
 static void idm_vector_work(struct work_struct *work)
 {
 	struct idm_slave *slave = container_of(work, struct idm_slave, vector_work);
+	struct rproc *rproc = slave->rproc;
+	unsigned long vectors;
+	unsigned int vector;
 
-	mutex_lock(&slave->rproc->lock);
-	idm_deliver_vectors(slave);
-	mutex_unlock(&slave->rproc->lock);
+	mutex_lock(&rproc->lock);
+	vectors = (u32)atomic_xchg(&slave->vectors, 0);
+	if (rproc->state == RPROC_RUNNING || rproc->state == RPROC_ATTACHED)
+		for_each_set_bit(vector, &vectors, 32)
+			rproc_vq_interrupt(rproc, vector);
+	mutex_unlock(&rproc->lock);
 }
 
 bool idm_slave_interrupt(struct idm_slave *slave)
@@ -355,23 +350,17 @@ bool idm_slave_interrupt(struct idm_slave *slave)
 	u32 vectors = readl(slave->regs + IDM_PENDING) & readl(slave->regs + IDM_ENABLE);
 	u32 events = readl(slave->regs + IDM_EVENT);
 
+	if (vectors) {
+		writel(vectors, slave->regs + IDM_PENDING);
+		atomic_or(vectors, &slave->vectors);
+		queue_work(slave->idm->workqueue, &slave->vector_work);
+	}
 	if (events) {
 		writel(events, slave->regs + IDM_EVENT);
 		wake_up_all(&slave->changed);
 		idm_check_state(slave);
 		if (events & IDM_EVENT_STATE)
 			queue_work(slave->idm->workqueue, &slave->settle_work);
-	}
-	if (vectors) {
-		writel(vectors, slave->regs + IDM_PENDING);
-		atomic_or(vectors, &slave->vectors);
-		/* Mostly the lock is free, and a message is spared the way to another thread. */
-		if (mutex_trylock(&slave->rproc->lock)) {
-			idm_deliver_vectors(slave);
-			mutex_unlock(&slave->rproc->lock);
-		} else {
-			queue_work(slave->idm->workqueue, &slave->vector_work);
-		}
 	}
 	return vectors || events;
 }
