@@ -339,6 +339,8 @@ static void add_stm32_slave(Tree *t, const ProcessorConfig *slave) {
                                                           STM32_CHANNEL_DETACH }, 8);
         set_strings(t, node, "mbox-names", "vq0", "vq1", "shutdown", "detach", NULL);
         set_cells(t, node, "interrupts", watchdog, G_N_ELEMENTS(watchdog));
+        if (slave->auto_boot_by_master)
+                set_flag(t, node, "st,auto-boot");
         set_firmware_name(t, node, slave);
 }
 

@@ -100,6 +100,7 @@ typedef struct ProcessorConfig {
         BootProtocol protocol;
         Remoteproc remoteproc;          /* slaves: how the master sees them */
         bool auto_boot;                 /* slaves: hetd boots it once the master runs */
+        bool auto_boot_by_master;       /* slaves: the master's Linux does */
         bool keep_on_master_reset;      /* slaves: it goes on when the master is reset, else it is stopped */
         RestartPolicy restart;          /* slaves that hetd starts */
         uint64_t restart_usec;          /* the first pause before that */

@@ -141,8 +141,9 @@ static void set_remoteproc(PlatformParser *p, ParsedProcessor *pp, ProcessorKey 
 }
 
 static void set_auto_boot(PlatformParser *p, ParsedProcessor *pp, ProcessorKey key, const char *value) {
-        if (parse_boolean(value, &pp->config->auto_boot) < 0)
-                platform_parser_key_error(p, pp, key, "'%s' is neither yes nor no", value);
+        pp->config->auto_boot_by_master = strcmp(value, "master") == 0;
+        if (!pp->config->auto_boot_by_master && parse_boolean(value, &pp->config->auto_boot) < 0)
+                platform_parser_key_error(p, pp, key, "'%s' is neither yes nor no, nor master (its Linux boots it)", value);
 }
 
 static void set_on_master_reset(PlatformParser *p, ParsedProcessor *pp, ProcessorKey key, const char *value) {

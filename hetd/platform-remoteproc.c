@@ -70,6 +70,14 @@ static void check_one(PlatformParser *p, const ProcessorConfig *master, ParsedPr
                 c->remoteproc = REMOTEPROC_IDM;
 }
 
+/* A driver of ours leaves that to the user */
+static void check_auto_boot(PlatformParser *p, ParsedProcessor *pp) {
+        if (is_good(pp, KEY_AUTO_BOOT) && pp->config->auto_boot_by_master && pp->config->remoteproc != REMOTEPROC_STM32)
+                platform_parser_key_error(p, pp, KEY_AUTO_BOOT,
+                                          "only the driver of Remoteproc=stm32 boots a slave by itself; write Remoteproc=stm32, or "
+                                          "AutoBoot=yes, with which hetd boots it");
+}
+
 void platform_parser_check_remoteproc(PlatformParser *p) {
         const ParsedProcessor *master = NULL;
         unsigned n = 0;
@@ -84,7 +92,9 @@ void platform_parser_check_remoteproc(PlatformParser *p) {
         for (unsigned i = 0; master && i < p->processors->len; i++) {
                 ParsedProcessor *pp = g_ptr_array_index(p->processors, i);
 
-                if (is_slave(pp) && pp->keys[KEY_REMOTEPROC].state != KEY_BAD && is_good(pp, KEY_MACHINE))
+                if (is_slave(pp) && pp->keys[KEY_REMOTEPROC].state != KEY_BAD && is_good(pp, KEY_MACHINE)) {
                         check_one(p, master->config, pp, &n);
+                        check_auto_boot(p, pp);
+                }
         }
 }

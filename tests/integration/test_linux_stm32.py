@@ -14,7 +14,7 @@ import test_linux_long
 import test_linux_master
 import test_linux_traffic
 from het_harness import FIRMWARE, main
-from het_linux import CLASS, SLAVES, VIRTIO_SIZE, WINDOWS, need_guest
+from het_linux import CLASS, RemoteprocTestCase, SLAVES, VIRTIO_SIZE, WINDOWS, need_guest
 from test_linux_crash import EM_ARM, ET_CORE, symbols
 
 
@@ -33,6 +33,17 @@ class Master(Stm32, test_linux_master.Master):
         self.assertIn("stm32_ipcc", modules)
         self.assertEqual([m for m in modules if "idm" in m], [])
         self.assertEqual(self.shell.read("/proc/sys/kernel/tainted"), "0")
+
+
+class AutoBoot(Stm32, RemoteprocTestCase):
+    changes = (("rpmsg-slave-m3.elf\n", "rpmsg-slave-m3.elf\nAutoBoot=master\n"),)
+
+    def test_started_by_the_driver(self):
+        self.shell.ok(f"until grep -q running {CLASS}1/state; do :; done")
+        self.assertEqual((self.state(0), self.slave1.state, self.slave2.state), ("offline", "ready", "running"))
+        self.shell.ok(f"until [ -e {CLASS}1/rproc-virtio.*/virtio*/*.rpmsg-tty.*/tty ]; do :; done")
+        self.echo(self.tty(1), "nobody has asked for it")
+        self.stop(1)
 
 
 class Parts:

@@ -253,7 +253,7 @@ static void test_stm32(void **state) {
         static const char *const irqs[] = { "rx", "tx", NULL };
         static const char *const mboxes[] = { "vq0", "vq1", "shutdown", "detach", NULL };
         g_autoptr(PlatformConfig) config = parse("[Platform]\nRemoteproc=stm32\n" MASTER SLAVE "Firmware=file.elf\n"
-                                                 CORTEX_M "Id=7\n"
+                                                 CORTEX_M "Id=7\nAutoBoot=master\n"
                                                  "[Processor u]\nRole=slave\nMachine=virt\nCPU=cortex-a15\n"
                                                  "Window=64K@0x50000000\nRemoteproc=idm\n");
         g_autofree void *base = make_base(BASE_IDM | BASE_STM32 | BASE_CLOCK), *fdt = make_master(config, base);
@@ -298,6 +298,8 @@ static void test_stm32(void **state) {
 
         /* The registers of each slave are found by its number, in whatever order; the others are below the IDM */
         check_string(fdt, "/platform-bus@c000000/stm32@10000/t", "compatible", "st,stm32mp1-m4");
+        check_flag(fdt, STM32 "/s", "st,auto-boot", false);
+        check_flag(fdt, "/platform-bus@c000000/stm32@10000/t", "st,auto-boot", true);
         check_cells(fdt, "/platform-bus@c000000/stm32@10000/t", "interrupts", 3, 0, 122, 1);
         assert_int_equal(count_children(fdt, "/platform-bus@c000000/idm@8000"), 1);
         first = fdt_first_subnode(fdt, node(fdt, "/platform-bus@c000000/idm@8000"));

@@ -337,7 +337,7 @@ static const PlatformCase processors_cases[] = {
         {
                 .name = "auto boot",
                 .text = TEXT(MASTER SLAVE "AutoBoot=maybe\n"),
-                .error = "test.platform:11: [Processor s] AutoBoot=: 'maybe' is neither yes nor no",
+                .error = "test.platform:11: [Processor s] AutoBoot=: 'maybe' is neither yes nor no, nor master (its Linux boots it)",
         },
         {
                 .name = "auto boot of nothing",
@@ -453,6 +453,17 @@ static const PlatformCase remoteproc_cases[] = {
                          "nothing; make it larger, or use idm",
         },
 };
+
+static void test_auto_boot_by_master(void **state) {
+        static const PlatformCase auto_boot = {
+                .name = "booted by the master's Linux, but by a driver of ours",
+                .text = TEXT(MASTER SLAVE "Remoteproc=idm\n" "AutoBoot=master\n"),
+                .error = "test.platform:12: [Processor s] AutoBoot=: only the driver of Remoteproc=stm32 boots a slave by itself; write "
+                         "Remoteproc=stm32, or AutoBoot=yes, with which hetd boots it",
+        };
+
+        platform_cases_check(&auto_boot, 1);
+}
 
 static void test_remoteproc(void **state) {
         platform_cases_check(remoteproc_cases, G_N_ELEMENTS(remoteproc_cases));
@@ -673,6 +684,7 @@ int main(void) {
                 cmocka_unit_test(test_processors),
                 cmocka_unit_test(test_restart),
                 cmocka_unit_test(test_remoteproc),
+                cmocka_unit_test(test_auto_boot_by_master),
                 cmocka_unit_test(test_remoteproc_of_many),
                 cmocka_unit_test(test_memory),
         };
