@@ -2,6 +2,11 @@
 # shellcheck shell=bash
 # Builds our own part with meson. Used by scripts/build and scripts/check.
 
+# One run at a time in a clone; others need not wait for it.
+lock_project() {
+        lock "project-$(echo "$HET_ROOT" | short_hash)"
+}
+
 # Whether a folder was made by build_project, and so is ours to remove.
 is_our_build() {
         [[ -f $1/het-source || ($1 == "$HET_ROOT"/build* && -d $1/meson-private) ]]

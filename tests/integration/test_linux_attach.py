@@ -22,10 +22,12 @@ def sections_of(elf):
 
 
 def moved_table(address):
-    """An image whose resource table is said to be elsewhere"""
+    """An image whose resource table is said to be elsewhere: by its section, for hetd, and by the program, which publishes it"""
     elf = het_rpmsg.Elf(FIRMWARE / SLAVES[1])
     at = next(at for at, name in sections_of(elf) if name == ".resource_table")
-    return patched(SLAVES[1], (at + 12, address))
+    program, table = elf.segments[0], struct.pack("<I", elf.sections[".resource_table"].address)
+    words = [n for n in range(program.offset, program.offset + program.size, 4) if elf.data[n:n + 4] == table]
+    return patched(SLAVES[1], (at + 12, address), *((n, address) for n in words))
 
 
 def bad_tables():
