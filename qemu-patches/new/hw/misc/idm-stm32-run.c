@@ -108,7 +108,8 @@ static void idm_stm32_go_on(void *opaque)
 
 static void idm_stm32_wait_for_stop(IDMStm32State *s)
 {
-    if (!current_cpu || !s->run.stop_wanted) {
+    /* There is one that can wait: another would never go on again */
+    if (!current_cpu || !s->run.stop_wanted || s->run.waiting) {
         return;
     }
     s->run.waiting = current_cpu;
