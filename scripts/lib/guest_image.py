@@ -126,6 +126,11 @@ def module_name(path):
     return path.name.split(".ko")[0].replace("-", "_")
 
 
+def read_module(path):
+    data = path.read_bytes()
+    return lzma.decompress(data) if path.suffix == ".xz" else data
+
+
 def module_info(data, key):
     """The values of key in .modinfo, which is text: key=value, ended by a zero byte"""
     found, position, wanted = [], 0, b"\0" + key.encode() + b"="
@@ -141,7 +146,7 @@ class Modules:
     def __init__(self, directory, ours):
         self.directory = directory
         self.release = directory.name
-        self.paths = {module_name(p): p for p in sorted(directory.rglob("*.ko"))}
+        self.paths = {module_name(p): p for p in sorted(directory.rglob("*.ko*"))}
         self.paths.update({module_name(p): p for p in ours})
         self.loaded = {}                # name: (path in the guest, data, names that it needs), in the order of their need
 
@@ -151,12 +156,12 @@ class Modules:
         path = self.paths.get(name)
         if not path:
             sys.exit(f"error: there is no module {name} for {self.release}")
-        data = path.read_bytes()
+        data = read_module(path)
         needs = [n.replace("-", "_") for value in module_info(data, "depends") for n in value.split(",") if n]
         for needed in needs:
             self.need(needed)
         where = path.relative_to(self.directory) if path.is_relative_to(self.directory) else pathlib.Path("updates", path.name)
-        self.loaded[name] = (str(where), data, needs)
+        self.loaded[name] = (str(where).removesuffix(".xz"), data, needs)
 
     def all_needs(self, name):
         """In the order of modules.dep: modprobe loads the last one first."""
