@@ -112,8 +112,12 @@ class Demo:
     title = ""              # of the summary
     deadline = 60           # seconds for one step, which takes much less: a loaded machine is given time
 
-    def __init__(self, directory):
-        self.directory = directory
+    @staticmethod
+    def add_options(parser):
+        """Those that only this demo has"""
+
+    def __init__(self, directory, options):
+        self.directory, self.options = directory, options
         self.screen = Screen()
         self.queue = queue.Queue()
         self.processes = Processes(self.queue)
@@ -228,9 +232,11 @@ class Demo:
                                         stderr=subprocess.PIPE)
         self.screen.line("hetctl", monitor.stderr.readline().strip())           # it says when it watches
 
+    def platform_file(self):
+        return TOP / f"docs/examples/{self.platform}.platform"
+
     def start_platform(self, **variables):
-        self.hetctl("start", *(f"--set={name}={value}" for name, value in variables.items()),
-                    str(TOP / f"docs/examples/{self.platform}.platform"))
+        self.hetctl("start", *(f"--set={name}={value}" for name, value in variables.items()), str(self.platform_file()))
         self.start_took = self.took
         for processor in self.status()["processors"]:
             self.pids.append(processor["pid"])
@@ -275,11 +281,12 @@ def main(demo_class, description):
     """Parses the command line, runs the demo, and returns the exit status."""
     parser = argparse.ArgumentParser(description=description, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--keep-logs", metavar="DIR", help="copy the logs of hetd and the consoles there at the end")
+    demo_class.add_options(parser)
     options = parser.parse_args()
 
     with tempfile.TemporaryDirectory(prefix=f"{demo_class.platform}-") as name:
         directory = pathlib.Path(name)
-        demo = demo_class(directory)
+        demo = demo_class(directory, options)
         try:
             demo.run()
             status = 0

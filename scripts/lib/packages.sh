@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 # shellcheck shell=bash
-# The Debian packages that building and testing need: the one list, read by scripts/setup.
+# The Debian packages that building and testing need: the one place, read by scripts/setup.
 
 # shellcheck disable=SC2034  # used by scripts/setup
 het_packages=(
@@ -19,10 +19,15 @@ het_packages=(
         # the guests' firmware, and looking at their device trees
         gcc-arm-none-eabi device-tree-compiler
 
+        # tests: unit tests, a private bus, busctl, the D-Bus descriptions, the scripts themselves
+        libcmocka-dev dbus python3-dbus systemd libxml2-utils shellcheck
+)
+
+# shellcheck disable=SC2034
+het_module_packages=(
         # the Linux guests' modules and programs; the kernel's headers and libfdt come with scripts/build-guest.
         gcc-arm-linux-gnueabihf gcc-aarch64-linux-gnu libc6-dev-armhf-cross libc6-dev-arm64-cross
 
-        # tests: kernel modules and their binding, unit tests, a private bus, busctl, the D-Bus descriptions, the scripts themselves
+        # tests of the modules and their binding
         sparse dt-schema
-        libcmocka-dev dbus python3-dbus systemd libxml2-utils shellcheck
 )

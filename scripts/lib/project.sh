@@ -12,24 +12,32 @@ is_our_build() {
         [[ -f $1/het-source || ($1 == "$HET_ROOT"/build* && -d $1/meson-private) ]]
 }
 
-# add_guest OPTION ARCH: appends to options. Everything else is built and tested without a guest, too, which needs the archive.
+# The Linux guests, by the names of scripts/build --guests
+het_guests='plain armhf arm64 next'
+
+# add_guest NAME WANTED OPTION ARGUMENT…: has it made, or takes it if it is there; appends to options. Everything else is built and
+# tested without a guest, too, which needs the archive.
 add_guest() {
-        local guest_dir
-        if guest_dir=$("$HET_ROOT/scripts/build-guest" --arch "$2" --print-dir); then
-                options+=("-D$1=$guest_dir")
-        else
-                warn "there is no Linux guest for $2: its tests will be skipped"
+        local name=$1 wanted=$2 option=$3 guest_dir=''
+        shift 3
+        if [[ " $wanted " != *" $name "* ]]; then
+                guest_dir=$("$HET_ROOT/scripts/build-guest" "$@" --if-built --print-dir 2>/dev/null) || true
+        elif ! guest_dir=$("$HET_ROOT/scripts/build-guest" "$@" --print-dir); then
+                warn "there is no Linux guest $name: its tests will be skipped"
         fi
+        options+=("-D$option=$guest_dir")
 }
 
-# build_project DIR QEMU-DIR OPTION…: configures DIR if its options are not these, and brings it up to date.
+# build_project DIR QEMU-DIR GUESTS OPTION…: configures DIR if its options are not these, and brings it up to date.
 build_project() {
-        local dir=$1 qemu_dir=$2 log options
-        shift 2
+        local dir=$1 qemu_dir=$2 wanted=$3 log options
+        shift 3
         log=$HET_CACHE/log/$(basename "$dir").log
         options=(-Dqemu="$(qemu_program "$qemu_dir")" "$@")
-        add_guest guest armhf
-        add_guest guest_arm64 arm64
+        add_guest plain "$wanted" guest_plain --plain
+        add_guest armhf "$wanted" guest
+        add_guest arm64 "$wanted" guest_arm64 --arch arm64
+        add_guest next "$wanted" guest_next --plain --suite trixie
         [[ ! -x $qemu_dir/ivshmem-server ]] || options+=(-Divshmem_server="$qemu_dir/ivshmem-server")
         # What a copied folder builds are the original's sources; what an interrupted set-up left is half a folder
         if is_our_build "$dir" && [[ ! -f $dir/build.ninja || $(cat "$dir/het-source" 2>/dev/null) != "$HET_ROOT $dir" ]]; then
