@@ -4,6 +4,7 @@ A master of docs/examples with Linux, which is talked to through the shell on it
 
 QEMU_HET_GUEST        the guest that scripts/build-guest has made
 QEMU_HET_GUEST_ARM64  the same with --arch arm64
+QEMU_HET_GUEST_NEXT   the same with --plain and the kernel of the next Debian release
 QEMU_HET_LINUX=arm64  the masters of all examples have 64 bits
 """
 
@@ -27,6 +28,7 @@ def find_guest(variable, kernel):
 
 ARMHF = find_guest("QEMU_HET_GUEST", "uImage")
 ARM64 = find_guest("QEMU_HET_GUEST_ARM64", "Image")
+NEXT = find_guest("QEMU_HET_GUEST_NEXT", "uImage")
 LINUX = ARM64 if os.environ.get("QEMU_HET_LINUX") == "arm64" else ARMHF
 # What makes the master of an example one of 64 bits
 WIDER = (("Machine=virt,highmem=off\nCPU=cortex-a15\nMemory=", "Machine=virt\nCPU=cortex-a57\nMemory="),
@@ -40,7 +42,7 @@ VIRTIO_SIZE = 1 << 20           # the end of each window, for rings and buffers
 
 def need_guest(what=LINUX):
     if not (what.directory / "complete").exists():
-        skip_all(f"there is no Linux guest: {what.variable} is not set (scripts/build-guest makes one)")
+        skip_all(f"there is no Linux guest: {what.variable} is not set (scripts/build makes one and sets it)")
     for name in SLAVES:
         if not (FIRMWARE / name).exists():
             skip_all(f"{FIRMWARE / name} is not built")
@@ -208,6 +210,14 @@ class RemoteprocTestCase(LinuxTestCase):
 
     def write(self, number, name, word):
         self.shell.ok(f"echo {word} >{CLASS}{number}/{name}")
+
+    def wait_state(self, number, state):
+        self.shell.ok(f"until grep -q {state} {CLASS}{number}/state; do :; done")
+
+    def boot(self, number, **options):
+        """By hetd, which loads the platform file's firmware"""
+        (self.slave1, self.slave2)[number].boot(**options)
+        self.wait_state(number, "detached")
 
     def refused(self, number, name, word, reason):
         self.assertIn(reason, self.shell.fails(f"echo {word} >{CLASS}{number}/{name}"))

@@ -25,7 +25,7 @@ class Abi(RemoteprocTestCase):
             self.assertEqual(self.read(number, "name"), f"slave{number + 1}")
 
     def test_firmware(self):
-        self.assertEqual(self.read(1, "firmware"), SLAVES[1])
+        self.assertEqual(self.read(1, "firmware"), self.firmware_names[1])
         self.write(1, "firmware", "first-light.elf")
         self.assertEqual(self.read(1, "firmware"), "first-light.elf")
         self.refused(1, "firmware", "", INVALID)
@@ -38,10 +38,9 @@ class Abi(RemoteprocTestCase):
         self.write(1, "recovery", "disabled")
         self.shell.ok(f"echo crash >{self.tty(1)}; until grep -q crashed {CLASS}1/state; do :; done")
         self.refused(1, "firmware", "first-light.elf", BUSY)
-        self.slave1.boot()
-        self.shell.ok(f"until grep -q detached {CLASS}0/state; do :; done")
+        self.boot(0)
         self.refused(0, "firmware", SLAVES[1], BUSY)
-        self.assertEqual(self.read(0, "firmware"), SLAVES[0])
+        self.assertEqual(self.read(0, "firmware"), self.firmware_names[0])
 
     def test_missing_firmware(self):
         self.write(0, "firmware", "missing.elf")

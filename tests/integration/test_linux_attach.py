@@ -55,14 +55,6 @@ class AttachTestCase(RemoteprocTestCase):
     def more_firmware(self):
         return {"first-light.elf": (FIRMWARE / "first-light-slave-m3.elf").read_bytes()}
 
-    def wait_state(self, number, state):
-        self.shell.ok(f"until grep -q {state} {CLASS}{number}/state; do :; done")
-
-    def boot(self, number, **options):
-        """By hetd, which loads the platform file's firmware"""
-        (self.slave1, self.slave2)[number].boot(**options)
-        self.wait_state(number, "detached")
-
     def attach(self, number):
         """And waits for the services, as start() does it"""
         since = self.console.mark()

@@ -8,6 +8,7 @@ coprocessor.
 import struct
 
 import het_rpmsg
+import test_linux_abi
 import test_linux_attach
 import test_linux_crash
 import test_linux_long
@@ -87,6 +88,10 @@ class AttachStm32(Stm32):
         self.shell.ok(f"d=$(basename $(readlink -f {CLASS}{number}/device)); cd /sys/bus/platform/drivers/stm32-rproc && "
                       "echo $d >unbind && echo $d >bind; cd")
         self.assertEqual(self.state(number), "detached")
+
+
+class Abi(AttachStm32, test_linux_abi.Abi):
+    pass
 
 
 class Attach(AttachStm32, test_linux_attach.Attach):
