@@ -3,7 +3,7 @@
  *
  * Windows, aliases and devices go above what a board has at their
  * addresses. What that would hide is found here. Used by het-window.c,
- * hostmem-shared.c and idm-flat.c.
+ * hostmem-shared.c and idm-flat-place.c.
  *
  * SPDX-License-Identifier: GPL-2.0-or-later
  */

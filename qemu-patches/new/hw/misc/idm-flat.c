@@ -9,12 +9,8 @@
  */
 
 #include "qemu/osdep.h"
-#include "qapi/error.h"
-#include "exec/address-spaces.h"
-#include "hw/arm/armv7m.h"
 #include "hw/misc/idm.h"
-#include "hw/qdev-properties.h"
-#include "system/reset.h"
+#include "hw/misc/idm-flat.h"
 
 OBJECT_DECLARE_SIMPLE_TYPE(IDMFlatState, IDM_FLAT)
 
@@ -22,9 +18,8 @@ struct IDMFlatState {
     DeviceState parent_obj;
 
     IDMState idm;
-    uint64_t addr;
+    IDMFlatPlace place;
     uint32_t irq;
-    DeviceState *intc;
 };
 
 static void idm_flat_reset_hold(Object *obj, ResetType type)
@@ -32,73 +27,27 @@ static void idm_flat_reset_hold(Object *obj, ResetType type)
     idm_reset(&IDM_FLAT(obj)->idm);
 }
 
-static bool idm_flat_check_addr(IDMFlatState *s, Error **errp)
-{
-    if (s->addr == UINT64_MAX) {
-        error_setg(errp, "'addr' is needed: this device is on no bus that"
-                   " could choose an address");
-        return false;
-    }
-    if (s->addr % IDM_MMIO_SIZE) {
-        error_setg(errp, "'addr' must be a multiple of 0x%x", IDM_MMIO_SIZE);
-        return false;
-    }
-    return het_check_place("the device", s->addr, IDM_MMIO_SIZE, false, errp);
-}
-
-/* NULL: there is no such input */
-static qemu_irq idm_flat_find_irq(IDMFlatState *s, Error **errp)
-{
-    g_autofree char *input = g_strdup_printf("unnamed-gpio-in[%u]", s->irq);
-    bool ambiguous = false;
-    Object *intc = OBJECT(s->intc);
-
-    if (!intc) {
-        intc = object_resolve_path_type("", TYPE_ARMV7M, &ambiguous);
-    }
-    if (!intc) {
-        error_setg(errp, ambiguous ?
-                   "'intc' is needed: there are several armv7m" :
-                   "'intc' is needed: this machine has no armv7m");
-        return NULL;
-    }
-    if (s->irq == UINT32_MAX) {
-        error_setg(errp, "'irq' is needed: the number of the input of the"
-                   " interrupt controller");
-        return NULL;
-    }
-    if (!object_property_find(intc, input)) {
-        error_setg(errp, "the interrupt controller has no input %u", s->irq);
-        return NULL;
-    }
-    return qdev_get_gpio_in(DEVICE(intc), s->irq);
-}
-
 static void idm_flat_realize(DeviceState *dev, Error **errp)
 {
     IDMFlatState *s = IDM_FLAT(dev);
     qemu_irq irq;
 
-    if (!idm_flat_check_addr(s, errp)) {
+    if (!idm_flat_check_addr(&s->place, IDM_MMIO_SIZE, errp)) {
         return;
     }
-    irq = idm_flat_find_irq(s, errp);
+    irq = idm_flat_find_irq(&s->place, "irq", s->irq, errp);
     if (!irq || !idm_realize(&s->idm, errp)) {
         return;
     }
     qdev_connect_gpio_out(dev, 0, irq);
-    memory_region_add_subregion_overlap(get_system_memory(), s->addr,
-                                        &s->idm.iomem, 0);
-    /* A device on no bus is not reset with the machine by itself */
-    qemu_register_resettable(OBJECT(dev));
+    idm_flat_map(dev, &s->place, &s->idm.iomem);
 }
 
 static void idm_flat_unrealize(DeviceState *dev)
 {
     IDMFlatState *s = IDM_FLAT(dev);
 
-    qemu_unregister_resettable(OBJECT(dev));
-    memory_region_del_subregion(get_system_memory(), &s->idm.iomem);
+    idm_flat_unmap(dev, &s->idm.iomem);
     idm_unrealize(&s->idm);
 }
 
@@ -111,10 +60,9 @@ static void idm_flat_init(Object *obj)
 }
 
 static const Property idm_flat_properties[] = {
-    DEFINE_PROP_UINT64("addr", IDMFlatState, addr, UINT64_MAX),
-    DEFINE_PROP_UINT32("irq", IDMFlatState, irq, UINT32_MAX),
+    DEFINE_IDM_FLAT_PROPERTIES(IDMFlatState, place),
+    DEFINE_PROP_UINT32("irq", IDMFlatState, irq, IDM_FLAT_IRQ_NONE),
     DEFINE_IDM_PROPERTIES(IDMFlatState, idm),
-    DEFINE_PROP_LINK("intc", IDMFlatState, intc, TYPE_DEVICE, DeviceState *),
 };
 
 static void idm_flat_class_init(ObjectClass *klass, void *data)

@@ -23,6 +23,16 @@
 #define TX              (32 + VIRT_SPI + 2)
 #define WATCHDOG        (32 + VIRT_SPI + 3)
 
+#define FLAT_VIEW_BASE  0x50010000
+#define FLAT_RX         29
+#define FLAT_TX         30
+#define FLAT_VIEW       "idm_stm32-flat,addr=0x50010000,irq=29,irq-free=30"
+#define FLAT_IDM        "idm_ipi-flat,addr=0x50000000,irq=31"
+#define NVIC_ISPR       0xe000e200
+
+#define SLAVE_ARGS      ",slave=on,memory-backend=mem -m 16M" \
+                        " -object memory-backend-shared,id=mem,size=16M"
+
 #define MASTER(reg)     (STM32_IPCC_BLOCK(0) + (reg))
 #define SLAVE(reg)      (STM32_IPCC_BLOCK(1) + (reg))
 #define RX_TX_ENABLE    (STM32_IPCC_CR_RXOIE | STM32_IPCC_CR_TXFIE)
@@ -35,15 +45,19 @@ static const Machine view_of_slave = {
     "virt", "-nodefaults -machine virt%s " VIRT_ARGS " -device idm_stm32",
     VIEW_BASE, true,
 };
+/* A board that has no platform bus */
+static const Machine flat_view_of_slave = {
+    "mps2-an385", "-nodefaults -machine mps2-an385" SLAVE_ARGS " " FLAT_ARGS
+    " -device " FLAT_VIEW ",id=view", FLAT_VIEW_BASE, false,
+};
 
 /* --- sides --- */
 
 static void start(Side *side, bool slave)
 {
     const Machine *machine = slave ? &view_of_slave : &view_of_master;
-    g_autofree char *args = g_strdup_printf(machine->args, slave ?
-        ",slave=on,memory-backend=mem -m 16M"
-        " -object memory-backend-shared,id=mem,size=16M" : "");
+    g_autofree char *args = g_strdup_printf(machine->args,
+                                            slave ? SLAVE_ARGS : "");
 
     side_start_args(side, machine, slave, args);
     /* The watchdog is an edge */
@@ -715,6 +729,131 @@ static void test_slave_reset(void)
     end(&side, &c);
 }
 
+/* --- a slave on a board with no platform bus --- */
+
+static void start_flat(Side *side, Couple *c)
+{
+    side_start_args(side, &flat_view_of_slave, true, flat_view_of_slave.args);
+    couple_make(c, ID);
+    couple_attach(c, side);
+}
+
+static void send_to_slave(Side *side, Couple *c, uint32_t flags)
+{
+    qatomic_or(&c->page->slave.channels, flags);
+    qatomic_or(&c->page->slave.pending, flags);
+    wake(c->slave_rx);
+    settle(side);
+}
+
+/* The levels: the NVIC keeps what was pending */
+static void test_flat(void)
+{
+    int memory = make_memfd(16 * 1024 * 1024, SEALS);
+    Side side;
+    Couple c;
+
+    start_flat(&side, &c);
+    qtest_irq_intercept_out(side.qts, "/machine/peripheral/view");
+    check_mailbox(&side, 1);
+    give_fd(side.qts, "m", memory);
+    qtest_qmp_assert_success(side.qts, "{ 'execute': 'het-memory-grant',"
+                             " 'arguments': { 'id': 'mem',"
+                             " 'memory': 'm' } }");
+    qtest_qmp_assert_success(side.qts, "{ 'execute': 'het-slave-boot',"
+                             " 'arguments': { 'entry': 553648128 } }");
+    wr(&side, SLAVE(STM32_IPCC_MR), 0);
+    wr(&side, SLAVE(STM32_IPCC_CR), RX_TX_ENABLE);
+    g_assert_false(qtest_get_irq(side.qts, 0));
+    g_assert_true(qtest_get_irq(side.qts, 1));
+
+    send_to_slave(&side, &c, 4);
+    g_assert_true(qtest_get_irq(side.qts, 0));
+    g_assert_cmphex(rd(&side, MASTER(STM32_IPCC_TOSR)), ==, 4);
+    wr(&side, SLAVE(STM32_IPCC_SCR), 4);
+    g_assert_false(qtest_get_irq(side.qts, 0));
+    g_assert_cmphex(qatomic_read(&c.page->slave.channels), ==, 0);
+
+    wr(&side, SLAVE(STM32_IPCC_SCR), 0x3f0000);
+    g_assert_false(qtest_get_irq(side.qts, 1));
+    g_assert_cmphex(qatomic_read(&c.page->master.pending), ==, 0x3f);
+    qatomic_and(&c.page->master.channels, ~1u);
+    wake(c.slave_rx);
+    settle(&side);
+    g_assert_true(qtest_get_irq(side.qts, 1));
+
+    wr(&side, STM32_RESOURCE_TABLE, 0x60002000);
+    g_assert_cmphex(qatomic_read_u64(&c.page->slave.resource_table), ==,
+                    0x60002000);
+    /* It is reset as other devices are */
+    qtest_qmp_assert_success(side.qts, "{ 'execute': 'het-slave-stop' }");
+    g_assert_cmphex(rd(&side, SLAVE(STM32_IPCC_CR)), ==, 0);
+    g_assert_cmphex(rd(&side, SLAVE(STM32_IPCC_MR)), ==, UINT32_MAX);
+    g_assert_cmphex(rd(&side, SLAVE(STM32_IPCC_TOSR)), ==, 0);
+    g_assert_false(qtest_get_irq(side.qts, 1));
+    close(memory);
+    end(&side, &c);
+}
+
+/* Which inputs they come to */
+static void test_flat_inputs(void)
+{
+    Side side;
+    Couple c;
+
+    start_flat(&side, &c);
+    wr(&side, SLAVE(STM32_IPCC_MR), 0);
+    wr(&side, SLAVE(STM32_IPCC_CR), STM32_IPCC_CR_RXOIE);
+    g_assert_cmphex(qtest_readl(side.qts, NVIC_ISPR), ==, 0);
+    send_to_slave(&side, &c, 1);
+    g_assert_cmphex(qtest_readl(side.qts, NVIC_ISPR), ==, 1u << FLAT_RX);
+    wr(&side, SLAVE(STM32_IPCC_CR), RX_TX_ENABLE);
+    g_assert_cmphex(qtest_readl(side.qts, NVIC_ISPR), ==,
+                    1u << FLAT_RX | 1u << FLAT_TX);
+    end(&side, &c);
+}
+
+static void test_flat_refused(void)
+{
+    static const struct {
+        const char *device, *reason;
+    } wrong[] = {
+        { FLAT_VIEW, "there is no IDM" },
+        { FLAT_IDM " -device idm_stm32-flat,irq=29,irq-free=30",
+          "'addr' is needed" },
+        { FLAT_IDM " -device idm_stm32-flat,addr=0x50010000",
+          "'irq' is needed" },
+        { FLAT_IDM " -device idm_stm32-flat,addr=0x50010000,irq=29",
+          "'irq-free' is needed" },
+        { FLAT_IDM
+          " -device idm_stm32-flat,addr=0x50010000,irq=29,irq-free=29",
+          "must be different inputs" },
+        { FLAT_IDM
+          " -device idm_stm32-flat,addr=0x50010000,irq=29,irq-free=32",
+          "no input 32" },
+        { FLAT_IDM
+          " -device idm_stm32-flat,addr=0x50010800,irq=29,irq-free=30",
+          "'addr' must be a multiple of 0x1000" },
+        { FLAT_IDM
+          " -device idm_stm32-flat,addr=0x50007000,irq=29,irq-free=30",
+          "the device would hide 'idm" },
+        { FLAT_IDM " -device " FLAT_VIEW
+          " -device idm_stm32-flat,addr=0x50020000,irq=27,irq-free=28",
+          "other registers already" },
+        { "idm_stm32", "idm_stm32" },
+    };
+
+    for (int n = 0; n < ARRAY_SIZE(wrong); n++) {
+        g_autofree char *args = g_strdup_printf("-M mps2-an385" SLAVE_ARGS
+                                                " -device %s",
+                                                wrong[n].device);
+
+        check_refused(args, wrong[n].reason);
+    }
+    check_refused("-M mps2-an385 " FLAT_ARGS " -device " FLAT_VIEW,
+                  "this device is for slaves");
+}
+
 /* --- command lines --- */
 
 static void test_refused(void)
@@ -757,5 +896,10 @@ int main(int argc, char **argv)
     qtest_add_func("/idm-stm32/reset-without-table", test_reset_without_table);
     qtest_add_func("/idm-stm32/slave-reset", test_slave_reset);
     qtest_add_func("/idm-stm32/refused", test_refused);
+    if (qtest_has_machine("mps2-an385")) {
+        qtest_add_func("/idm-stm32/flat", test_flat);
+        qtest_add_func("/idm-stm32/flat-inputs", test_flat_inputs);
+        qtest_add_func("/idm-stm32/flat-refused", test_flat_refused);
+    }
     return g_test_run();
 }

@@ -9,6 +9,7 @@
  * hw/misc/idm-stm32.c         the registers and the mailbox
  * hw/misc/idm-stm32-run.c     start, stop and watchdog: the master's half
  * hw/misc/idm-stm32-sysbus.c  the device, on a platform bus
+ * hw/misc/idm-stm32-flat.c    the device of a slave, on boards with none
  *
  * All functions are called with the BQL held.
  *
@@ -22,6 +23,7 @@
 #include "hw/misc/idm-stm32-regs.h"
 
 #define TYPE_IDM_STM32_SYSBUS "idm_stm32"
+#define TYPE_IDM_STM32_FLAT   "idm_stm32-flat"
 
 #define IDM_STM32_FDT_COMPATIBLE "het,stm32-1.0"
 

@@ -1,0 +1,71 @@
+/*
+ * Devices of the IDM for boards with no platform bus: address and interrupts
+ *
+ * SPDX-License-Identifier: GPL-2.0-or-later
+ */
+
+#include "qemu/osdep.h"
+#include "qapi/error.h"
+#include "exec/address-spaces.h"
+#include "hw/arm/armv7m.h"
+#include "hw/het.h"
+#include "hw/misc/idm-flat.h"
+#include "system/reset.h"
+
+bool idm_flat_check_addr(const IDMFlatPlace *place, uint64_t size,
+                         Error **errp)
+{
+    if (place->addr == UINT64_MAX) {
+        error_setg(errp, "'addr' is needed: this device is on no bus that"
+                   " could choose an address");
+        return false;
+    }
+    if (place->addr % size) {
+        error_setg(errp, "'addr' must be a multiple of 0x%" PRIx64, size);
+        return false;
+    }
+    return het_check_place("the device", place->addr, size, false, errp);
+}
+
+qemu_irq idm_flat_find_irq(const IDMFlatPlace *place, const char *property,
+                           uint32_t number, Error **errp)
+{
+    g_autofree char *input = g_strdup_printf("unnamed-gpio-in[%u]", number);
+    bool ambiguous = false;
+    Object *intc = OBJECT(place->intc);
+
+    if (!intc) {
+        intc = object_resolve_path_type("", TYPE_ARMV7M, &ambiguous);
+    }
+    if (!intc) {
+        error_setg(errp, ambiguous ?
+                   "'intc' is needed: there are several armv7m" :
+                   "'intc' is needed: this machine has no armv7m");
+        return NULL;
+    }
+    if (number == IDM_FLAT_IRQ_NONE) {
+        error_setg(errp, "'%s' is needed: the number of the input of the"
+                   " interrupt controller", property);
+        return NULL;
+    }
+    if (!object_property_find(intc, input)) {
+        error_setg(errp, "the interrupt controller has no input %u", number);
+        return NULL;
+    }
+    return qdev_get_gpio_in(DEVICE(intc), number);
+}
+
+void idm_flat_map(DeviceState *dev, const IDMFlatPlace *place,
+                  MemoryRegion *iomem)
+{
+    memory_region_add_subregion_overlap(get_system_memory(), place->addr,
+                                        iomem, 0);
+    /* A device on no bus is not reset with the machine by itself */
+    qemu_register_resettable(OBJECT(dev));
+}
+
+void idm_flat_unmap(DeviceState *dev, MemoryRegion *iomem)
+{
+    qemu_unregister_resettable(OBJECT(dev));
+    memory_region_del_subregion(get_system_memory(), iomem);
+}
