@@ -20,10 +20,12 @@
 
 /*
  * The three MPS2 images with CMSDK peripherals: 0x50000000 is far above the peripherals and their bit-band alias (which
- * ends at 0x43ffffff), and of the 32 inputs of the NVIC the highest in use is 24.
+ * ends at 0x43ffffff), and of the 32 inputs of the NVIC the highest in use is 24. The IDM has the last one, and the STM32
+ * registers those before it.
  */
 #define MPS2 \
-        .ram_size = 16 << 20, .max_cpus = 1, .idm_address = 0x50000000, .idm_irq = 31, M_PROFILE_BUS
+        .ram_size = 16 << 20, .max_cpus = 1, .idm_address = 0x50000000, .idm_irq = 31, \
+        .stm32_address = 0x50010000, .stm32_irq = 29, .stm32_irq_free = 30, M_PROFILE_BUS
 
 static const Board boards[] = {
         {

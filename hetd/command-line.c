@@ -10,6 +10,7 @@
 #define IDM_DEVICE              "idm_ipi"
 #define IDM_DEVICE_FLAT         "idm_ipi-flat"
 #define STM32_DEVICE            "idm_stm32"
+#define STM32_DEVICE_FLAT       "idm_stm32-flat"
 
 /* For QEMU 10's TCG nothing stricter is left: threads and the sockets that are handed over go on working */
 #define SANDBOX                 "on,obsolete=deny,elevateprivileges=deny,spawn=deny,resourcecontrol=deny"
@@ -57,16 +58,24 @@ static void add_common(GPtrArray *argv, const PlatformConfig *platform, const Pr
         add_option(argv, "-serial", "chardev:console");
 }
 
+static void add_stm32_slave(GPtrArray *argv, const Board *board) {
+        if (board->platform_bus)
+                add_option(argv, "-device", "%s", STM32_DEVICE);
+        else
+                add_option(argv, "-device", "%s,addr=0x%" PRIx64 ",irq=%u,irq-free=%u", STM32_DEVICE_FLAT,
+                           board->stm32_address, board->stm32_irq, board->stm32_irq_free);
+}
+
 /* STM32 registers for a couple: the master has them for each of the slaves that its Linux drives so, the slave for firmware
  * that speaks to such a mailbox. They come after the IDM; the addresses on the platform bus follow from the order. */
 static void add_stm32(GPtrArray *argv, const PlatformConfig *platform, const ProcessorConfig *c) {
-        if (!c->board->platform_bus)
+        if (c->role == PROCESSOR_SLAVE) {
+                if (c->remoteproc == REMOTEPROC_STM32)
+                        add_stm32_slave(argv, c->board);
                 return;
+        }
 
-        if (c->role == PROCESSOR_SLAVE && c->remoteproc == REMOTEPROC_STM32)
-                add_option(argv, "-device", "%s", STM32_DEVICE);
-
-        for (unsigned i = 0; c->role == PROCESSOR_MASTER && i < platform->processors->len; i++) {
+        for (unsigned i = 0; i < platform->processors->len; i++) {
                 const ProcessorConfig *slave = g_ptr_array_index(platform->processors, i);
 
                 if (slave->role == PROCESSOR_SLAVE && slave->remoteproc == REMOTEPROC_STM32)

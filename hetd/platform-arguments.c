@@ -94,6 +94,20 @@ static bool uses_standard_input(const char *value) {
                 has_part(value, "path=/dev/stdin");
 }
 
+/* A -device of the IDM's family */
+static bool names_idm(const char *value) {
+        static const char *const drivers[] = { "idm_ipi", "idm_ipi-flat", "idm_stm32", "idm_stm32-flat" };
+
+        for (size_t i = 0; i < G_N_ELEMENTS(drivers); i++) {
+                g_autofree char *option = g_strconcat("driver=", drivers[i], NULL);
+
+                if (has_part(value, drivers[i]) || has_part(value, option))
+                        return true;
+        }
+
+        return false;
+}
+
 static const char *value_problem(const char *option, const char *value, const ProcessorConfig *config) {
         if (uses_standard_input(value))
                 return "standard input is the socket of hetd's monitor; use a UNIX socket";
@@ -113,9 +127,7 @@ static const char *value_problem(const char *option, const char *value, const Pr
              has_part(value, "qom-type=memory-backend-shared")))
                 return "the memory that is shared is hetd's (Memory=, Window=)";
 
-        if (strcmp(option, "device") == 0 &&
-            (has_part(value, "idm_ipi") || has_part(value, "driver=idm_ipi") || has_part(value, "idm_ipi-flat") ||
-             has_part(value, "driver=idm_ipi-flat") || has_part(value, "idm_stm32") || has_part(value, "driver=idm_stm32")))
+        if (strcmp(option, "device") == 0 && names_idm(value))
                 return "hetd adds the IDM itself";
 
         if (strcmp(option, "device") == 0 && config->role == PROCESSOR_SLAVE &&

@@ -63,6 +63,8 @@ typedef struct Board {
         bool platform_bus;              /* a dynamic sysbus device gets its address from the board */
         uint64_t idm_address;           /* where the IDM is; on a platform bus: of the first device */
         uint32_t idm_irq;               /* on a platform bus: SPI number; else NVIC input */
+        uint64_t stm32_address;         /* of a slave's STM32 registers; on a platform bus they follow the IDM */
+        uint32_t stm32_irq, stm32_irq_free;     /* NVIC inputs */
         bool device_tree;               /* hetd can make device trees for it */
         bool m_profile;                 /* boots by a vector table, has no MMU */
         unsigned max_cpus;

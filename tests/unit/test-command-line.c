@@ -156,6 +156,7 @@ static void test_stm32(void **state) {
                 "-m", "16777216B",
                 "-smp", "1",
                 "-device", "idm_ipi-flat,id=idm,addr=0x50000000,irq=31",
+                "-device", "idm_stm32-flat,addr=0x50010000,irq=29,irq-free=30",
                 "-action", "shutdown=pause,panic=pause",
                 NULL,
         };

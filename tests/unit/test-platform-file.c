@@ -345,6 +345,7 @@ static void test_boards(void **state) {
         assert_null(board_find(""));
         assert_int_equal(board_find("mps2-an385")->idm_address, 0x50000000);
         assert_int_equal(board_find("mps2-an385")->idm_irq, 31);
+        assert_int_equal(board_find("mps2-an385")->stm32_address, 0x50010000);
 
         for (const char *const *name = board_names(); *name; name++)
                 assert_string_equal(board_find(*name)->machine, *name);
