@@ -217,7 +217,7 @@ class Firmware:
             self.assertWorks()
             self.driver.send(TTY, b"crash\n")
             self.slave.wait_state(CRASHED)
-            self.assertRegex(self.trace(), r"slave1: crashing, as told\nfault: exception [13], return address 0x[67]0000[0-9a-f]{3,4}\n$")
+            self.assertRegex(self.trace(), r"crashing, as told\nfault: exception [13], return address 0x[67]0000[0-9a-f]{3,4}\n$")
             self.driver.remove()
             self.slave.stop()
             self.slave.wait_state(READY)

@@ -1,17 +1,13 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* Driver of the IDM. There is one IDM in a machine, hence the static state. */
 
+#include "barrier.h"
 #include "idm.h"
 #include "mmio.h"
 
 static uintptr_t idm_base;
 static const IdmClient *idm_client;
 static unsigned idm_summaries;          /* SUMMARY registers that can be other than 0 */
-
-/* Between the device's registers and the memory that is shared with the other side */
-static void memory_barrier(void) {
-        __asm__ volatile("dsb" : : : "memory");
-}
 
 static uint32_t couple_read(unsigned couple, unsigned reg) {
         return mmio_read32(idm_base + IDM_COUPLE(couple) + reg);
@@ -56,7 +52,7 @@ static void couple_interrupt(unsigned couple) {
         couple_write(couple, IDM_EVENT, events);
         vectors = couple_read(couple, IDM_PENDING) & couple_read(couple, IDM_ENABLE);
         couple_write(couple, IDM_PENDING, vectors);
-        memory_barrier();
+        barrier_device();
 
         if (events)
                 idm_client->events(couple, events);
@@ -112,7 +108,7 @@ const char *idm_state_name(uint32_t state) {
 }
 
 void idm_send(unsigned couple, unsigned vector) {
-        memory_barrier();
+        barrier_device();
         couple_write(couple, IDM_DOORBELL, vector);
 }
 
@@ -120,7 +116,7 @@ uint32_t idm_take_vectors(unsigned couple) {
         uint32_t vectors = couple_read(couple, IDM_PENDING);
 
         couple_write(couple, IDM_PENDING, vectors);
-        memory_barrier();
+        barrier_device();
         return vectors;
 }
 
@@ -136,7 +132,7 @@ void idm_request_start(unsigned couple, uint64_t entry, uint64_t argument, uint3
         couple_write64(couple, IDM_ENTRY_LO, entry);
         couple_write64(couple, IDM_ARGUMENT_LO, argument);
         /* The program that was put into the window must be there before the slave is. */
-        memory_barrier();
+        barrier_device();
         couple_write(couple, IDM_CONTROL, IDM_CONTROL_START | IDM_CONTROL_PROTOCOL(protocol));
 }
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #pragma once
 
-/* Device registers. Nobody but idm.c needs memory barriers: what is shared is ordered by its vectors. */
+/* Device registers. Nobody but idm.c and ipcc.c needs memory barriers: what is shared is ordered by what they send. */
 
 #include <stdint.h>
 

@@ -2,8 +2,7 @@
 /* The loop of a program with rpmsg. Its application (application.h) is called from here only. */
 
 #include "application.h"
-#include "board.h"
-#include "idm.h"
+#include "doorbell.h"
 #include "irq.h"
 #include "resource-table.h"
 #include "tick.h"
@@ -13,40 +12,48 @@ extern const char vectors[];            /* where this program begins */
 
 static bool tick_is_due;
 
-static void received(unsigned couple, uint32_t vectors_received) {
-        /* Which ring it is about does not matter: both are looked at. It has ended irq_wait(), and that is all. */
-        (void) couple;
-        (void) vectors_received;
-}
-
 static void ticked(void) {
         tick_is_due = true;
 }
 
+static void introduce(void) {
+        int self = doorbell_self();
+
+        if (self >= 0)
+                print("slave%u: ", (unsigned) self);
+        else
+                print("slave: ");
+        print("%s, booted at 0x%x\n", application.name, (unsigned) (uintptr_t) vectors);
+}
+
 int main(void) {
-        static const IdmClient client = { .vectors = received };
+        unsigned events = 0;
 
         console_init();
         trace_init();
         irq_init();
-        if (!idm_init(BOARD_IDM_BASE, &client)) {
-                print("slave: there is no IDM at 0x%x\n", BOARD_IDM_BASE);
+        if (!doorbell_init())
                 return 1;
-        }
-        print("slave%u: %s, booted at 0x%x\n", (unsigned) idm_self(), application.name, (unsigned) (uintptr_t) vectors);
+        introduce();
 
-        idm_publish_resource_table((uintptr_t) &resource_table);
         rpmsg_init(application.services, application.service_count, application.gone);
-        irq_enable(BOARD_IDM_IRQ, IRQ_LEVEL, idm_interrupt);
-        idm_enable(IDM_MASTER, ~0u, 0);
+        doorbell_enable((uintptr_t) &resource_table);
         if (application.tick)
                 tick_start(application.tick_ms, ticked);
         for (;;) {
+                if (events & DOORBELL_LEFT)
+                        rpmsg_driver_left();
+                if (events & DOORBELL_KICK)
+                        rpmsg_driver_kicked();
                 rpmsg_poll();
                 if (tick_is_due) {
                         tick_is_due = false;
                         application.tick();
                 }
-                irq_wait();
+                /* To send may wait as well, so there may be something already */
+                if (!(events = doorbell_take()) && !tick_is_due) {
+                        irq_wait();
+                        events = doorbell_take();
+                }
         }
 }

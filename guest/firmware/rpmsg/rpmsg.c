@@ -37,6 +37,7 @@ static const RpmsgService *rpmsg_services;
 static unsigned rpmsg_count, rpmsg_announced;
 static void (*rpmsg_gone)(void);
 static bool rpmsg_up;                   /* the rings are valid */
+static bool rpmsg_left;                 /* the driver has said that they are not, whatever its status */
 static bool rpmsg_polling;              /* inside rpmsg_poll(), which tells the driver of everything at its end */
 static Vring to_master, from_master;
 
@@ -46,21 +47,24 @@ void rpmsg_init(const RpmsgService *services, unsigned count, void (*gone)(void)
         rpmsg_gone = gone;
 }
 
+static void rpmsg_forget_driver(void) {
+        rpmsg_up = false;
+        print("rpmsg: the driver is gone\n");
+        if (rpmsg_gone)
+                rpmsg_gone();
+}
+
 /*
  * The driver comes and goes as it likes, while this program runs: DRIVER_OK says that it is there. It may have left
  * and come back since the last look; then the rings are new, and the indices that we have written are gone.
  */
 static bool rpmsg_follow_driver(void) {
         volatile const ResourceVdev *vdev = &resource_table.vdev;
-        bool ready = vdev->status & VIRTIO_STATUS_DRIVER_OK;
+        bool ready = !rpmsg_left && vdev->status & VIRTIO_STATUS_DRIVER_OK;
 
         barrier_read();         /* the status first, then the rings */
-        if (rpmsg_up && (!ready || vring_was_reset(&to_master) || vring_was_reset(&from_master))) {
-                rpmsg_up = false;
-                print("rpmsg: the driver is gone\n");
-                if (rpmsg_gone)
-                        rpmsg_gone();
-        }
+        if (rpmsg_up && (!ready || vring_was_reset(&to_master) || vring_was_reset(&from_master)))
+                rpmsg_forget_driver();
         if (!rpmsg_up && ready && vring_init(&to_master, "to the master", VRING_TO_DRIVER, &vdev->to_master) &&
             vring_init(&from_master, "from the master", VRING_FROM_DRIVER, &vdev->from_master)) {
                 rpmsg_up = true;
@@ -137,6 +141,16 @@ static bool rpmsg_receive(void) {
         else
                 service->received(service, message.header.source, message.data, message.header.size);
         return true;
+}
+
+void rpmsg_driver_left(void) {
+        rpmsg_left = true;
+        if (rpmsg_up)
+                rpmsg_forget_driver();
+}
+
+void rpmsg_driver_kicked(void) {
+        rpmsg_left = false;
 }
 
 void rpmsg_poll(void) {

@@ -5,7 +5,7 @@
  * rpmsg, the side of the firmware: messages of up to 496 bytes to and from the master's Linux. Each has a source and a
  * destination address. Services are announced by name; for each, Linux makes a channel, for a driver of that name.
  *
- * The caller calls rpmsg_poll() after every vector of the master, and once after rpmsg_init(); main.c does so for an
+ * The caller calls rpmsg_poll() after every kick of the master, and once after rpmsg_init(); main.c does so for an
  * application. Messages are received in there. The functions need no locks, and are for one task (or the main loop), not
  * for interrupt handlers.
  */
@@ -30,5 +30,8 @@ struct RpmsgService {
  */
 void rpmsg_init(const RpmsgService *services, unsigned count, void (*gone)(void));
 void rpmsg_poll(void);
+/* Where the master says that it leaves: the status in the resource table does not count before its next kick */
+void rpmsg_driver_left(void);
+void rpmsg_driver_kicked(void);
 /* False: too long, there is no buffer, or no driver */
 bool rpmsg_send(const RpmsgService *service, uint32_t destination, const void *data, size_t size);

@@ -3,14 +3,13 @@
 
 #include "barrier.h"
 #include "console.h"
-#include "idm.h"
+#include "doorbell.h"
 #include "vring.h"
 
 #define DESCRIPTOR_NEXT         (1u << 0)       /* a chain: rpmsg has none */
 #define DESCRIPTOR_WRITE        (1u << 1)       /* for the device to write */
 #define DESCRIPTOR_INDIRECT     (1u << 2)
 #define AVAILABLE_NO_INTERRUPT  (1u << 0)       /* the driver does not want to know */
-#define VECTORS                 32u             /* that a couple has */
 
 /* By the linker script: what the driver may use is in between */
 extern char program_end[], window_end[];
@@ -35,7 +34,7 @@ bool vring_init(Vring *vring, const char *name, VringDirection direction, const 
         *vring = (Vring) { .name = name, .direction = direction, .vector = vector };
         if (!is_ours_to_use(address, used + sizeof(VringUsed)))
                 return vring_fail(vring, "the address", address);
-        if (vector >= VECTORS)
+        if (!doorbell_is_valid(vector))
                 return vring_fail(vring, "the notify id", vector);
 
         vring->descriptors = (void *) (uintptr_t) address;
@@ -101,5 +100,5 @@ void vring_kick(Vring *vring) {
          */
         barrier_full();
         if (!(vring->available->flags & AVAILABLE_NO_INTERRUPT))
-                idm_send(IDM_MASTER, vring->vector);
+                doorbell_ring(vring->vector);
 }

@@ -11,5 +11,8 @@
 #define BOARD_TIMER_IRQ         27u             /* virtual timer of the CPU, a PPI */
 #define BOARD_IDM_BASE          0x0c000000u     /* first device of the platform bus */
 #define BOARD_IDM_IRQ           144u            /* SPI 112 */
+#define BOARD_IPCC_BASE         0x0c008000u     /* the next device, if the slave has STM32 registers */
+#define BOARD_IPCC_IRQ          145u            /* SPI 113 */
+#define BOARD_IPCC_FREE_IRQ     146u            /* SPI 114 */
 #define BOARD_PCI_MMIO_BASE     0x10000000u
 #define BOARD_PCI_ECAM_BASE     0x3f000000u     /* with highmem=off */
