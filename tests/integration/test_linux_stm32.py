@@ -36,6 +36,28 @@ class Master(Stm32, test_linux_master.Master):
         self.assertEqual(self.shell.read("/proc/sys/kernel/tainted"), "0")
 
 
+class Smp(Stm32, RemoteprocTestCase):
+    """Linux runs on two CPUs, and its interrupts, workqueues and the CPU that waits for the end of a stop are not always the same."""
+
+    changes = (("CPU=cortex-a15\nMemory=1G\n", "CPU=cortex-a15\nCPUs=2\nMemory=1G\n"),)
+
+    def test_start_talk_crash_stop(self):
+        self.assertEqual(self.shell.ok("nproc"), "2")
+        for turn in range(2):
+            for number in (0, 1):
+                self.start(number)
+            for number in (0, 1):
+                since = self.console.mark()
+                self.echo(self.tty(number), f"before {turn}")
+                self.shell.ok(f"echo crash >{self.tty(number)}")
+                self.wait_recovered(number, since)
+                self.echo(self.tty(number), f"back again {turn}")
+                self.echo(self.tty(1 - number), f"never away {turn}")
+            for number in (0, 1):
+                self.stop(number)
+            self.assertEqual((self.slave1.state, self.slave2.state), ("ready", "ready"))
+
+
 class AutoBoot(Stm32, RemoteprocTestCase):
     changes = (("rpmsg-slave-m3.elf\n", "rpmsg-slave-m3.elf\nAutoBoot=master\n"),)
 
