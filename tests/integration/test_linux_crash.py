@@ -99,30 +99,34 @@ class Crash(RemoteprocTestCase):
 class KilledForGood(RemoteprocTestCase):
     changes = (("Restart=on-failure\n", ""),)
 
-    def test_process_is_killed(self):
-        """There is nothing that could be recovered, and Linux says so; the other slave goes on."""
-        self.start(0)
-        self.start(1)
+    def kill(self):
+        """There is nothing that could be recovered, and Linux says so."""
         since = self.console.mark()
         os.kill(self.slave2.pid, signal.SIGKILL)
         self.console.expect("remoteproc remoteproc1: crash detected in slave2: type fatal error", since)
         self.console.expect("remoteproc remoteproc1: it is crashed and cannot be started", since)
         self.shell.ok(f"until grep -q crashed {CLASS}1/state; do :; done")
         self.assertEqual(self.slave2.state, "crashed")
+
+    def bring_back(self):
+        self.slave2.call("Restart")
+        self.write(1, "recovery", "recover")
+
+    def test_process_is_killed(self):
+        """The other slave goes on."""
+        self.start(0)
+        self.start(1)
+        self.kill()
         self.echo(self.tty(0), "never away")
         self.stop(0)
-        self.shell.ok("rmmod idm_rproc")
+        self.shell.ok(f"rmmod {self.driver}")
         self.assertEqual(self.shell.ok("ls /sys/class/remoteproc"), "")
 
     def test_brought_back_by_hand(self):
         self.start(1)
+        self.kill()
         since = self.console.mark()
-        os.kill(self.slave2.pid, signal.SIGKILL)
-        self.console.expect("remoteproc remoteproc1: it is crashed and cannot be started", since)
-        self.shell.ok(f"until grep -q crashed {CLASS}1/state; do :; done")
-        self.slave2.call("Restart")
-        since = self.console.mark()
-        self.write(1, "recovery", "recover")
+        self.bring_back()
         self.console.expect("creating channel rpmsg-ping addr", since)
         self.assertEqual(self.state(1), "running")
         self.echo(self.tty(1), "back again")

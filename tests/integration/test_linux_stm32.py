@@ -5,6 +5,8 @@ The tests of docs/examples/linux-master.platform with Remoteproc=stm32: Linux ha
 coprocessor.
 """
 
+import os
+import signal
 import struct
 
 import het_rpmsg
@@ -13,6 +15,7 @@ import test_linux_attach
 import test_linux_crash
 import test_linux_long
 import test_linux_master
+import test_linux_stress
 import test_linux_traffic
 from het_harness import FIRMWARE, main
 from het_linux import CLASS, RemoteprocTestCase, SLAVES, VIRTIO_SIZE, WINDOWS, need_guest
@@ -132,6 +135,54 @@ class RebootKeep(AttachStm32, test_linux_attach.RebootKeep):
 
 
 class Crash(Stm32, test_linux_crash.Crash):
+    pass
+
+
+class Abi(AttachStm32, test_linux_abi.Abi):
+    pass
+
+
+class Images(Stm32, test_linux_abi.Images):
+    """Its driver leaves the checks to the kernel's core, which starts a program without rpmsg if it cannot make the rings."""
+
+    not_noticed = ("cut.elf", "ring-size.elf", "ring-address.elf")
+
+    def images(self):
+        images = super().images()
+        del images["ring-odd.elf"]      # has a ring of another length than the other one: "WARNING: CPU" of the rpmsg bus, and it works
+        return images
+
+
+class AttachedCrash(AttachStm32, test_linux_attach.Crash):
+    """
+    There is no Hostile like that of test_linux_attach: it is about checks of our driver's own, and this one, of the tables of slaves
+    that run, believes what the kernel's core does.
+    """
+
+    test_another_image = None           # it is recovered with whatever Linux would start
+
+
+class KilledForGood(Stm32, test_linux_crash.KilledForGood):
+    """Linux is not told that it cannot be started, and tries it again and again; what bounds that are longer and longer pauses."""
+
+    def kill(self):
+        since = self.console.mark()
+        os.kill(self.slave2.pid, signal.SIGKILL)
+        first, last = (self.crash(n, since) for n in (2, 6))
+        # 0.1 s, 0.2 s, 0.4 s, 0.8 s
+        self.assertGreater(last - first, 1.5)
+        self.assertEqual(self.slave2.state, "crashed")
+
+    def crash(self, n, since):
+        """When it was, in seconds"""
+        return int(self.console.expect(rf"^\d+,\d+,(\d+),.*handling crash #{n} in slave2", since)[1]) / 1e6
+
+    def bring_back(self):
+        """It needs no word to Linux."""
+        self.slave2.call("Restart")
+
+
+class Stress(Stm32, test_linux_stress.Stress):
     pass
 
 
