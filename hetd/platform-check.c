@@ -370,7 +370,7 @@ static void window_error(PlatformParser *p, const ParsedProcessor *master, Parse
 /* What can be said of a window without the others */
 static void check_window_itself(PlatformParser *p, ParsedProcessor *pp) {
         ProcessorConfig *c = pp->config;
-        g_autofree char *rest = g_strdup_printf("@0x%" PRIx64, c->window_address);
+        g_autofree char *rest = g_strdup_printf("@0x%" PRIx64, c->window_address / ALIGNMENT * ALIGNMENT);
         char size[FORMAT_SIZE_MAX];
 
         if (is_slave(pp) && is_absent(pp, KEY_WINDOW))

@@ -77,10 +77,12 @@ need_cache() {
 # run waits until what it left running is gone.
 lock() {
         local file=$HET_CACHE/$1.lock
-        exec 9>>"$file"
-        flock -n 9 && return
-        info "another run is at work ($file); waiting for it"
-        flock -w 7200 9 || die "Waited two hours for another run." "See what holds it: fuser -v $file"
+        exec 9<>"$file"
+        if ! flock -n 9; then
+                info "another run is at work, waiting for it: $(cat "$file")"
+                flock -w 7200 9 || die "Waited two hours for another run." "See what holds it: fuser -v $file"
+        fi
+        echo "$0, process $$, since $(date +%T)" >"$file"
 }
 
 unlock() {

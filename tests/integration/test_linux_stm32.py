@@ -138,10 +138,6 @@ class Crash(Stm32, test_linux_crash.Crash):
     pass
 
 
-class Abi(AttachStm32, test_linux_abi.Abi):
-    pass
-
-
 class Images(Stm32, test_linux_abi.Images):
     """Its driver leaves the checks to the kernel's core, which starts a program without rpmsg if it cannot make the rings."""
 
