@@ -13,6 +13,7 @@ is_our_build() {
 }
 
 # The Linux guests, by the names of scripts/build --guests
+# shellcheck disable=SC2034  # used by scripts/build
 het_guests='plain armhf arm64 next'
 
 # add_guest NAME WANTED OPTION ARGUMENT…: has it made, or takes it if it is there; appends to options. Everything else is built and
