@@ -165,8 +165,8 @@ class KilledForGood(Stm32, test_linux_crash.KilledForGood):
         since = self.console.mark()
         os.kill(self.slave2.pid, signal.SIGKILL)
         first, last = (self.crash(n, since) for n in (2, 6))
-        # 0.1 s, 0.2 s, 0.4 s, 0.8 s
-        self.assertGreater(last - first, 1.5)
+        # 0.1 s, 0.2 s, 0.4 s and 0.8 s, of which a timer may round something off
+        self.assertGreater(last - first, 1.4)
         self.assertEqual(self.slave2.state, "crashed")
 
     def crash(self, n, since):
