@@ -24,10 +24,14 @@ BOARDS = {
                 ("-machine", "mps2-an385,slave=on,memory-backend=mem", "-object", "memory-backend-shared,id=mem,size=16M",
                  "-device", "idm_ipi-flat,addr=0x50000000,irq=31")),
 }
+# The same with the mailbox of an STM32MP1, and firmware for that
+MAILBOXES = {"a15": "idm_stm32", "m3": "idm_stm32-flat,addr=0x50010000,irq=29,irq-free=30"}
+BOARDS |= {f"ipcc_{name}": board._replace(firmware=board.firmware.replace("slave-", "slave-ipcc-"),
+                                          arguments=(*board.arguments, "-device", MAILBOXES[name])) for name, board in BOARDS.items()}
 
 # The control page (het-page.h)
 PAGE_SIZE, PAGE_MAGIC, PAGE_VERSION = 4096, 0x50544548, 1
-MASTER_PENDING, MASTER_STATE, SLAVE_PENDING, SLAVE_STATE = 64, 128, 192, 256
+MASTER_PENDING, MASTER_CHANNELS, MASTER_STATE, SLAVE_PENDING, SLAVE_CHANNELS, SLAVE_STATE = 64, 68, 128, 192, 196, 256
 READY, RUNNING, CRASHED = 2, 3, 5
 
 # virtio and rpmsg
@@ -46,8 +50,8 @@ try:
     libatomic = ctypes.CDLL("libatomic.so.1")
 except OSError as e:
     skip_all(f"the library of atomic operations is missing: {e}")
-atomic_exchange, atomic_fetch_or = libatomic["__atomic_exchange_4"], libatomic["__atomic_fetch_or_4"]
-for function in (atomic_exchange, atomic_fetch_or):
+atomic_exchange, atomic_fetch_or, atomic_fetch_and = (libatomic[f"__atomic_{name}_4"] for name in ("exchange", "fetch_or", "fetch_and"))
+for function in (atomic_exchange, atomic_fetch_or, atomic_fetch_and):
     function.argtypes, function.restype = (ctypes.c_void_p, ctypes.c_uint32, ctypes.c_int), ctypes.c_uint32
 SEQ_CST = 5
 
@@ -77,6 +81,9 @@ class Memory:
 
     def fetch_or(self, offset, value):
         return atomic_fetch_or(self.address + offset, value, SEQ_CST)
+
+    def fetch_and(self, offset, value):
+        return atomic_fetch_and(self.address + offset, value, SEQ_CST)
 
 
 class Elf:
@@ -110,7 +117,7 @@ class Slave:
         self.page.map[:12] = struct.pack("=III", PAGE_MAGIC, PAGE_VERSION, 1)
         self.page.u32(MASTER_STATE).value = RUNNING
         self.rx, self.tx = (os.eventfd(0, os.EFD_CLOEXEC | os.EFD_NONBLOCK) for _ in range(2))
-        self.vectors = collections.Counter()
+        self.vectors, self.acknowledges = collections.Counter(), True
         loop.watch(self.rx, self.on_interrupt)
 
         log, serial, monitor = (directory / name for name in ("slave.log", "slave.console", "slave.qmp"))
@@ -135,6 +142,21 @@ class Slave:
         os.eventfd_read(self.rx)
         pending = self.page.exchange(MASTER_PENDING, 0)
         self.vectors.update(n for n in range(32) if pending >> n & 1)
+        if self.acknowledges:
+            self.acknowledge(pending)
+
+    def acknowledge(self, vectors):
+        """A sender that waits for it is told."""
+        if self.page.fetch_and(MASTER_CHANNELS, ~vectors & 0xffffffff) & vectors:
+            os.eventfd_write(self.tx, 1)
+
+    def set_flag(self, channel):
+        """As the mailbox of a master does it; the firmware clears it."""
+        if not self.page.fetch_or(SLAVE_CHANNELS, 1 << channel) >> channel & 1:
+            self.kick(channel)
+
+    def flag_is_set(self, channel):
+        return self.page.u32(SLAVE_CHANNELS).value >> channel & 1
 
     def kick(self, vector):
         if not self.page.fetch_or(SLAVE_PENDING, 1 << vector):

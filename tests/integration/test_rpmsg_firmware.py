@@ -51,6 +51,9 @@ class ElfFile:
 class Firmware:
     """The firmware in its slave, loaded and booted, with a driver that has not come yet"""
 
+    says_first = "slave1: rpmsg firmware"
+    bad_vectors = (32, 0xffffffff)
+
     def setUp(self):
         self.loop = Loop()
         self.addCleanup(self.loop.close)
@@ -65,7 +68,7 @@ class Firmware:
         self.since = self.slave.console.mark()
         self.slave.load()
         self.slave.boot()
-        self.expect(rf"slave1: rpmsg firmware, booted at {self.board.base:#x}$")        # perhaps behind half a line of the last boot
+        self.expect(rf"{self.says_first}, booted at {self.board.base:#x}$")        # perhaps behind half a line of the last boot
 
     def expect(self, text):
         return self.slave.console.expect(text, self.since)
@@ -100,7 +103,7 @@ class Firmware:
 
     def test_trace(self):
         self.probe()
-        self.assertTrue(self.trace().startswith(f"slave1: rpmsg firmware, booted at {self.board.base:#x}\n"), self.trace())
+        self.assertTrue(self.trace().startswith(f"{self.says_first}, booted at {self.board.base:#x}\n"), self.trace())
         self.assertIn("rpmsg: the driver is there", self.trace())
 
     def test_waits_for_driver_ok(self):
@@ -302,7 +305,7 @@ class Firmware:
         good = self.board.base + self.board.size - MIB
         for address, vector, text in ((0xffffffff, 0, "the address"), (0, 0, "the address"), (self.board.base, 0, "the address"),
                                       (self.board.base + self.board.size - 4096, 0, "the address"), (good + 2, 0, "the address"),
-                                      (good, 32, "the notify id"), (good, 0xffffffff, "the notify id")):
+                                      *((good, vector, "the notify id") for vector in self.bad_vectors)):
             with self.subTest(address=hex(address), vector=vector):
                 self.since = self.slave.console.mark()
                 self.driver.place(self.board.size - MIB)
@@ -339,12 +342,40 @@ class Firmware:
         self.assertGreaterEqual(len(self.trace()), 2047)
 
 
+class FirmwareIpcc(Firmware):
+    """The same with the mailbox of an STM32MP1: all of the above, and a master that leaves, or ends it"""
+
+    says_first = "slave: rpmsg firmware"
+    bad_vectors = (2, 31, 32, 0xffffffff)
+    test_notify_ids = None              # the channels of the rings are 0 and 1
+
+    def test_master_leaves(self):
+        """The resource table goes on to say that the driver is there."""
+        self.probe()
+        self.slave.set_flag(3)
+        self.expect("^slave: the master has left$")
+        self.expect("^rpmsg: the driver is gone$")
+        self.loop.wait(lambda: not self.slave.flag_is_set(3), "the flag to be cleared")
+        self.assertEqual(self.driver.status.value, READY_TO_GO)
+        self.probe()
+        self.assertWorks()
+
+    def test_shutdown(self):
+        self.probe()
+        self.slave.set_flag(2)
+        self.loop.wait(lambda: not self.slave.flag_is_set(2), "the acknowledgement")
+        self.expect("^slave: the master is about to stop this program$")
+        self.expect("^rpmsg: the driver is gone$")
+
+
 def tests(kind, name):
     return type(f"{kind.__name__}_{name}", (kind, unittest.TestCase), {"board": BOARDS[name], "maxDiff": None, "__module__": __name__})
 
 
 ElfFileA15, ElfFileM3 = tests(ElfFile, "a15"), tests(ElfFile, "m3")
 FirmwareA15, FirmwareM3 = tests(Firmware, "a15"), tests(Firmware, "m3")
+ElfFileIpccA15, ElfFileIpccM3 = tests(ElfFile, "ipcc_a15"), tests(ElfFile, "ipcc_m3")
+FirmwareIpccA15, FirmwareIpccM3 = tests(FirmwareIpcc, "ipcc_a15"), tests(FirmwareIpcc, "ipcc_m3")
 
 if __name__ == "__main__":
     main()
