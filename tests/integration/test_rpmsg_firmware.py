@@ -9,8 +9,8 @@ import unittest
 
 from het_events import Loop
 from het_harness import MIB, main
-from het_rpmsg import (ACKNOWLEDGE, BOARDS, CRASHED, DRIVER, Driver, Elf, FIRMWARE, MESSAGE_MAX, MY_ADDRESS, Message, NAME_SERVICE,
-                       NEXT, NUM, READY, READY_TO_GO, RUNNING, Slave, WRITE)
+from het_rpmsg import (ACKNOWLEDGE, BOARDS, CRASHED, DRIVER, Driver, Elf, FIRMWARE, MASTER_CHANNELS, MASTER_PENDING, MESSAGE_MAX,
+                       MY_ADDRESS, Message, NAME_SERVICE, NEXT, NUM, READY, READY_TO_GO, RUNNING, Slave, WRITE)
 
 TTY, RAW, PING = 0x400, 0x401, 0x402
 SERVICES = [("rpmsg-tty", TTY), ("rpmsg-raw", RAW), ("rpmsg-ping", PING)]
@@ -348,6 +348,24 @@ class FirmwareIpcc(Firmware):
     says_first = "slave: rpmsg firmware"
     bad_vectors = (2, 31, 32, 0xffffffff)
     test_notify_ids = None              # the channels of the rings are 0 and 1
+
+    def test_waits_for_the_flag(self):
+        """A flag that is set already sends nothing: what is to be told waits, and comes when the flag was cleared."""
+        self.probe()
+        for n in range(20):
+            self.slave.acknowledges = False
+            self.driver.send(RAW, pattern(n, 8))
+            self.loop.wait(lambda: self.slave.page.u32(MASTER_CHANNELS).value & 1 and not self.slave.page.u32(MASTER_PENDING).value,
+                           "the flag")
+            count = self.slave.vectors[0]
+            self.driver.put(RAW, pattern(n, 8))
+            self.slave.set_flag(1)
+            self.loop.wait(lambda: not self.slave.flag_is_set(1), "the flag of the master to be cleared")
+            self.assertEqual(self.slave.vectors[0], count)
+            self.slave.acknowledges = True
+            self.slave.acknowledge(1)
+            self.loop.wait(lambda: self.slave.vectors[0] > count, "the flag once more")
+            self.driver.wait_messages(len(SERVICES) + 2 * (n + 1))
 
     def test_master_leaves(self):
         """The resource table goes on to say that the driver is there."""
