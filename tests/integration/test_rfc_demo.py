@@ -86,9 +86,10 @@ class RfcTestCase(LinuxMasterTestCase):
         return self.shell.ok(f"load_bin_app --listen {slave} 1").splitlines()[1:]
 
     def listen(self, slave, count):
-        """In the background; returns a function that waits for its end and returns what it has shown."""
+        """In the background; returns a function that waits for as many lines, behind the first one, and its end, and returns them."""
         self.shell.ok(f">events; load_bin_app --listen {slave} {count} >events 2>&1 & listener=$!; until grep -q . events; do :; done")
-        return lambda: self.shell.ok("wait $listener; cat events").splitlines()[1:]
+        return lambda: self.shell.ok(f"until [ $(wc -l <events) -gt {count} ] && ! pidof load_bin_app >/dev/null; do :; done; "
+                                     "cat events").splitlines()[1:]
 
     def linux_is_up(self, since=0, console=None):
         """A shell on the slave's console does what it is told."""
