@@ -11,7 +11,7 @@ het_packages=(
         dpkg-dev patch rsync xz-utils python3 python3-venv
 
         # QEMU's libraries
-        libglib2.0-dev zlib1g-dev libfdt-dev libslirp-dev libseccomp-dev
+        libglib2.0-dev zlib1g-dev libfdt-dev libslirp-dev libseccomp-dev libpixman-1-dev
 
         # hetd's libraries
         libsystemd-dev libjson-c-dev libelf-dev
