@@ -7,21 +7,37 @@
 #include <sys/ioctl.h>
 #include <unistd.h>
 
-static const char *hint_no_bus(bool system) {
-        if (system)
+static const char *hint_no_bus(const Client *client) {
+        if (client->host)
+                return "'ssh HOST true' shows whether it can be reached; systemd-stdio-bridge must be there (package systemd).";
+        if (client->system)
                 return "Start it with 'systemctl start dbus', or use the bus of your session: hetctl --user.";
 
         return "A session sets DBUS_SESSION_BUS_ADDRESS; 'dbus-run-session -- bash' makes one, and hetctl --system "
                "uses the system's.";
 }
 
-static const char *hint_no_hetd(bool system) {
-        if (!system)
+static const char *hint_no_hetd(const Client *client) {
+        if (client->host)
+                return "Start it there with 'systemctl start hetd'.";
+        if (!client->system)
                 return "Start it with 'hetd --user &', or use the one of the system: hetctl --system.";
         if (access("/run/systemd/system", F_OK) >= 0)
                 return "Start it with 'systemctl start hetd', or use one of your own: hetd --user & hetctl --user.";
 
         return "Start it with 'hetd --system &', or use one of your own: hetctl --user.";
+}
+
+const char *client_bus_name(const Client *client) {
+        if (client->host)
+                return client->host;
+
+        return client->system ? "system" : "session";
+}
+
+bool client_need_local(const Client *client, const char *what, GError **error) {
+        return !client->host || failure(error, EXIT_USAGE, "Run hetctl on that host, by ssh.", "%s cannot be reached from another host.",
+                                        what);
 }
 
 bool client_connect(Client *client, GError **error) {
@@ -31,7 +47,9 @@ bool client_connect(Client *client, GError **error) {
         if (client->bus)
                 return true;
 
-        if (client->system)
+        if (client->host)
+                r = sd_bus_open_system_remote(&bus, client->host);
+        else if (client->system)
                 r = sd_bus_open_system_with_description(&bus, "hetctl");
         else
                 r = sd_bus_open_user_with_description(&bus, "hetctl");
@@ -42,9 +60,10 @@ bool client_connect(Client *client, GError **error) {
                 r = sd_bus_get_unique_name(bus, &name);
         }
         if (r < 0)
-                return failure(error, EXIT_NO_HETD, hint_no_bus(client->system),
-                               "There is no %s bus to reach hetd by: %s.", client->system ? "system" : "session",
-                               g_strerror(-r));
+                return failure(error, EXIT_NO_HETD, hint_no_bus(client),
+                               client->host ? "There is no system bus of %s to reach hetd by: %s." :
+                                              "There is no %s bus to reach hetd by: %s.",
+                               client_bus_name(client), g_strerror(-r));
 
         if (isatty(STDIN_FILENO))
                 (void) sd_bus_set_allow_interactive_authorization(bus, true);
@@ -87,8 +106,8 @@ bool client_send(Client *client, sd_bus_message *call, sd_bus_message **ret_repl
 
         if (sd_bus_error_has_name(&e, SD_BUS_ERROR_SERVICE_UNKNOWN) ||
             sd_bus_error_has_name(&e, SD_BUS_ERROR_NAME_HAS_NO_OWNER))
-                return failure(error, EXIT_NO_HETD, hint_no_hetd(client->system), "hetd does not run on the %s bus.",
-                               client->system ? "system" : "session");
+                return failure(error, EXIT_NO_HETD, hint_no_hetd(client),
+                               client->host ? "hetd does not run on %s." : "hetd does not run on the %s bus.", client_bus_name(client));
 
         return failure_from_bus(error, &e, r);
 }

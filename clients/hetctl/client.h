@@ -23,6 +23,7 @@
 
 typedef struct Client {
         bool system;                    /* which bus */
+        const char *host;               /* whose system bus, by ssh; NULL: this one's */
         bool quiet;
         JsonFormat json;
         uint64_t timeout_usec;
@@ -33,6 +34,10 @@ typedef struct Client {
 /* Connects at the first use. The bus belongs to the client. */
 bool client_connect(Client *client, GError **error);
 void client_close(Client *client);
+/* Files and sockets do not go through ssh: instead, what the user may do there. False and error with --host */
+bool client_need_local(const Client *client, const char *what, GError **error);
+/* For messages: system, session, or the host's name */
+const char *client_bus_name(const Client *client);
 
 /* Call of a method of hetd: new, fill with sd_bus_message_append(), send. reply may be NULL. */
 bool client_new_call(Client *client, const char *path, const char *interface, const char *method, sd_bus_message **ret,

@@ -13,12 +13,14 @@
 #define TIMEOUT_DEFAULT_USEC    (120 * (uint64_t) G_USEC_PER_SEC)
 
 static gboolean option_help, option_version, option_user, option_system, option_quiet;
-static char *option_json, *option_timeout;
+static char *option_json, *option_timeout, *option_host;
 
 static const GOptionEntry common_options[] = {
         { "user", 0, 0, G_OPTION_ARG_NONE, &option_user, "Talk to the hetd of this user (default unless root)", NULL },
         { "system", 0, 0, G_OPTION_ARG_NONE, &option_system,
           "Talk to the hetd of the system (default for root)", NULL },
+        { "host", 'H', 0, G_OPTION_ARG_STRING, &option_host,
+          "Talk to the hetd of the system of another host, by ssh", "[USER@]HOST" },
         { "json", 'j', 0, G_OPTION_ARG_STRING, &option_json,
           "Print JSON: short, pretty or off; -j and --json alone are pretty", "FORMAT" },
         { "timeout", 't', 0, G_OPTION_ARG_STRING, &option_timeout,
@@ -38,6 +40,9 @@ static const struct {
         { "Look", verbs_look },
         { NULL, verbs_console },
         { NULL, verbs_monitor },
+        { NULL, verbs_top },
+        { NULL, verbs_graph },
+        { NULL, verbs_verify },
 };
 
 static const Verb *find_verb(const char *name) {
@@ -144,7 +149,11 @@ static bool set_up_client(Client *client, GError **error) {
         if (option_user && option_system)
                 return failure_usage(error, NULL, "--user and --system exclude each other.");
 
-        client->system = option_system || (!option_user && geteuid() == 0);
+        if (option_user && option_host)
+                return failure_usage(error, NULL, "--user and --host exclude each other: it is the system's hetd of the host.");
+
+        client->host = option_host;
+        client->system = option_system || option_host || (!option_user && geteuid() == 0);
         client->quiet = option_quiet;
         client->timeout_usec = TIMEOUT_DEFAULT_USEC;
         client->color_out = may_color(STDOUT_FILENO);

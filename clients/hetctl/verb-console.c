@@ -34,7 +34,7 @@ static int option_lines = LINES_DEFAULT;
 static char *option_until;
 
 static const GOptionEntry console_options[] = {
-        { "history", 'H', 0, G_OPTION_ARG_NONE, &option_history, "First show the end of what it printed before", NULL },
+        { "history", 0, 0, G_OPTION_ARG_NONE, &option_history, "First show the end of what it printed before", NULL },
         { "lines", 'n', 0, G_OPTION_ARG_INT, &option_lines, "Lines of --history (default 100; 0: all)", "N" },
         { "follow", 'f', 0, G_OPTION_ARG_NONE, &option_follow, "Go on when standard input has ended", NULL },
         { "until", 'u', 0, G_OPTION_ARG_FILENAME, &option_until,
@@ -450,7 +450,8 @@ static bool verb_console(Client *client, int n, char **arguments, GError **error
         if (option_lines != LINES_DEFAULT)
                 option_history = TRUE;
 
-        if (!objects_resolve_processor(client, arguments[0], &path, &name, error) ||
+        if (!client_need_local(client, "A console", error) ||
+            !objects_resolve_processor(client, arguments[0], &path, &name, error) ||
             !client_call(client, path, "org.freedesktop.DBus.Properties", "GetAll", &reply, error, "s",
                          HETD_PROCESSOR) ||
             !client_read(bus_json_read(reply, &properties), error))

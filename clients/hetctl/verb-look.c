@@ -212,12 +212,14 @@ static bool verb_version(Client *client, int n, char **arguments, GError **error
                 return false;
 
         if (client->json == JSON_OFF) {
-                printf("hetd   %s on the %s bus\n", version, client->system ? "system" : "session");
+                printf(client->host ? "hetd   %s on %s\n" : "hetd   %s on the %s bus\n", version, client_bus_name(client));
                 return true;
         }
         json_add_string(object, "hetctl", HET_VERSION);
         json_add_string(object, "hetd", version);
         json_add_string(object, "bus", client->system ? "system" : "session");
+        if (client->host)
+                json_add_string(object, "host", client->host);
         json_print(object, client->json);
         return true;
 }

@@ -154,6 +154,9 @@ static bool define_file(Client *client, const char *file, char **ret_path, GErro
         HET_AUTO_FD int fd = -EBADF;
         bool replace = false;
 
+        if (client->host)
+                return failure(error, EXIT_USAGE, "Copy it to one of hetd's platform directories there, and start it by its name.",
+                               "A file is not handed over to another host.");
         if (!open_file(file, &fd, &path, error) || !objects_load(client, &objects, error))
                 return false;
 

@@ -202,7 +202,7 @@ static bool verb_attach(Client *client, int n, char **arguments, GError **error)
                 return false;
 
         if (option_connect)
-                sent = connect_socket(socket_path, &fd, error) &&
+                sent = client_need_local(client, "A connection", error) && connect_socket(socket_path, &fd, error) &&
                        client_call(client, path, HETD_PROCESSOR, "AttachFd", NULL, error, "ha{sv}", fd, 0);
         else
                 sent = client_call(client, path, HETD_PROCESSOR, "Attach", NULL, error, "sa{sv}", socket_path, 0);

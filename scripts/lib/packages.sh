@@ -21,6 +21,9 @@ het_packages=(
 
         # tests: unit tests, a private bus, busctl, the D-Bus descriptions, the scripts themselves
         libcmocka-dev dbus python3-dbus systemd libxml2-utils shellcheck
+
+        # tests of hetctl: its completions, its graphs
+        zsh fish graphviz
 )
 
 # shellcheck disable=SC2034
