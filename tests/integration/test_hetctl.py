@@ -101,7 +101,7 @@ class CommandLine(HetctlTest):
     def test_completion(self):
         self.assertEqual(self.complete("--user", "st"), ["start", "stop", "status"])
         self.assertEqual(self.complete("--user", "boot", ""), [])         # no hetd, no names, no error
-        self.assertEqual(self.complete("console", "--h"), ["--help", "--history"])
+        self.assertEqual(self.complete("console", "--h"), ["--host", "--help", "--history"])
         self.assertEqual(self.complete("--json", "=", "s"), ["short"])
 
         self.start_hetd()
