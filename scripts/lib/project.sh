@@ -40,6 +40,7 @@ build_project() {
         add_guest arm64 "$wanted" guest_arm64 --arch arm64
         add_guest next "$wanted" guest_next --plain --suite trixie
         [[ ! -x $qemu_dir/ivshmem-server ]] || options+=(-Divshmem_server="$qemu_dir/ivshmem-server")
+        options+=("-Dqemu_python=$(qemu_python)")
         # What a copied folder builds are the original's sources; what an interrupted set-up left is half a folder
         if is_our_build "$dir" && [[ ! -f $dir/build.ninja || $(cat "$dir/het-source" 2>/dev/null) != "$HET_ROOT $dir" ]]; then
                 rm -rf "$dir"
@@ -57,6 +58,11 @@ build_project() {
         fi
         echo "${options[*]}" >"$dir/het-options"
         run_ninja "$log" -C "$dir" || die "The build in $dir failed." "The whole log: $log"
+}
+
+# Of the source that is there; where QEMU_BINARY is used there is none
+qemu_python() {
+        [[ -n ${QEMU_BINARY:-} ]] || echo "$("$HET_ROOT/scripts/fetch-qemu" --print-path)/python"
 }
 
 # QEMU_BINARY can have any name; what scripts/build-qemu makes has this one.
