@@ -223,17 +223,13 @@ static void on_ready(QmpClient *client, void *userdata) {
 static void on_slave_state(Processor *p, json_object *data) {
         const char *state = json_get_string(data, "state"), *reason = json_get_string(data, "reason");
 
-        /* On the master it tells what is seen through a couple; the slave's own monitor says more */
-        if (processor_is_master(p))
-                return;
-
         if (state && reason && g_str_equal(state, "running") && g_str_equal(reason, "boot"))
                 set_boots(p, p->boots + 1);
         apply_het_state(p, data);
 }
 
 static void on_master_resumed(Processor *p, json_object *data) {
-        if (!processor_is_master(p) || p->state == PROCESSOR_RUNNING)
+        if (p->state == PROCESSOR_RUNNING)
                 return;
 
         if (p->boots == 0) {
@@ -245,7 +241,7 @@ static void on_master_resumed(Processor *p, json_object *data) {
 
 static void on_master_stopped(Processor *p, json_object *data) {
         /* After a panic or a power-off QEMU stops the CPUs: they will not go on */
-        if (!processor_is_master(p) || p->state == PROCESSOR_CRASHED)
+        if (p->state == PROCESSOR_CRASHED)
                 return;
 
         if (p->shutdown_reason)
@@ -277,8 +273,7 @@ static void on_reset(Processor *p, json_object *data) {
 }
 
 static void on_panicked(Processor *p, json_object *data) {
-        if (processor_is_master(p))
-                processor_set_state(p, PROCESSOR_CRASHED, "guest-panicked", "Its guest panicked");
+        processor_set_state(p, PROCESSOR_CRASHED, "guest-panicked", "Its guest panicked");
 }
 
 static void on_granted(Processor *p, json_object *data) {
@@ -289,23 +284,45 @@ static void on_revoked(Processor *p, json_object *data) {
         processor_set_granted(p, false);
 }
 
+/*
+ * Each event may become a line in the log and a signal for all clients. A QEMU that sends more of them than a real one has reason to
+ * is not read for a while: they wait in its own process, in their order, and nobody but who talks to it waits with them.
+ */
+static void hold_back(Processor *p) {
+        uint64_t wait = rate_limit_take(&p->events, (uint64_t) g_get_monotonic_time());
+
+        if (wait == 0 || !p->monitor)
+                return;
+
+        if (!p->noisy)
+                processor_log(p, LOG_WARNING, "%s: Its QEMU sends too many events, from now on no more than %u a second are looked at",
+                              p->config->name, PROCESSOR_EVENTS_PER_SEC);
+        p->noisy = true;
+        qmp_client_hold(p->monitor, wait);
+}
+
+#define FROM_MASTER     1U
+#define FROM_SLAVE      2U
+
 static void on_event(QmpClient *client, const char *event, json_object *data, uint64_t usec, void *userdata) {
         static const struct {
                 const char *name;
+                unsigned from;                  /* whose it is; another one's is not looked at, whatever it says */
                 void (*handler)(Processor *p, json_object *data);
         } handlers[] = {
-                { "HET_SLAVE_STATE", on_slave_state },
-                { "HET_MEMORY_GRANTED", on_granted },
-                { "HET_MEMORY_REVOKED", on_revoked },
-                { "HET_BOOT_REQUEST", processor_boot_requested },
-                { "HET_STOP_REQUEST", processor_stop_requested },
-                { "STOP", on_master_stopped },
-                { "RESUME", on_master_resumed },
-                { "SHUTDOWN", on_shutdown },
-                { "RESET", on_reset },
-                { "GUEST_PANICKED", on_panicked },
+                { "HET_SLAVE_STATE", FROM_SLAVE, on_slave_state },      /* a master tells what the slave itself tells better */
+                { "HET_MEMORY_GRANTED", FROM_SLAVE, on_granted },
+                { "HET_MEMORY_REVOKED", FROM_SLAVE, on_revoked },
+                { "HET_BOOT_REQUEST", FROM_MASTER, processor_boot_requested },
+                { "HET_STOP_REQUEST", FROM_MASTER, processor_stop_requested },
+                { "STOP", FROM_MASTER, on_master_stopped },
+                { "RESUME", FROM_MASTER, on_master_resumed },
+                { "SHUTDOWN", FROM_MASTER | FROM_SLAVE, on_shutdown },
+                { "RESET", FROM_MASTER | FROM_SLAVE, on_reset },
+                { "GUEST_PANICKED", FROM_MASTER, on_panicked },
         };
         Processor *p = userdata;
+        unsigned from = processor_is_master(p) ? FROM_MASTER : FROM_SLAVE;
 
         if (log_is_on(LOG_DEBUG))
                 processor_log(p, LOG_DEBUG, "%s: Event %s %s", p->config->name, event, data ? json_object_to_json_string(data) : "");
@@ -315,8 +332,9 @@ static void on_event(QmpClient *client, const char *event, json_object *data, ui
                 return;
 
         for (size_t i = 0; i < G_N_ELEMENTS(handlers); i++)
-                if (g_str_equal(handlers[i].name, event)) {
+                if (g_str_equal(handlers[i].name, event) && (handlers[i].from & from)) {
                         handlers[i].handler(p, data);
+                        hold_back(p);
                         return;
                 }
 }

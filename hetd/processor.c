@@ -242,6 +242,7 @@ Processor *processor_new(Platform *platform, const ProcessorConfig *config) {
         p->state_usec = (uint64_t) g_get_real_time();
         p->failure = HET_ERROR_FAILED;
         p->window_fd = -EBADF;
+        p->events = RATE_LIMIT(G_USEC_PER_SEC / PROCESSOR_EVENTS_PER_SEC, PROCESSOR_EVENTS_BURST);
         p->console_path = file_path(platform, config, "console");
         p->log_path = file_path(platform, config, "log");
         g_queue_init(&p->waiters);

@@ -27,6 +27,7 @@
 #include "qmp-client.h"
 #include "spawn-process.h"
 #include "util/error.h"
+#include "util/rate-limit.h"
 
 typedef struct Manager Manager;
 typedef struct Platform Platform;
@@ -64,6 +65,8 @@ typedef enum ProcessorState {
 
 #define PROCESSOR_START_TIMEOUT_USEC    (60 * G_USEC_PER_SEC)   /* process started → monitor negotiated */
 #define PROCESSOR_STATE_TIMEOUT_USEC    (10 * G_USEC_PER_SEC)   /* command answered → its effect reported */
+#define PROCESSOR_EVENTS_PER_SEC        200U                    /* of one QEMU: more are held back, after */
+#define PROCESSOR_EVENTS_BURST          1000U                   /* so many at once */
 #define PROCESSOR_QUIT_TIMEOUT_USEC     (3 * G_USEC_PER_SEC)    /* quit by QMP, then after this time SIGTERM */
 
 typedef enum RestartPhase {
@@ -112,6 +115,8 @@ typedef struct Processor {
 
         QmpClient *monitor;
         bool monitor_ready;             /* negotiated, and its state was queried */
+        RateLimit events;               /* each may be a line in the log and a signal, and QEMU may send as many as it likes */
+        bool noisy;                     /* it was said that it sends too many */
         char *monitor_path;             /* NULL: none, or came as an fd */
         char *qemu_version;
         sd_event_source *reconnect_timer;

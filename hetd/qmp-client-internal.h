@@ -68,6 +68,7 @@ struct QmpClient {
         sd_event_source *io;
         sd_event_source *deadline;      /* of the negotiation */
         sd_event_source *retry;         /* of connect() */
+        sd_event_source *hold;          /* until it fires nothing is read; NULL: it is read */
         sd_event_source *deferred;      /* answers canceled calls */
         QmpStream *stream;
         char *version;

@@ -51,6 +51,7 @@ static void client_disconnect(QmpClient *client) {
         client->io = sd_event_source_disable_unref(client->io);
         client->deadline = sd_event_source_disable_unref(client->deadline);
         client->retry = sd_event_source_disable_unref(client->retry);
+        client->hold = sd_event_source_disable_unref(client->hold);
         client->deferred = sd_event_source_disable_unref(client->deferred);
         client->fd = fd_close(client->fd);
 
@@ -127,7 +128,7 @@ void qmp_client_update_io(QmpClient *client) {
         if (!client->io)
                 return;
 
-        uint32_t events = EPOLLIN | (qmp_client_can_write(client) ? EPOLLOUT : 0);
+        uint32_t events = (client->hold ? 0 : EPOLLIN) | (qmp_client_can_write(client) ? EPOLLOUT : 0);
         int r = sd_event_source_set_io_events(client->io, events);
 
         if (r < 0)
@@ -256,8 +257,25 @@ static bool client_read(QmpClient *client) {
 void qmp_client_drain(QmpClient *client) {
         CLIENT_REF(client);
 
-        for (unsigned i = 0; i < DRAIN_TURNS_MAX && client->io && client_read(client); i++)
+        for (unsigned i = 0; i < DRAIN_TURNS_MAX && client->io && !client->hold && client_read(client); i++)
                 ;
+}
+
+static int on_hold_over(sd_event_source *source, uint64_t usec, void *userdata) {
+        QmpClient *client = userdata;
+
+        client->hold = sd_event_source_disable_unref(client->hold);
+        qmp_client_update_io(client);
+        return 0;
+}
+
+void qmp_client_hold(QmpClient *client, uint64_t usec) {
+        if (!client->io)
+                return;
+
+        client->hold = sd_event_source_disable_unref(client->hold);
+        (void) qmp_client_add_timer(client, usec, on_hold_over, client, &client->hold);
+        qmp_client_update_io(client);
 }
 
 static int on_io(sd_event_source *source, int fd, uint32_t revents, void *userdata) {

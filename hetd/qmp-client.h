@@ -90,6 +90,12 @@ uint64_t qmp_client_call(QmpClient *client, const char *command, json_object *ar
 /* Answers the call with HET_ERROR_CANCELED in the next loop turn; what QEMU answers later is dropped. False: no such call. */
 bool qmp_client_cancel(QmpClient *client, uint64_t id);
 
+/*
+ * Reads nothing for that time (a time that runs already is replaced): what QEMU sends waits in its own process. Writing goes on, and so
+ * does the time of the calls. Callable from a handler; what has been read already is still delivered.
+ */
+void qmp_client_hold(QmpClient *client, uint64_t usec);
+
 QmpClientState qmp_client_get_state(const QmpClient *client);
 const char *qmp_client_get_version(const QmpClient *client);        /* "10.0.13", NULL before the greeting */
 size_t qmp_client_get_pending(const QmpClient *client);

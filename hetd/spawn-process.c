@@ -4,6 +4,7 @@
 
 #include "util/error.h"
 #include "util/fd-util.h"
+#include "util/rate-limit.h"
 #include "util/sd-cleanup.h"
 
 #include <errno.h>
@@ -17,8 +18,9 @@
 #include <unistd.h>
 
 #define OUTPUT_READ_BYTES       4096
-#define OUTPUT_RATE_USEC        G_USEC_PER_SEC
-#define OUTPUT_RATE_BURST       64              /* reads in that time; the pipe holds the process back beyond that */
+#define OUTPUT_READS_MAX        64U             /* more than a pipe holds, unless somebody goes on */
+#define OUTPUT_LINES_PER_SEC    200U            /* each goes to the log; the pipe holds the process back beyond that, after */
+#define OUTPUT_LINES_BURST      1000U           /* so many at once */
 
 struct Spawn {
         sd_event *event;
@@ -29,7 +31,10 @@ struct Spawn {
         char *monitor_path;             /* NULL: the socket does not exist, or is gone */
         int output;                     /* our end of the pipe that is its stdout and stderr */
         GString *line;
-        sd_event_source *child, *output_io, *started, *kill_timer;
+        RateLimit lines;
+        uint64_t output_wait_usec;      /* before more lines are taken */
+        char *last_line;                /* of a process that is gone, if there were too many to deliver */
+        sd_event_source *child, *output_io, *output_timer, *started, *kill_timer;
 };
 
 G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC(posix_spawn_file_actions_t, posix_spawn_file_actions_destroy)
@@ -42,7 +47,12 @@ static void spawn_deliver_line(Spawn *spawn) {
         g_autofree char *line = g_utf8_make_valid(spawn->line->str, (gssize) spawn->line->len);
 
         g_string_truncate(spawn->line, 0);
-        if (spawn->handlers->line)
+        spawn->output_wait_usec = rate_limit_take(&spawn->lines, (uint64_t) g_get_monotonic_time());
+        if (spawn->pid == 0 && spawn->output_wait_usec > 0) {
+                /* It cannot be held back any more; its last line mostly says why it has ended */
+                g_free(spawn->last_line);
+                spawn->last_line = g_steal_pointer(&line);
+        } else if (spawn->handlers->line)
                 spawn->handlers->line(spawn, line, spawn->userdata);
 }
 
@@ -69,8 +79,25 @@ static bool spawn_read_output(Spawn *spawn) {
         return n > 0;
 }
 
+static int on_output_timer(sd_event_source *source, uint64_t usec, void *userdata) {
+        Spawn *spawn = userdata;
+
+        spawn->output_timer = sd_event_source_disable_unref(spawn->output_timer);
+        if (spawn->output_io)
+                (void) sd_event_source_set_enabled(spawn->output_io, SD_EVENT_ON);
+        return 0;
+}
+
 static int on_output(sd_event_source *source, int fd, uint32_t revents, void *userdata) {
-        (void) spawn_read_output(userdata);
+        Spawn *spawn = userdata;
+
+        (void) spawn_read_output(spawn);
+        if (spawn->output_wait_usec == 0 || !spawn->output_io)
+                return 0;
+
+        if (sd_event_add_time_relative(spawn->event, &spawn->output_timer, CLOCK_MONOTONIC, spawn->output_wait_usec, 0,
+                                       on_output_timer, spawn) >= 0)
+                (void) sd_event_source_set_enabled(spawn->output_io, SD_EVENT_OFF);
         return 0;
 }
 
@@ -87,9 +114,11 @@ static int on_exit_of_child(sd_event_source *source, const siginfo_t *si, void *
         spawn->started = sd_event_source_disable_unref(spawn->started);
 
         /* What it left in the pipe. Bounded: somebody who has inherited the other end could go on for ever. */
-        for (unsigned i = 0; i < OUTPUT_RATE_BURST && spawn->output >= 0 && spawn_read_output(spawn); i++)
+        for (unsigned i = 0; i < OUTPUT_READS_MAX && spawn->output >= 0 && spawn_read_output(spawn); i++)
                 ;
         spawn_deliver_line(spawn);
+        if (spawn->last_line && spawn->handlers->line)
+                spawn->handlers->line(spawn, spawn->last_line, spawn->userdata);
         (void) unlink(spawn->monitor_path);
         g_clear_pointer(&spawn->monitor_path, g_free);
 
@@ -185,8 +214,6 @@ static int spawn_watch(Spawn *spawn, const char *name) {
         (void) sd_event_source_set_description(spawn->child, name);
         r = sd_event_add_io(spawn->event, &spawn->output_io, spawn->output, EPOLLIN, on_output, spawn);
         if (r >= 0)
-                r = sd_event_source_set_ratelimit(spawn->output_io, OUTPUT_RATE_USEC, OUTPUT_RATE_BURST);
-        if (r >= 0)
                 r = sd_event_add_defer(spawn->event, &spawn->started, on_started, spawn);
 
         return r;
@@ -203,6 +230,7 @@ bool spawn_new(sd_event *event, const SpawnRequest *request, const SpawnHandlers
         spawn->userdata = userdata;
         spawn->output = -EBADF;
         spawn->line = g_string_new(NULL);
+        spawn->lines = RATE_LIMIT(G_USEC_PER_SEC / OUTPUT_LINES_PER_SEC, OUTPUT_LINES_BURST);
 
         r = listen_on(request->monitor_path, &monitor);
         if (r < 0) {
@@ -249,10 +277,12 @@ Spawn *spawn_free(Spawn *spawn) {
 
         sd_event_source_disable_unref(spawn->child);
         sd_event_source_disable_unref(spawn->output_io);
+        sd_event_source_disable_unref(spawn->output_timer);
         sd_event_source_disable_unref(spawn->started);
         sd_event_source_disable_unref(spawn->kill_timer);
         fd_close(spawn->output);
         g_string_free(spawn->line, TRUE);
+        g_free(spawn->last_line);
         g_free(spawn->monitor_path);
         sd_event_unref(spawn->event);
         g_free(spawn);

@@ -6,6 +6,7 @@ import os
 import signal
 import socket
 import subprocess
+import time
 import unittest
 
 import dbus
@@ -16,6 +17,7 @@ from het_harness import FIRMWARE, MASTER, MIB, SLAVE1, SLAVE2, Hetd, TestCase, m
 
 TIMEOUT = "org.freedesktop.DBus.Error.Timeout"
 LIMITS = "org.freedesktop.DBus.Error.LimitsExceeded"
+LINES_PER_SEC, LINES_BURST = 200, 1000          # hetd/spawn-process.c
 ENTRY = {"Entry": 0x60000000, "Protocol": "raw"}
 
 
@@ -221,6 +223,20 @@ class Programs(Failures):
     def test_last_words(self):
         self.assertRegex(self.start_fails("a", "ExtraArguments=-nonsense\n"), "-nonsense: invalid option")
         self.assertRegex(self.start_fails("b", "ExtraArguments=-device nonsense\n"), "'nonsense' is not a valid device model name")
+
+    def test_talks_without_end(self):
+        """A QEMU that prints a line for all that its CPU does: it is held back, and nobody waits for it."""
+        noisy = SLAVE2 + "ExtraArguments=-d cpu,exec,nochain\n"
+        self.use(self.hetd.define("noisy", platform_text(MASTER, SLAVE1, noisy)))
+        before, begun = self.hetd.log().count("QEMU says"), time.monotonic()
+        self.start()
+        self.slave2.boot()
+        self.loop.wait(lambda: self.hetd.settle() or self.hetd.log().count("QEMU says") > LINES_BURST, "it talks")
+        for _ in range(3):
+            self.assert_works(self.slave1, 1)
+        lines = self.hetd.log().count("QEMU says") - before
+        self.assertLess(lines, LINES_BURST + LINES_PER_SEC * (time.monotonic() - begun) + 4096, "on a slow machine there are less")
+        self.platform.stop()
 
     def test_is_no_program(self):
         text = self.executable("text", "this is no program\n")

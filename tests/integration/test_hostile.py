@@ -2,88 +2,14 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 """Monitors that answer late, or in an order that a real QEMU has only now and then."""
 
-import json
-import os
-import socket
 import threading
 
 from het_bus import ERROR, options
 from het_harness import MASTER, SLAVE1, SLAVE2, TestCase, main, platform_text
+from het_monitor import Monitor
 
 EXTERNAL = "Start=external\n"
 EXTERNAL_MASTER = "".join(line for line in MASTER.splitlines(True) if not line.startswith("Firmware")) + EXTERNAL
-
-
-class Monitor:
-    """The monitor of a QEMU that is none: it answers as one that was just started, and holds back what it is told to."""
-
-    def __init__(self, test, name, role="slave"):
-        self.role = role
-        self.path = test.directory / f"{name}.qmp"
-        self.commands, self.results, self.hold, self.more = [], [], set(), {}
-        self.held, self.go_on = threading.Event(), threading.Event()
-        self.listener = socket.socket(socket.AF_UNIX)
-        self.listener.bind(str(self.path))
-        self.listener.listen(1)
-        self.peer = None
-        self.thread = threading.Thread(target=self.run)
-        self.thread.start()
-        test.addCleanup(self.close)
-
-    def run(self):
-        try:
-            self.peer, _ = self.listener.accept()
-            self.send({"QMP": {"version": {"qemu": {"major": 10, "minor": 0, "micro": 13}}, "capabilities": []}})
-            buffer = b""
-            while True:
-                data, fds, _, _ = socket.recv_fds(self.peer, 65536, 16)
-                for fd in fds:
-                    os.close(fd)
-                if not data:
-                    return
-                *lines, buffer = (buffer + data).split(b"\n")
-                for line in lines:
-                    self.answer(json.loads(line))
-        except OSError:
-            pass                        # the test, or hetd, has ended the connection
-
-    def send(self, message):
-        self.peer.sendall(json.dumps(message).encode() + b"\r\n")
-
-    def event(self, name, **data):
-        self.send({"event": name, "data": data, "timestamp": {"seconds": 1, "microseconds": 0}})
-
-    def state(self, state, reason):
-        self.event("HET_SLAVE_STATE", id=0, state=state, reason=reason)
-
-    def answer(self, command):
-        name = command["execute"]
-        self.commands.append(name)
-        if name == "het-request-complete":
-            self.results.append(command["arguments"]["result"])
-        if name in self.hold:
-            self.held.set()
-            self.go_on.wait(60)
-        if name == "het-memory-grant":
-            self.event("HET_MEMORY_GRANTED", id="m")
-            self.state("ready", "granted")
-        results = {"query-het": {"role": self.role, "state": "waiting", "reason": "none", "boots": 0, "couples": [],
-                                 "memory": [{"id": "m", "granted": False}]},
-                   "query-status": {"status": "running", "running": True}}
-        self.send({"return": results.get(name, {}), "id": command["id"]})
-        if name in self.more:
-            self.more[name]()
-
-    def close(self):
-        self.go_on.set()
-        for s in (self.peer, self.listener):
-            if s:
-                try:
-                    s.shutdown(socket.SHUT_RDWR)
-                except OSError:
-                    pass                # it has ended already
-                s.close()
-        self.thread.join()
 
 
 class Late(TestCase):

@@ -368,6 +368,32 @@ static void test_backlog_listener_gone(void **state) {
         expect_log(f, "closed!MonitorLost");
 }
 
+static void test_hold(void **state) {
+        Fixture *f = *state;
+
+        connect_ready(f);
+        qmp_client_hold(f->client, UINT64_C(3600) * G_USEC_PER_SEC);
+        call(f, "x");
+        peer_answer(f->peer, "x", NULL, 0, "{\"event\": \"E\", " STAMP "}\r\n" OK);
+        settle(f);
+        assert_int_equal(peer_n_commands(f->peer), 2);          /* it was sent all the same */
+        expect_log(f, "");
+        qmp_client_hold(f->client, SHORT_USEC);
+        expect_log(f, "event:E x={}");
+}
+
+/* What it has sent before is not lost */
+static void test_end_while_held(void **state) {
+        Fixture *f = *state;
+
+        connect_ready(f);
+        qmp_client_hold(f->client, UINT64_C(3600) * G_USEC_PER_SEC);
+        peer_send(f->peer, "{\"event\": \"E\", " STAMP "}\r\n");
+        peer_close(f->peer);
+        expect_log(f, "event:E closed!MonitorLost");
+        qmp_client_hold(f->client, SHORT_USEC);
+}
+
 int main(void) {
         const struct CMUnitTest tests[] = {
                 TEST(test_negotiation),
@@ -387,6 +413,8 @@ int main(void) {
                 TEST(test_backlog_full),
                 TEST(test_backlog_stays_full),
                 TEST(test_backlog_listener_gone),
+                TEST(test_hold),
+                TEST(test_end_while_held),
         };
 
         return cmocka_run_group_tests(tests, NULL, NULL);
