@@ -9,8 +9,10 @@
 
 het_junk=(--exclude='*~' --exclude='*.orig' --exclude='*.rej' --exclude='.*.sw?' --exclude='__pycache__')
 
+# Indented lines name the new files that come with a patch, for scripts/qemu-series.
 qemu_series() {
-        [[ ${patched:-yes} == no || ! -f $HET_ROOT/qemu-patches/series ]] || sed -e 's/[[:space:]]*#.*//' -e '/^[[:space:]]*$/d' "$HET_ROOT/qemu-patches/series"
+        [[ ${patched:-yes} == no || ! -f $HET_ROOT/qemu-patches/series ]] ||
+                sed -e 's/[[:space:]]*#.*//' -e '/^[[:space:]]/d' -e '/^$/d' "$HET_ROOT/qemu-patches/series"
 }
 
 # What the composed tree depends on beside the base, as lines of digest and name.
@@ -33,6 +35,7 @@ touched_by() {
 
 apply_patch_to_overlay() {
         local patch=$1 base=$2 overlay=$3 seen=$4 file
+        grep -q '^diff --git ' "$patch" || return 0             # it brings new files only
         while IFS= read -r file; do
                 if [[ -e $base/$file ]] && ! grep -qxF -- "$file" "$seen"; then
                         mkdir -p "$overlay/$(dirname "$file")"

@@ -218,6 +218,7 @@ static HetState het_couple_load_peer_state(HetCoupleState *c)
 static uint64_t het_couple_load_peer_resource_table(HetCoupleState *c,
                                                     HetState state)
 {
+    /* After the load of the state: see het_couple_publish_state() */
     smp_rmb();
     switch (state) {
     case HET_STATE_RUNNING:
@@ -331,6 +332,7 @@ static void het_couple_publish_state(HetCoupleState *c, HetState state)
 {
     qatomic_set_u64(&c->local->resource_table,
                     state == HET_STATE_OFFLINE ? 0 : het_resource_table());
+    /* Who sees a booted state finds its resource table */
     smp_wmb();
     qatomic_set_mb(&c->local->state, state);
     het_eventfd_signal(c->tx);

@@ -2,8 +2,8 @@
  * Windows: the memory of slaves, laid over the master's own
  *
  * Each window is a RAM region of its own, with the file of its slave,
- * above the board's memory, or where the board has nothing. So a slave holds nothing
- * but its window, and those who ask for the file behind an address
+ * above the board's memory, or where the board has nothing. So a slave holds
+ * nothing but its window, and those who ask for the file behind an address
  * (vhost-user, dumps) are told the right one. Used by het-qmp.c.
  *
  * SPDX-License-Identifier: GPL-2.0-or-later

@@ -141,7 +141,7 @@ static void idm_stm32_stopped(IDMStm32State *s)
     }
 }
 
-/* Asks for what is wanted next; if a request is pending its answer comes here */
+/* Asks for what is wanted next; the answer to a pending request comes here */
 static void idm_stm32_advance(IDMStm32State *s)
 {
     HetCoupleState *c = het_couple_find(s->view.id);

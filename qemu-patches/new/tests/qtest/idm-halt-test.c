@@ -84,8 +84,8 @@ static const uint16_t firmware[] = {
 static void start_echo(Side *side, const char *properties)
 {
     g_autofree char *args = g_strdup_printf("-accel tcg -nodefaults -S"
-                                            " -nic none -machine mps2-an385 " FLAT_ARGS
-                                            "%s", properties);
+                                            " -nic none -machine mps2-an385 "
+                                            FLAT_ARGS "%s", properties);
 
     side_start_args(side, &idm_mps2, false, args);
     qtest_writel(side->qts, 0, 0x20010000);

@@ -577,7 +577,7 @@ static void test_crash_of_foreign(void)
     g_assert_cmphex(rd(&side, STM32_STATE), ==, STM32_STATE_OFF);
     set_state(&side, &c, IDM_STATE_CRASHED);
     g_assert_true(watchdog(&side));
-    /* Without a table Linux does not know of it: it is stopped before it is started */
+    /* Without a table Linux does not know of it: it is stopped first */
     set_state(&side, &c, IDM_STATE_RUNNING);
     release(&side);
     expect_stop_request(&side);

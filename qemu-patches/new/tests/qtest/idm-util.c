@@ -291,9 +291,9 @@ unsigned count_entries(Side *side, const char *what)
 
 void check_refused(const char *args, const char *reason)
 {
+    const char *qemu = g_getenv("QTEST_QEMU_BINARY");
     g_autofree char *line = g_strdup_printf("%s -accel qtest -display none"
-                                            " -nodefaults %s",
-                                            g_getenv("QTEST_QEMU_BINARY"), args);
+                                            " -nodefaults %s", qemu, args);
     g_autofree char *err = NULL;
     int status;
 

@@ -2,7 +2,7 @@
  * Control page of a couple
  *
  * A couple is the channel of the master and one slave: this page, a sealed
- * memfd that both QEMU processes and the broker (hetd) map, and eventfds.
+ * memfd that both QEMU processes and the broker that made it map, and eventfds.
  * The page is hostile input to everybody who reads it: nothing may be
  * indexed or sized by its contents, and every value is read once.
  *
@@ -18,12 +18,19 @@
 #define HET_PAGE_MAGIC          0x50544548u     /* "HETP" in memory order */
 #define HET_PAGE_VERSION        1u
 #define HET_VECTORS             32u
-#define HET_ID_MAX              255u            /* slaves are 1 to 255, the master is 0 */
+/* slaves are 1 to 255, the master is 0 */
+#define HET_ID_MAX              255u
 
-/* How a side waits, so that its peer knows whether it must write an eventfd, and which */
-#define HET_WAIT_EVENTFD        0u      /* write rx: always right, the reset value */
-#define HET_WAIT_POLL           1u      /* a vCPU watches `pending`: write nothing */
-#define HET_WAIT_HALT           2u      /* a vCPU waits on the halt eventfd: write that */
+/*
+ * How a side waits, so that its peer knows whether it must write an eventfd,
+ * and which
+ */
+/* write rx: always right, the reset value */
+#define HET_WAIT_EVENTFD        0u
+/* a vCPU watches `pending`: write nothing */
+#define HET_WAIT_POLL           1u
+/* a vCPU waits on the halt eventfd: write that */
+#define HET_WAIT_HALT           2u
 
 /*
  * One side. Each line of 64 bytes has one writer, so that the two
@@ -31,12 +38,16 @@
  * All fields are in host byte order: a couple never leaves its host.
  */
 typedef struct HetPageSide {
-        /* written by the peer (set bits) and by this side (takes all with an exchange) */
+        /* written by the peer (sets bits), taken by this side as a whole */
         uint32_t pending;               /* vectors on their way to this side */
         /* written by the peer (sets bits) and by this side (clears bits) */
-        uint32_t channels;              /* vectors that the peer wants to see acknowledged */
+        /* vectors that the peer wants to see acknowledged */
+        uint32_t channels;
         uint32_t reserved0[14];
-        /* written by this side; `state` also by the broker once this side's process is gone */
+        /*
+         * written by this side; `state` also by the broker once this side's
+         * process is gone
+         */
         uint32_t state;                 /* HetState */
         uint32_t wait;                  /* HET_WAIT_* */
         uint32_t reserved1[2];

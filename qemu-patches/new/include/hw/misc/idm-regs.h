@@ -2,7 +2,7 @@
  * Registers of the IDM (inter-processor interrupt distribution module)
  *
  * The one source of the numbers for the device model, the guests' drivers
- * and the tests; docs/idm-registers.md describes what they do.
+ * and the tests; docs/specs/idm.rst describes what they do.
  *
  * SPDX-License-Identifier: GPL-2.0-or-later OR LGPL-2.1-or-later
  */
@@ -24,7 +24,8 @@
 #define IDM_FEATURES            0x008   /* RO: bits below */
 #define IDM_FEATURE_MASTER      (1u << 0)       /* this side is the master */
 #define IDM_FEATURE_CONTROL     (1u << 1)       /* CONTROL register works */
-#define IDM_FEATURE_RESOURCE_TABLE (1u << 2)    /* since 1.1: the extension blocks */
+/* since 1.1: the extension blocks */
+#define IDM_FEATURE_RESOURCE_TABLE (1u << 2)
 #define IDM_SELF                0x00c   /* RO: own processor number; ~0: none */
 #define IDM_SELF_NONE           0xffffffffu
 #define IDM_COUPLES             0x010   /* RO: number of attached couples */
@@ -32,9 +33,12 @@
 #define IDM_CTRL                0x018   /* RW: bits below; 0 at reset */
 #define IDM_CTRL_IRQ_ENABLE     (1u << 0)       /* drive the interrupt line */
 #define IDM_IRQ_STATUS          0x01c   /* RO: bits below */
-#define IDM_IRQ_VECTOR          (1u << 0)       /* an enabled vector is pending */
-#define IDM_IRQ_EVENT           (1u << 1)       /* an enabled event is pending */
-#define IDM_SUMMARY(n)          (0x020 + 4 * (n))       /* RO, n = 0..7: bit m: couple 32n+m interrupts */
+/* an enabled vector is pending */
+#define IDM_IRQ_VECTOR          (1u << 0)
+/* an enabled event is pending */
+#define IDM_IRQ_EVENT           (1u << 1)
+/* RO, n = 0..7: bit m: couple 32n+m interrupts */
+#define IDM_SUMMARY(n)          (0x020 + 4 * (n))
 #define IDM_SUMMARY_COUNT       8
 
 /*
@@ -49,17 +53,22 @@
 #define IDM_STATUS_ATTACHED     (1u << 0)       /* there is a couple */
 #define IDM_DOORBELL            0x04    /* WO: vector to send, 0..31 */
 #define IDM_PENDING             0x08    /* RW1C: vectors that arrived */
-#define IDM_ENABLE              0x0c    /* RW: vectors that interrupt; 0 at reset */
+/* RW: vectors that interrupt; 0 at reset */
+#define IDM_ENABLE              0x0c
 #define IDM_PEER_STATE          0x10    /* RO: HetState of the other side */
 #define IDM_EVENT               0x14    /* RW1C: bits below */
 #define IDM_EVENT_STATE         (1u << 0)       /* PEER_STATE changed */
-#define IDM_EVENT_REQUEST       (1u << 1)       /* a CONTROL request was answered */
-#define IDM_EVENT_ENABLE        0x18    /* RW: events that interrupt; 0 at reset */
+/* a CONTROL request was answered */
+#define IDM_EVENT_REQUEST       (1u << 1)
+/* RW: events that interrupt; 0 at reset */
+#define IDM_EVENT_ENABLE        0x18
 /* master only; a slave reads 0 */
-#define IDM_CONTROL             0x1c    /* WO part: request; RO part: its result */
+/* WO part: request; RO part: its result */
+#define IDM_CONTROL             0x1c
 #define IDM_CONTROL_START       1u              /* bits 7:0 written */
 #define IDM_CONTROL_STOP        2u
-#define IDM_CONTROL_PROTOCOL(p) ((uint32_t)(p) << 8)    /* bits 15:8 of a start: IDM_PROTOCOL_* */
+/* bits 15:8 of a start: IDM_PROTOCOL_* */
+#define IDM_CONTROL_PROTOCOL(p) ((uint32_t)(p) << 8)
 #define IDM_PROTOCOL_AUTO       0u
 #define IDM_PROTOCOL_RAW        1u
 #define IDM_PROTOCOL_LINUX      2u
@@ -69,11 +78,13 @@
 #define IDM_RESULT_DONE         2u
 #define IDM_RESULT_REFUSED      3u
 #define IDM_RESULT_FAILED       4u
-#define IDM_ENTRY_LO            0x20    /* RW: boot entry address; 0 at reset: the platform's default */
+/* RW: boot entry address; 0 at reset: the platform's default */
+#define IDM_ENTRY_LO            0x20
 #define IDM_ENTRY_HI            0x24
 #define IDM_ARGUMENT_LO         0x28    /* RW: boot argument */
 #define IDM_ARGUMENT_HI         0x2c
-#define IDM_WINDOW_BASE_LO      0x30    /* RO: the slave's window in the master's memory */
+/* RO: the slave's window in the master's memory */
+#define IDM_WINDOW_BASE_LO      0x30
 #define IDM_WINDOW_BASE_HI      0x34
 #define IDM_WINDOW_SIZE_LO      0x38    /* RO: its size; 0: none */
 #define IDM_WINDOW_SIZE_HI      0x3c
@@ -85,10 +96,13 @@
 #define IDM_EXTENSION(id)       (0x5000 + 0x20 * (id))
 #define IDM_EXTENSION_SIZE      0x20
 
-#define IDM_RESOURCE_TABLE_LO   0x00    /* RW: bus address of the slave's resource table, 0: none */
-#define IDM_RESOURCE_TABLE_HI   0x04    /* master: what the next START says; slave: what it publishes */
+/* RW: bus address of the slave's resource table, 0: none */
+#define IDM_RESOURCE_TABLE_LO   0x00
+/* master: what the next START says; slave: what it publishes */
+#define IDM_RESOURCE_TABLE_HI   0x04
 /* master only; a slave reads 0 */
-#define IDM_PEER_RESOURCE_TABLE_LO 0x08 /* RO: what the slave publishes; 0: none, or it is not booted */
+/* RO: what the slave publishes; 0: none, or it is not booted */
+#define IDM_PEER_RESOURCE_TABLE_LO 0x08
 #define IDM_PEER_RESOURCE_TABLE_HI 0x0c
 
 /* PEER_STATE; the same numbers as HetState in qapi/het.json */

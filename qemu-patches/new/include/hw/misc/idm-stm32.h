@@ -40,8 +40,10 @@ typedef struct IDMStm32Run {
     bool stop_wanted;           /* before a boot, if both are */
     bool boot_wanted;
     bool started;               /* by this guest */
-    bool alive;                 /* was seen to run: its end pulls the watchdog */
-    bool used;                  /* the guest has a driver: the watchdog is for it */
+    /* was seen to run: its end pulls the watchdog */
+    bool alive;
+    /* the guest has a driver: the watchdog is for it */
+    bool used;
     IDMStm32Request request;    /* ours that has no answer yet */
     unsigned failures;          /* of starts, since it ran */
     QEMUTimer *pulse_timer;

@@ -3,8 +3,8 @@
  *
  * What the guest sees of the couples. hw/misc/idm.c keeps the state and
  * the interrupt, and does what the guest asks for; it knows nothing of
- * addresses. idm-mmio.c is the register file of docs/idm-registers.md on top
- * of it; idm-sysbus.c and idm-flat.c are the devices. Devices with another
+ * addresses. idm-mmio.c is the register file of docs/specs/idm.rst on top of
+ * it; idm-sysbus.c and idm-flat.c are the devices. Devices with another
  * register layout for one couple (idm-stm32.c) come beside it, as views.
  *
  * All functions are called with the BQL held.
@@ -42,7 +42,7 @@ typedef struct IDMCouple {
 typedef struct IDMView IDMView;
 
 typedef struct IDMViewOps {
-    /* PENDING has more; repeated: what has arrived before it was acknowledged */
+    /* PENDING has more; repeated: what was not acknowledged when it came */
     void (*received)(IDMView *view, uint32_t repeated);
     /* the other side's state, or whether there is a couple */
     void (*changed)(IDMView *view);

@@ -1,0 +1,380 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
+"""
+qemu-patches/ as a series of commits: which new file goes with which patch, and each commit's tree, message and author. Used by
+scripts/qemu-series, for all that it does.
+
+qemu-patches/series names the patches to existing files in order. The new files that come with a patch are named below it, indented,
+as QEMU's tree has them. A QAPI module can be shared out to several patches:
+
+    0001-qapi-….patch
+        qapi/het.json: enum struct event
+    0005-hw-core-….patch
+        hw/core/het-qmp.c
+        qapi/het.json: command
+
+A definition goes with the patch that names it, else with the one that names its kind.
+
+Commits are made with git's plumbing in a bare repository in the cache, which holds nothing but the base: no work tree is needed.
+"""
+
+import dataclasses
+import fnmatch
+import hashlib
+import os
+import pathlib
+import re
+import shutil
+import subprocess
+import tempfile
+
+JUNK = ("*~", "*.orig", "*.rej", ".*.sw?")
+KINDS = ("alternate", "command", "enum", "event", "include", "pragma", "struct", "union")
+SCHEMA = "qapi/het.json"
+NOT_SOURCE = (".git", ".pc", "debian", "build*", "__pycache__")         # at the top of a base; the last one anywhere
+MAINTAINERS, SECTION = "MAINTAINERS", "Heterogeneous platforms"
+PROJECT = pathlib.Path(__file__).resolve().parent.parent.parent
+
+
+class SeriesError(Exception):
+    """What a user can do something about"""
+
+
+def cache_folder():
+    base = os.environ.get("XDG_CACHE_HOME") or pathlib.Path.home() / ".cache"
+    return pathlib.Path(os.environ.get("QEMU_HET_CACHE") or pathlib.Path(base) / "qemu-het")
+
+
+def run(*command, **options):
+    """Its output; SeriesError with what it said on stderr"""
+    result = subprocess.run([str(word) for word in command], capture_output=True, check=False, **{"stdin": subprocess.DEVNULL, **options})
+    if result.returncode:
+        said = (result.stderr or result.stdout).decode(errors="replace").strip()
+        raise SeriesError(f"{' '.join(str(word) for word in command[:6])} failed:\n{said}")
+    return result.stdout
+
+
+# --- the manifest ---
+
+@dataclasses.dataclass
+class Entry:
+    """A patch of the series; parts: {new file: words, or None where the whole file comes with the patch}"""
+    name: str
+    parts: dict = dataclasses.field(default_factory=dict)
+
+
+def parse_manifest(text):
+    entries = []
+    for number, line in enumerate(text.splitlines(), 1):
+        line = line.split("#")[0].rstrip()
+        if not line:
+            continue
+        if not line[0].isspace():
+            entries.append(Entry(line))
+            continue
+        if not entries:
+            raise SeriesError(f"qemu-patches/series:{number}: a new file needs the patch that it comes with in a line above it")
+        path, colon, words = line.strip().partition(":")
+        if path in entries[-1].parts:
+            raise SeriesError(f"qemu-patches/series:{number}: {path} is named twice for {entries[-1].name}")
+        entries[-1].parts[path] = words.split() if colon else None
+    return entries
+
+
+def manifest_text(entries, head):
+    lines = [head] if head else []
+    for entry in entries:
+        lines.append(entry.name + "\n")
+        lines += [f"    {path}{': ' + ' '.join(words) if words else ''}\n" for path, words in sorted(entry.parts.items())]
+    return "".join(lines)
+
+
+class Project:
+    """The folders of a work tree of ours"""
+
+    def __init__(self, top=PROJECT):
+        self.top = pathlib.Path(top)
+        self.patches = self.top / "qemu-patches"
+        self.manifest = self.patches / "series"
+        self.cover = self.patches / "cover-letter"
+
+    def entries(self):
+        return parse_manifest(self.manifest.read_text())
+
+    def head(self):
+        """The comment at the beginning of the manifest"""
+        return "".join(re.match(r"(?:#.*\n|\n)*", self.manifest.read_text())[0])
+
+    def place(self, path):
+        """Where a new file of QEMU's tree is in ours"""
+        return self.top / path if path == SCHEMA else self.patches / "new" / path
+
+    def new_files(self):
+        """{path in QEMU's tree: its content}"""
+        new = self.patches / "new"
+        files = {str(file.relative_to(new)): file for file in new.rglob("*") if file.is_file()}
+        files[SCHEMA] = self.top / SCHEMA
+        return {path: file.read_bytes() for path, file in sorted(files.items())
+                if "__pycache__" not in path and not any(fnmatch.fnmatch(file.name, pattern) for pattern in JUNK) and file.exists()}
+
+    def complaints(self):
+        """What is wrong with the manifest"""
+        entries, files = self.entries(), self.new_files()
+        names = [entry.name for entry in entries]
+        found = [f"{name} is named twice" for name in sorted(set(names)) if names.count(name) > 1]
+        found += [f"{name} is named, but not there" for name in names if not (self.patches / name).is_file()]
+        found += [f"{file.name} is there, but no line names it" for file in sorted(self.patches.glob("*.patch")) if file.name not in names]
+        for path, content in files.items():
+            users = [entry for entry in entries if path in entry.parts]
+            if not users:
+                found.append(f"{path} belongs to no patch: name it, indented, below the one that it comes with")
+            elif any(entry.parts[path] is None for entry in users):
+                if len(users) > 1:
+                    found.append(f"{path} comes with {' and '.join(entry.name for entry in users)}")
+            else:
+                found += [f"{path}: {name} belongs to no patch: neither it nor its kind, {kind}, is named"
+                          for name, kind in Schema(content.decode()).names() if owner(entries, path, name, kind) is None]
+        found += [f"{path}, of {entry.name}, is not there" for entry in entries for path in entry.parts if path not in files]
+        return [f"qemu-patches/series: {text}" for text in found]
+
+
+def owner(entries, path, name, kind):
+    """Number of the patch that a definition comes with"""
+    for word in (name, kind):
+        for number, entry in enumerate(entries):
+            if word in (entry.parts.get(path) or ()):
+                return number
+    return None
+
+
+class Schema:
+    """A QAPI module in pieces: its head, and each definition with its documentation"""
+
+    def __init__(self, text):
+        self.pieces, piece, depth, documented = [], "", 0, False
+        lines = text.splitlines(keepends=True)
+        start = next((n for n, line in enumerate(lines) if re.match(r"# @[\w-]+:", line)), 1) - 1
+        self.head = "".join(lines[:start])
+        for line in lines[start:]:
+            piece += line
+            if line.startswith("#"):
+                continue
+            code = re.sub(r"'[^']*'|#.*", lambda match: "x" if match[0][0] == "'" else "", line)
+            depth += sum(code.count(c) for c in "{[") - sum(code.count(c) for c in "}]")
+            documented = documented or "{" in code
+            if documented and depth == 0:
+                match = re.search(r"^\{ *'(\w+)': *'([\w-]+)'", piece, re.MULTILINE)
+                if not match or match[1] not in KINDS:
+                    raise SeriesError(f"{SCHEMA}: what is this?\n{piece.strip()}")
+                self.pieces.append((match[2], match[1], piece))
+                piece, documented = "", False
+        self.tail = piece
+
+    def names(self):
+        return [(name, kind) for name, kind, _ in self.pieces]
+
+    def part(self, wanted):
+        """The module with those definitions only for which wanted(name, kind)"""
+        kept = "".join(piece for name, kind, piece in self.pieces if wanted(name, kind))
+        return self.head.rstrip("\n") + "\n\n" + kept.lstrip("\n") + self.tail
+
+
+def content_at(entries, number, path, content):
+    """A new file as it is after patch number; None: not there yet"""
+    users = [n for n, entry in enumerate(entries) if path in entry.parts]
+    if not users or number < users[0]:
+        return None
+    if entries[users[0]].parts[path] is None or number >= users[-1]:
+        return content
+    return Schema(content.decode()).part(lambda name, kind: owner(entries, path, name, kind) <= number).encode()
+
+
+# --- commits ---
+
+@dataclasses.dataclass
+class Message:
+    author: str
+    email: str
+    date: str
+    subject: str
+    body: str
+    has_changes: bool
+
+    def environment(self):
+        return {"GIT_AUTHOR_NAME": self.author, "GIT_AUTHOR_EMAIL": self.email, "GIT_AUTHOR_DATE": self.date, "GIT_COMMITTER_DATE": self.date}
+
+    def text(self):
+        return f"{self.subject}\n\n{self.body}".rstrip("\n") + "\n"
+
+
+def base_folder():
+    return pathlib.Path(run(PROJECT / "scripts/fetch-qemu", "--print-path").decode().strip())
+
+
+def identity_of(folder):
+    """Of names, sizes and times, as scripts/build-qemu tells a tree that can change at any time"""
+    digest = hashlib.sha256()
+    for path, folders, files in os.walk(folder):
+        top = pathlib.Path(path) == folder
+        folders[:] = sorted(name for name in folders if name != "__pycache__" and
+                            not (top and any(fnmatch.fnmatch(name, pattern) for pattern in NOT_SOURCE)))
+        for name in sorted(files):
+            state = os.lstat(os.path.join(path, name))
+            digest.update(f"{os.path.join(path, name)} {state.st_size} {state.st_mtime_ns}\n".encode())
+    return digest.hexdigest()[:16]
+
+
+class Repository:
+    """A bare repository with the base as its one commit; what else is made in it is garbage once its names are forgotten"""
+
+    def __init__(self, base, identity=None):
+        self.source = pathlib.Path(base)
+        self.environment = {"GIT_TERMINAL_PROMPT": "0", "LC_ALL": "C.UTF-8"}
+        if identity:
+            self.environment.update({f"GIT_{who}_{what}": value for who in ("AUTHOR", "COMMITTER")
+                                     for what, value in zip(("NAME", "EMAIL"), identity)})
+        self.folder = cache_folder() / "series" / f"{self.source.name}-{identity_of(self.source)}.git"
+        if not self.folder.exists():
+            self.create()
+        self.base = self.git("rev-parse", "refs/heads/base").decode().strip()
+
+    def git(self, *arguments, environment=None, **options):
+        return run("git", "-c", "core.abbrev=8", "-c", "core.quotePath=false", "-c", "commit.gpgSign=false", "-c", "core.autocrlf=false",
+                   f"--git-dir={self.folder}", *arguments,
+                   env={**os.environ, **self.environment, **(environment or {})}, **options)
+
+    def create(self):
+        self.folder.parent.mkdir(parents=True, exist_ok=True)
+        final, self.folder = self.folder, pathlib.Path(tempfile.mkdtemp(dir=self.folder.parent, suffix=".tmp"))
+        try:
+            run("git", "init", "--quiet", "--bare", "--initial-branch=base", self.folder)
+            self.git(f"--work-tree={self.source}", "add", "--force", "--all", "--", ".", *(f":(exclude){name}" for name in NOT_SOURCE[:3]))
+            tree = self.git("write-tree").decode().strip()
+            who = {f"GIT_{who}_{what}": value for who in ("AUTHOR", "COMMITTER")
+                   for what, value in (("NAME", "base"), ("EMAIL", "base@localhost"), ("DATE", "@0 +0000"))}
+            commit = self.git("commit-tree", "-m", f"QEMU {self.version()}", tree, environment=who).decode().strip()
+            self.git("update-ref", "refs/heads/base", commit)
+            try:
+                self.folder.rename(final)
+            except OSError:             # another run was quicker
+                shutil.rmtree(self.folder)
+        except BaseException:
+            shutil.rmtree(self.folder, ignore_errors=True)
+            raise
+        self.folder = final
+
+    def version(self):
+        return (self.source / "VERSION").read_text().strip()
+
+    def blob(self, content):
+        return self.git("hash-object", "-w", "--stdin", stdin=None, input=content).decode().strip()
+
+    def read(self, tree, path):
+        return self.git("cat-file", "blob", f"{tree}:{path}")
+
+    def has(self, tree, path):
+        return bool(self.git("ls-tree", "--name-only", tree, "--", path))
+
+    def tree_of(self, commit):
+        return self.git("rev-parse", f"{commit}^{{tree}}").decode().strip()
+
+    def changed(self, old, new, only=""):
+        """Names of the files that differ; only: letters of git's --diff-filter"""
+        options = [f"--diff-filter={only}"] if only else []
+        return self.git("diff-tree", "-r", "--name-only", "--no-renames", *options, old, new).decode().splitlines()
+
+    def commit(self, tree, parent, message):
+        return self.git("commit-tree", "-F", "-", "-p", parent, tree, stdin=None, input=message.text().encode(),
+                        environment=message.environment()).decode().strip()
+
+    def message_of(self, mail):
+        """What git am would take from a mail"""
+        with tempfile.TemporaryDirectory() as folder:
+            body, patch = pathlib.Path(folder, "body"), pathlib.Path(folder, "patch")
+            info = self.git("mailinfo", "-b", body, patch, stdin=None, input=mail).decode()
+            values = dict(line.split(": ", 1) for line in info.splitlines() if ": " in line)
+            if "Subject" not in values or "Author" not in values:
+                raise SeriesError(f"this is no mail with a patch:\n{mail[:300].decode(errors='replace')}")
+            subject = re.sub(r"^\[[^]]*PATCH[^]]*\]\s*", "", values["Subject"])
+            return Message(values["Author"], values["Email"], values.get("Date", ""), subject, body.read_text().strip("\n"),
+                           b"\ndiff --git " in b"\n" + patch.read_bytes())
+
+
+class Index:
+    """A temporary index of a repository"""
+
+    def __init__(self, repository, tree):
+        self.repository, self.folder = repository, tempfile.TemporaryDirectory()
+        self.git("read-tree", tree)
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self.folder.cleanup()
+
+    def git(self, *arguments, **options):
+        return self.repository.git(*arguments, environment={"GIT_INDEX_FILE": f"{self.folder.name}/index"}, **options)
+
+    def apply(self, mail):
+        self.git("apply", "--cached", "--whitespace=nowarn", "-", stdin=None, input=mail)
+
+    def put(self, files):
+        """{path: content}; None removes it"""
+        lines = "".join(f"100644 {self.repository.blob(content)}\t{path}\n" if content is not None else f"0 {'0' * 40}\t{path}\n"
+                        for path, content in files.items())
+        self.git("update-index", "--add", "--index-info", stdin=None, input=lines.encode())
+
+    def tree(self):
+        return self.git("write-tree").decode().strip()
+
+
+# --- who looks after it ---
+
+def section_of(maintainers):
+    """(start, end) of our section's lines in MAINTAINERS; None: not there"""
+    match = re.search(rf"^{SECTION}\n(?:\w: .*\n)*", maintainers, re.MULTILINE)
+    return match and match.span()
+
+
+def with_maintainer(maintainers, who):
+    """who, a name with an address, looks after it; None: nobody, which is what our tree says"""
+    span = section_of(maintainers)
+    if not span:
+        return maintainers
+    section = re.sub(r"^(?:M: .*\n)*S: .*\n", f"M: {who}\nS: Maintained\n" if who else "S: Orphan\n", maintainers[slice(*span)],
+                     count=1, flags=re.MULTILINE)
+    return maintainers[:span[0]] + section + maintainers[span[1]:]
+
+
+# --- the series ---
+
+def build(project, repository, maintainer=None):
+    """The commits of the series, the first on the base; [(entry, message, commit)]"""
+    complaints = project.complaints()
+    if complaints:
+        raise SeriesError("\n".join(complaints))
+    entries, files = project.entries(), project.new_files()
+    commits, parent = [], repository.base
+    with Index(repository, repository.base) as index:
+        for number, entry in enumerate(entries):
+            mail = (project.patches / entry.name).read_bytes()
+            message = repository.message_of(mail)
+            if message.has_changes:
+                try:
+                    index.apply(mail)
+                except SeriesError as e:
+                    raise SeriesError(f"{entry.name} does not apply to QEMU {repository.version()}\n{e}") from e
+            index.put({path: content_at(entries, number, path, files[path]) for path in entry.parts})
+            tree = named_tree(index, maintainer) if maintainer else index.tree()
+            parent = repository.commit(tree, parent, message)
+            commits.append((entry, message, parent))
+    return commits
+
+
+def named_tree(index, maintainer):
+    """The index's tree with a maintainer in it; the patches that follow see none"""
+    plain = index.git("cat-file", "blob", f":{MAINTAINERS}")
+    index.put({MAINTAINERS: with_maintainer(plain.decode(), maintainer).encode()})
+    tree = index.tree()
+    index.put({MAINTAINERS: plain})
+    return tree

@@ -1,0 +1,54 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
+"""Builds trees of the series in folders of its own in the cache, where objects stay for the next time. Used by scripts/qemu-series."""
+
+import contextlib
+import fcntl
+import os
+import subprocess
+
+from qemu_series import PROJECT, SeriesError, cache_folder
+
+QTESTS = "tests/qtest/"
+
+
+class Work:
+    """A source tree, src, that is switched from commit to commit, and its objects"""
+
+    def __init__(self, repository, name):
+        self.repository = repository
+        self.folder = cache_folder() / "series" / f"{name}-{repository.folder.stem}"
+        self.objects = self.folder / "objects"
+        (self.folder / "src").mkdir(parents=True, exist_ok=True)
+
+    @contextlib.contextmanager
+    def locked(self):
+        with open(self.folder / "lock", "w", encoding="ascii") as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX)
+            yield self
+
+    def switch(self, commit):
+        """Only what differs gets a new time stamp, so that ninja builds only that"""
+        self.repository.git(f"--work-tree={self.folder / 'src'}", "read-tree", "--reset", "-u", commit,
+                            environment={"GIT_INDEX_FILE": str(self.folder / "index")})
+
+    def build(self, *arguments):
+        """Its progress goes to the terminal"""
+        result = subprocess.run([str(PROJECT / "scripts/lib/build-tree"), str(self.folder), *arguments], stdin=subprocess.DEVNULL,
+                                stdout=subprocess.PIPE, check=False, env={**os.environ, "HET_STEP_PREFIX": ""})
+        if result.returncode:
+            raise SeriesError("it does not build: what is said above is in " + str(self.folder / "build.log"))
+        return result.stdout.decode().strip()
+
+
+def build_each(repository, commits):
+    """Each patch of the series builds by itself: everything there is for the arm target, tools and tests, too"""
+    with Work(repository, "each").locked() as work:
+        for number, (entry, _, commit) in enumerate([(None, None, repository.base), *commits]):
+            name = entry.name if entry else "the base"
+            print(f"[{number}/{len(commits)}] {name}", flush=True)
+            work.switch(commit)
+            try:
+                work.build()
+            except SeriesError as e:
+                raise SeriesError(f"{name}: {e}") from e
+    print(f"each of the {len(commits)} patches builds")

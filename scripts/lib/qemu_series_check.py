@@ -1,0 +1,195 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
+"""What the series must be to be posted: it applies, is what is built here, and follows QEMU's rules. Used by scripts/qemu-series."""
+
+import fnmatch
+import os
+import pathlib
+import re
+import subprocess
+import tempfile
+
+from qemu_series import MAINTAINERS, PROJECT, SCHEMA, SECTION, SeriesError, run, section_of
+from qemu_series_mail import export, take_back
+
+WIDTH = 76                      # of a message's lines: QEMU's docs/devel/submitting-a-patch.rst
+TESTER = ("Series Check", "check@localhost")            # who signs off where it is only checked
+INCLUDE = re.compile(r'^#include "((?:hw|system)/[\w./-]+)"', re.MULTILINE)
+
+
+def check_messages(repository, commits):
+    found = []
+    for entry, message, _ in commits:
+        if not re.match(r"^[\w/.,* -]+: [^A-Z\s].*[^.\s]$", message.subject):
+            found.append(f"{entry.name}: the subject is not 'subsystem: what the patch does', without a full stop: {message.subject}")
+        if len(message.subject) > WIDTH:
+            found.append(f"{entry.name}: the subject has more than {WIDTH} characters")
+        if not message.body.strip():
+            found.append(f"{entry.name}: its message does not say why")
+        found += [f"{entry.name}: longer than {WIDTH} characters: {line}" for line in message.body.splitlines() if len(line) > WIDTH]
+        if re.search(r"^[A-Z][\w-]+-by: ", message.body, re.MULTILINE):
+            found.append(f"{entry.name}: who signs off or reviews says so when it is sent, not here")
+    return found
+
+
+def patterns_of(maintainers):
+    span = section_of(maintainers)
+    return re.findall(r"^F: (.*)$", maintainers[slice(*span)], re.MULTILINE) if span else []
+
+
+def check_maintainers(repository, commits):
+    """Each new file is found in MAINTAINERS from the patch on that it comes with"""
+    found, before = [], repository.base
+    for entry, _, commit in commits:
+        patterns = patterns_of(repository.read(commit, MAINTAINERS).decode())
+        for path in repository.changed(before, commit, "A"):
+            if not any(fnmatch.fnmatchcase(path, pattern) and pattern.count("/") == path.count("/") for pattern in patterns):
+                found.append(f"{entry.name}: {path} is matched by no F: line of '{SECTION}' in {MAINTAINERS}; let the patch add one")
+        before = commit
+    return found
+
+
+def check_includes(repository, commits):
+    """No file includes a header that comes with a later patch: the quick part of 'each patch builds'"""
+    found, before = [], repository.base
+    final = set(repository.changed(repository.base, commits[-1][2], "A"))
+    for entry, _, commit in commits:
+        there = set(repository.changed(repository.base, commit, "A"))
+        for path in repository.changed(before, commit, "AM"):
+            if path.endswith((".c", ".h")):
+                for header in INCLUDE.findall(repository.read(commit, path).decode(errors="replace")):
+                    if f"include/{header}" in final - there:
+                        found.append(f"{entry.name}: {path} includes {header}, which comes with a later patch")
+        before = commit
+    return found
+
+
+def compose(project, base, folder):
+    """The overlay that scripts/build-qemu lays over the base; [names of its files]"""
+    script = 'set -e; . "$1/scripts/lib/common.sh"; need_cache; . "$1/scripts/lib/qemu-tree.sh"; compose_overlay "$2" "$3"'
+    run("bash", "-c", script, project.top / "scripts/qemu-series", project.top, base, folder, env={**os.environ, "HET_STEP_PREFIX": ""})
+    return (pathlib.Path(folder) / "names.all").read_text().splitlines()
+
+
+def check_tree(project, repository, commits):
+    """The last commit's tree is what scripts/build-qemu composes"""
+    final = commits[-1][2]
+    with tempfile.TemporaryDirectory() as folder:
+        names = compose(project, repository.source, folder)
+        tree, found = pathlib.Path(folder) / "tree", []
+        changed = set(repository.changed(repository.base, final))
+        for name in names:
+            file = tree / name
+            if file.exists() != repository.has(final, name) or file.exists() and file.read_bytes() != repository.read(final, name):
+                found.append(f"{name} differs from what scripts/build-qemu composes")
+        found += [f"{name} is not what scripts/build-qemu composes" for name in sorted(changed - set(names))]
+    return found
+
+
+def check_am(repository, commits, mails):
+    """git am takes the mails on a clean base, and the tree is that of the series"""
+    with tempfile.TemporaryDirectory() as folder:
+        checkout = pathlib.Path(folder) / "qemu"
+        run("git", "clone", "--quiet", "--shared", "--branch", "base", repository.folder, checkout)
+        environment = {**os.environ, **repository.environment}
+        run("git", "-C", checkout, "-c", "commit.gpgSign=false", "am", "--quiet", *mails[1:], env=environment)
+        there = run("git", "-C", checkout, "rev-parse", "HEAD^{tree}").decode().strip()
+        dirty = run("git", "-C", checkout, "status", "--porcelain").decode()
+    wanted = repository.tree_of(commits[-1][2])
+    found = [] if there == wanted else ["git am makes another tree than the series has"]
+    return found + ([f"git am leaves this behind:\n{dirty}"] if dirty else [])
+
+
+# --- checkpatch ---
+
+def explained(project):
+    """[(severity and message, pattern of the patch's or file's name, why)]"""
+    file, rules = project.patches / "checkpatch-explained", []
+    for number, line in enumerate(file.read_text().splitlines(), 1):
+        if line and not line.startswith("#"):
+            fields = [field.strip() for field in line.split("|")]
+            if len(fields) != 3 or not all(fields):
+                raise SeriesError(f"{file.name}:{number}: 'message | file | why' is wanted")
+            rules.append(fields)
+    return rules
+
+
+def checkpatch(repository, mails):
+    """[(mail, severity: message, file)] of QEMU's scripts/checkpatch.pl"""
+    found = []
+    with tempfile.TemporaryDirectory() as folder:
+        run("git", f"--git-dir={repository.folder}", f"--work-tree={folder}", "-c", "advice.detachedHead=false", "checkout", "--quiet", "base", "--",
+            "scripts/checkpatch.pl", env={**os.environ, "GIT_INDEX_FILE": f"{folder}/index"})
+        script = pathlib.Path(folder) / "scripts/checkpatch.pl"
+        for mail in mails[1:]:
+            result = subprocess.run(["perl", script, "--no-tree", "--no-summary", "--terse", mail], capture_output=True, check=False)
+            for line in result.stdout.decode(errors="replace").splitlines():
+                match = re.match(r"(?:.*?):(\d+): (ERROR|WARNING): (.*)$", line)
+                if match:
+                    found.append((mail.name, f"{match[2]}: {match[3]}", place_of(mail, int(match[1]))))
+                elif "ERROR" in line or "WARNING" in line:
+                    found.append((mail.name, line, "-"))
+            if result.returncode not in (0, 1) or result.returncode and not result.stdout:
+                raise SeriesError(f"checkpatch.pl failed on {mail.name}: {result.stderr.decode(errors='replace')}")
+    return found
+
+
+def place_of(mail, number):
+    """The file that a line of a mail is about"""
+    lines = mail.read_text(errors="replace").splitlines()[:number]
+    return next((line.split(" b/")[-1] for line in reversed(lines) if line.startswith("diff --git ")), "-")
+
+
+def check_checkpatch(project, repository, mails):
+    rules, found, used = explained(project), [], set()
+    for mail, message, file in checkpatch(repository, mails):
+        match = next((number for number, (text, pattern, _) in enumerate(rules)
+                      if message.startswith(text) and fnmatch.fnmatchcase(file, pattern)), None)
+        if match is None:
+            found.append(f"checkpatch: {mail}: {file}: {message}")
+        used.add(match)
+    return found + [f"checkpatch-explained: nothing is like '{text}' in {pattern} any more"
+                    for number, (text, pattern, _) in enumerate(rules) if number not in used]
+
+
+# --- the way there and back ---
+
+def copy_of(project, folder):
+    """A project of its own with the same patches"""
+    run("cp", "-a", project.patches, folder)
+    pathlib.Path(folder, "qapi").mkdir()
+    run("cp", "-a", project.top / SCHEMA, pathlib.Path(folder, SCHEMA))
+    return type(project)(folder)
+
+
+def check_round_trip(project, repository, commits, mails):
+    """What is taken back from the mails makes the same series"""
+    from qemu_series import build
+    from qemu_series_mail import read_mails
+    with tempfile.TemporaryDirectory() as folder:
+        copy = copy_of(project, folder)
+        take_back(copy, repository, *read_mails(mails[0].parent))
+        again = build(copy, repository)
+        found = []
+        if [entry for entry, _, _ in again] != [entry for entry, _, _ in commits]:
+            found.append("what is taken back from the mails has other patches, or other new files with them")
+        found += [f"{entry.name}: taken back from its mail it is another patch" for (entry, message, commit), (_, new, other) in zip(commits, again)
+                  if repository.tree_of(commit) != repository.tree_of(other) or message.text() != new.text()]
+        if copy.new_files() != project.new_files():
+            found.append("new/ is not the same when it is taken back from the mails")
+        if copy.cover.read_text() != project.cover.read_text():
+            found.append("the cover letter is not the same when it is taken back")
+    return found
+
+
+def checks(project, repository, commits):
+    """Yields (what, [complaints]) of everything that needs no building"""
+    yield "manifest", project.complaints()
+    yield "messages", check_messages(repository, commits)
+    yield "MAINTAINERS", check_maintainers(repository, commits)
+    yield "headers come first", check_includes(repository, commits)
+    yield "the same tree as scripts/build-qemu composes", check_tree(project, repository, commits)
+    with tempfile.TemporaryDirectory() as folder:
+        mails = export(project, repository, folder, signoff=True)
+        yield "git am on a clean base", check_am(repository, commits, mails)
+        yield "checkpatch.pl", check_checkpatch(project, repository, mails)
+        yield "taken back from the mails", check_round_trip(project, repository, commits, mails)
