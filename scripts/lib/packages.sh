@@ -22,6 +22,9 @@ het_packages=(
         # tests: unit tests, a private bus, busctl, the D-Bus descriptions, the scripts themselves
         libcmocka-dev dbus python3-dbus systemd libxml2-utils shellcheck
 
+        # manual pages, and looking at them
+        lowdown groff man-db
+
         # tests of hetctl: its completions, its graphs
         zsh fish graphviz
 )
