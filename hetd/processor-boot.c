@@ -17,6 +17,76 @@
 #include <string.h>
 #include <unistd.h>
 
+/* --- a command, and the state that it leads to --- */
+
+typedef struct Effect {
+        Processor *processor;
+        unsigned mask;                  /* of the states, 0: none */
+        bool answered, waiting, ended;
+        DoneFunc done;
+        void *userdata;
+} Effect;
+
+static void effect_unref(Effect *effect) {
+        if (effect->ended && effect->answered && !effect->waiting)
+                g_free(effect);
+}
+
+static void effect_end(Effect *effect, const GError *error) {
+        DoneFunc done = effect->done;
+        void *userdata = effect->userdata;
+
+        effect->ended = true;
+        effect_unref(effect);
+        done(error, userdata);
+}
+
+static void on_effect_seen(const GError *error, void *userdata) {
+        Effect *effect = userdata;
+
+        effect->waiting = false;
+        if (effect->ended)
+                effect_unref(effect);
+        else if (!error || effect->answered)            /* else the answer says more */
+                effect_end(effect, error);
+}
+
+static void effect_wait(Effect *effect) {
+        effect->waiting = true;
+        processor_wait(effect->processor, effect->mask | PROCESSOR_FROM_CRASH, PROCESSOR_STATE_TIMEOUT_USEC, on_effect_seen, effect);
+}
+
+static void on_effect_answered(const GError *error, void *userdata) {
+        Effect *effect = userdata;
+
+        effect->answered = true;
+        if (effect->ended)
+                effect_unref(effect);
+        else if (error || !effect->mask)
+                effect_end(effect, error);
+        else if (!effect->waiting)
+                effect_wait(effect);
+}
+
+/*
+ * QEMU tells of the state by an event, which comes before the answer or right after it. It is the event that counts: who sees the
+ * state, and has another wish at once, shall not be told that this one is still being carried out.
+ */
+static void call_for_state(Processor *p, const char *command, json_object *arguments_consume, unsigned mask, DoneFunc done,
+                           void *userdata) {
+        Effect *effect = g_new0(Effect, 1);
+
+        effect->processor = p;
+        effect->mask = mask;
+        effect->done = done;
+        effect->userdata = userdata;
+        if (mask && !processor_in_states(p, mask))
+                effect_wait(effect);
+        processor_call(p, command, arguments_consume, NULL, 0, on_effect_answered, effect);
+}
+
+/* --- a boot that is at work --- */
+
 typedef struct Boot {
         Processor *processor;
         uint64_t entry, argument;
@@ -25,7 +95,6 @@ typedef struct Boot {
         bool has_linux;                 /* that of Kernel= was loaded */
         LinuxBoot linux_boot;
         char *device_tree;              /* the file that QEMU dumps its board into */
-        uint64_t boots;                 /* before this one */
         DoneFunc done;
         void *userdata;
 } Boot;
@@ -43,25 +112,13 @@ static void boot_end(Boot *boot, const GError *error) {
         done(error, userdata);
 }
 
-static void on_boot_seen(const GError *error, void *userdata) {
+static void on_booted(const GError *error, void *userdata) {
         boot_end(userdata, error);
-}
-
-static void on_boot_answered(const GError *error, void *userdata) {
-        Boot *boot = userdata;
-
-        /* The event came before the answer: short programs may have ended already */
-        if (error || boot->processor->boots != boot->boots)
-                boot_end(boot, error);
-        else
-                processor_wait(boot->processor, PROCESSOR_STATE_MASK(PROCESSOR_RUNNING), PROCESSOR_STATE_TIMEOUT_USEC,
-                               on_boot_seen, boot);
 }
 
 static void boot_go(Boot *boot) {
         json_object *arguments = json_object_new_object();
 
-        boot->boots = boot->processor->boots;
         json_add_uint64(arguments, "entry", boot->entry);
         /* QEMU takes some microseconds for each byte of a command: no word of the defaults */
         if (boot->argument != 0)
@@ -70,7 +127,7 @@ static void boot_go(Boot *boot) {
                 json_add_string(arguments, "protocol", boot_protocol_to_string(boot->protocol));
         if (boot->resource_table != 0)
                 json_add_uint64(arguments, "resource-table", boot->resource_table);
-        processor_call(boot->processor, "het-slave-boot", arguments, NULL, 0, on_boot_answered, boot);
+        call_for_state(boot->processor, "het-slave-boot", arguments, PROCESSOR_STATE_MASK(PROCESSOR_RUNNING), on_booted, boot);
 }
 
 /* --- the device tree of a slave with Linux --- */
@@ -259,11 +316,10 @@ void processor_auto_boot(Processor *p, DoneFunc done, void *userdata) {
         done(NULL, userdata);
 }
 
-/* --- verbs that are one command, and then perhaps a change of state --- */
+/* --- verbs that are one command --- */
 
 typedef struct Verb {
         Processor *processor;
-        unsigned mask;                  /* of the states that it leads to, 0: none */
         DoneFunc done;
         void *userdata;
 } Verb;
@@ -275,23 +331,13 @@ static void on_verb_done(const GError *error, void *userdata) {
         verb->done(error, verb->userdata);
 }
 
-static void on_verb_answered(const GError *error, void *userdata) {
-        Verb *verb = userdata;
-
-        if (error || !verb->mask)
-                on_verb_done(error, verb);
-        else
-                processor_wait(verb->processor, verb->mask | PROCESSOR_FROM_CRASH, PROCESSOR_STATE_TIMEOUT_USEC, on_verb_done, verb);
-}
-
 static void verb_run(Processor *p, const char *command, unsigned mask, DoneFunc done, void *userdata) {
         Verb *verb = g_new0(Verb, 1);
 
         verb->processor = p;
-        verb->mask = mask;
         verb->done = done;
         verb->userdata = userdata;
-        processor_call(p, command, NULL, NULL, 0, on_verb_answered, verb);
+        call_for_state(p, command, NULL, mask, on_verb_done, verb);
 }
 
 #define STATES_NOT_BOOTED (PROCESSOR_STATE_MASK(PROCESSOR_READY) | PROCESSOR_STATE_MASK(PROCESSOR_WAITING))
