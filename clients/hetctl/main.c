@@ -39,6 +39,7 @@ static const struct {
         { "Processors", verbs_processor },
         { "Look", verbs_look },
         { NULL, verbs_console },
+        { NULL, verbs_log },
         { NULL, verbs_monitor },
         { NULL, verbs_top },
         { NULL, verbs_graph },

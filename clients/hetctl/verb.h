@@ -21,6 +21,7 @@ extern const Verb verbs_processor[];    /* verb-processor.c: boot, halt, kick, .
 extern const Verb verbs_look[];         /* verb-look.c: list, status, describe, version */
 extern const Verb verbs_console[];      /* verb-console.c */
 extern const Verb verbs_monitor[];      /* verb-monitor.c */
+extern const Verb verbs_log[];          /* verb-log.c */
 extern const Verb verbs_top[];          /* verb-top.c */
 extern const Verb verbs_graph[];        /* verb-graph.c */
 extern const Verb verbs_verify[];       /* verb-verify.c */

@@ -64,7 +64,7 @@ class CommandLine(HetctlTest):
 
     def test_help(self):
         verbs = ["start", "define", "stop", "pause", "resume", "remove", "boot", "halt", "reset", "restart", "kick", "attach",
-                 "detach", "list", "status", "describe", "version", "console", "monitor", "top", "graph", "verify"]
+                 "detach", "list", "status", "describe", "version", "console", "log", "monitor", "top", "graph", "verify"]
         text = self.ok("--help")
         for verb in verbs:
             self.assertRegex(text, rf"(?m)^  {verb} ")

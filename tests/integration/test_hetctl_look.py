@@ -1,6 +1,6 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: LGPL-2.1-or-later
-"""hetctl: verify, graph and top; another host; the completions of zsh and fish."""
+"""hetctl: verify, graph, log and top; another host; the completions of zsh and fish."""
 
 import json
 import os
@@ -14,8 +14,8 @@ import sys
 import unittest
 import xml.etree.ElementTree
 
-from hetctl_fixture import (DEADLINE, FAILED, FILE, FIRMWARE, HETCTL, HETD, NO_HETD, NOT_FOUND, QEMU, TOP, USAGE, HetctlTest, Output,
-                            main)
+from hetctl_fixture import (DEADLINE, FAILED, FILE, FIRMWARE, HETCTL, HETD, NO_HETD, NOT_FOUND, QEMU, TOP, USAGE, WRONG_STATE,
+                            HetctlTest, Output, main)
 
 PLATFORM = "first-light"
 SET = f"--set=FIRMWARE_DIR={FIRMWARE}"
@@ -104,6 +104,41 @@ class Graph(HetctlTest):
         self.fails(USAGE, "its ending", "graph", PLATFORM, "-o", self.directory / "svg")
         self.fails(NOT_FOUND, "nobody", "graph", "nobody")
         self.assertEqual([], list(pathlib.Path("/tmp").glob("hetctl-*.dot")))
+
+
+class Log(HetctlTest):
+    def setUp(self):
+        super().setUp()
+        self.start_hetd()
+        self.fails(NOT_FOUND, "nobody", "log", "nobody")
+        self.ok("define", FILE)
+        self.fails(WRONG_STATE, "printed anything", "log", PLATFORM)
+        self.ok("start", PLATFORM)
+        self.until("master", "received vector 3 from slave 1")
+
+    def test_past(self):
+        lines = self.ok("log", PLATFORM, "--lines=0").splitlines()
+        self.assertIn("master | master: first light on Cortex-A15", lines)
+        self.assertIn("slave1 | slave1: received vector 3 from the master", lines)
+        whole = self.ok("log", "slave1", "--lines=0").splitlines()
+        self.assertEqual(self.ok("log", f"{PLATFORM}/slave1", "--lines=2").splitlines(), whole[-2:])
+        self.assertEqual([json.loads(line) for line in self.ok("log", "slave1", "--lines=1", "--json=short").splitlines()],
+                         [{"processor": "slave1", "line": whole[-1].split(" | ", 1)[1]}])
+        self.fails(USAGE, "--lines", "log", "slave1", "--lines=-1")
+
+    def test_follow(self):
+        child = self.spawn([HETCTL, "--user", "log", PLATFORM, "--follow"], env=self.environment, stdin=subprocess.DEVNULL,
+                           stdout=subprocess.PIPE)
+        output = Output(child.stdout.fileno())
+        output.expect(r"^slave1 \| slave1: received vector 3 from the master$")
+        self.ok("boot", "slave2")
+        output.expect(r"^slave2 \| slave2: booted from the shared window")
+        self.ok("kick", "slave1", "21")
+        output.expect(r"^slave1 \| slave1: received vector 21 from the master$")
+        # Started again, it writes to new files
+        self.ok("stop", PLATFORM)
+        self.ok("start", PLATFORM)
+        self.assertEqual(child.wait(DEADLINE), 0)
 
 
 class Top(HetctlTest):
