@@ -20,7 +20,7 @@ het_packages=(
         gcc-arm-none-eabi device-tree-compiler
 
         # tests: unit tests, a private bus, busctl, the D-Bus descriptions, the scripts themselves
-        libcmocka-dev dbus python3-dbus systemd libxml2-utils shellcheck
+        libcmocka-dev dbus python3-dbus python3-yaml systemd libxml2-utils shellcheck
 
         # manual pages, and looking at them
         lowdown groff man-db
