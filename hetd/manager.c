@@ -171,6 +171,13 @@ bool manager_load_platform(Manager *manager, const char *path_or_name, GHashTabl
         return platform_config_read_fd(NULL, path, fd, all, &config, error) && manager_add_platform(manager, config, replace, ret, error);
 }
 
+/* Where our own are installed, beside the distribution's */
+static char *find_installed(const char *program) {
+        g_autofree char *path = g_build_filename(HET_QEMU_DIRECTORY, program, NULL);
+
+        return access(path, X_OK) >= 0 ? g_steal_pointer(&path) : NULL;
+}
+
 /* One build makes the binaries for all targets: beside one that was named there may be the one for another target */
 static char *find_sibling(Manager *manager, const char *program) {
         GHashTableIter iter;
@@ -193,7 +200,7 @@ bool manager_find_qemu(Manager *manager, const ProcessorConfig *config, char **r
         g_autofree char *program = g_strdup_printf("qemu-system-%s", target), *path = NULL;
         const char *named = config->qemu ?: g_hash_table_lookup(manager->options.qemu, target);
 
-        path = named ? g_strdup(named) : find_sibling(manager, program) ?: g_find_program_in_path(program);
+        path = named ? g_strdup(named) : find_sibling(manager, program) ?: find_installed(program) ?: g_find_program_in_path(program);
         if (path && access(path, X_OK) >= 0) {
                 *ret = g_steal_pointer(&path);
                 return true;

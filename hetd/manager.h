@@ -24,6 +24,7 @@ typedef struct ManagerOptions {
         char *runtime_directory;        /* sockets and logs: RUNTIME/PLATFORM/PROCESSOR.{qmp,console,log} */
         char **directories;             /* NULL-terminated: where platform files are looked for, in order */
         char *firmware_directory;       /* ${FIRMWARE_DIR} in platform files, may be NULL */
+        bool polkit;                    /* asked for callers that are neither root nor hetd's user */
         GHashTable *qemu;               /* QEMU's target ("arm") → path of the binary */
 } ManagerOptions;
 
@@ -61,7 +62,8 @@ bool manager_load_platform(Manager *manager, const char *path_or_name, GHashTabl
 /* With FIRMWARE_DIR of the options, where the caller did not give one. Free with g_hash_table_unref(). */
 GHashTable *manager_complete_variables(Manager *manager, GHashTable *variables);
 /*
- * The binary for a processor: its QEMU=, the option --qemu, the folder of a --qemu for another target, PATH.
+ * The binary for a processor: its QEMU=, the option --qemu, the folder of a --qemu for another target, that of our installed ones,
+ * PATH.
  * HET_ERROR_SPAWN_FAILED says how to name one.
  */
 bool manager_find_qemu(Manager *manager, const ProcessorConfig *config, char **ret, GError **error);
