@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
 /*
- * Who may change something: root and the user that hetd runs as. A message on a bus does not say whose it is, and asking the bus
- * daemon takes a while: the call waits meanwhile, and is then dispatched again. See bus.h.
+ * Who may change something: root and the user that hetd runs as, and on the system bus whom polkit lets. A message on a bus does not
+ * say whose it is, and asking the bus daemon takes a while: the call waits meanwhile, and is then dispatched again. See bus.h.
  */
 
 #include "bus.h"
@@ -46,6 +46,15 @@ static void question_free(void *userdata) {
         g_free(question);
 }
 
+void bus_dispatch_again(Manager *manager, sd_bus_message *m) {
+        int r = sd_bus_message_rewind(m, true);
+
+        if (r >= 0)
+                r = sd_bus_enqueue_for_read(manager->bus, m);
+        if (r < 0)
+                (void) sd_bus_reply_method_errnof(m, r, "Cannot go on with the call");
+}
+
 static int on_answer(sd_bus_message *reply, void *userdata, sd_bus_error *ret_error) {
         Question *question = userdata;
         const sd_bus_error *e = sd_bus_message_get_error(reply);
@@ -64,9 +73,7 @@ static int on_answer(sd_bus_message *reply, void *userdata, sd_bus_error *ret_er
                 g_hash_table_remove_all(senders->users);
         g_hash_table_insert(senders->users, g_strdup(sd_bus_message_get_sender(question->message)), GUINT_TO_POINTER(uid));
 
-        r = sd_bus_enqueue_for_read(question->manager->bus, question->message);
-        if (r < 0)
-                (void) sd_bus_reply_method_errnof(question->message, r, "Cannot go on with the call");
+        bus_dispatch_again(question->manager, question->message);
         return 0;
 }
 
@@ -88,14 +95,25 @@ static int ask(Manager *manager, sd_bus_message *m, const char *sender) {
         return sd_bus_slot_set_floating(slot, true);
 }
 
-int bus_authorize(Manager *manager, sd_bus_message *m, sd_bus_error *error) {
+/* Polkit has let this very call through, when it was here before */
+static bool is_granted(Manager *manager, sd_bus_message *m, BusAction action) {
+        void *granted;
+
+        if (!g_hash_table_lookup_extended(manager->bus_state->granted, m, NULL, &granted))
+                return false;
+
+        g_hash_table_remove(manager->bus_state->granted, m);
+        return GPOINTER_TO_UINT(granted) == action;
+}
+
+int bus_authorize(Manager *manager, sd_bus_message *m, BusAction action, const char *platform, sd_bus_error *error) {
         const char *sender = sd_bus_message_get_sender(m);
         void *known;
         uid_t uid;
         int r;
 
         /* No sender: a connection without a bus daemon, which somebody has handed to us */
-        if (!sender)
+        if (!sender || is_granted(manager, m, action))
                 return 1;
 
         if (!g_hash_table_lookup_extended(manager->bus_state->senders->users, sender, NULL, &known)) {
@@ -106,6 +124,11 @@ int bus_authorize(Manager *manager, sd_bus_message *m, sd_bus_error *error) {
         uid = GPOINTER_TO_UINT(known);
         if (uid == 0 || uid == getuid())
                 return 1;
+
+        if (manager->options.polkit) {
+                r = bus_polkit_ask(manager, m, action, platform, uid, error);
+                return r < 0 ? r : 0;
+        }
 
         log_info("User %u was denied %s.%s()", uid, sd_bus_message_get_interface(m), sd_bus_message_get_member(m));
         return sd_bus_error_setf(error, SD_BUS_ERROR_ACCESS_DENIED, "Only root and the user that hetd runs as may do this");

@@ -30,7 +30,7 @@ int bus_job_find(sd_bus *bus, const char *path, const char *interface, void *use
 static int method_cancel(sd_bus_message *m, void *userdata, sd_bus_error *error) {
         Job *job = userdata;
         g_autoptr(GError) local = NULL;
-        int r = bus_authorize(job->manager, m, error);
+        int r = bus_authorize(job->manager, m, BUS_ACTION_MANAGE, job->platform->config->name, error);
 
         if (r <= 0)
                 return r < 0 ? r : 1;

@@ -29,7 +29,7 @@ static int method_define_platform(sd_bus_message *m, void *userdata, sd_bus_erro
         };
         int fd, r;
 
-        r = bus_authorize(manager, m, error);
+        r = bus_authorize(manager, m, BUS_ACTION_DEFINE, NULL, error);
         if (r <= 0)
                 return r < 0 ? r : 1;
 
@@ -53,22 +53,24 @@ static int method_load_platform(sd_bus_message *m, void *userdata, sd_bus_error 
         g_autoptr(GError) local = NULL;
         const char *path_or_name;
         Platform *platform = NULL;
-        bool replace = false;
+        bool replace = false, defines;
         const BusOption options[] = {
                 { "Replace", BUS_OPTION_BOOL, &replace },
                 { "Variables", BUS_OPTION_STRINGS, &variables },
         };
         int r;
 
-        r = bus_authorize(manager, m, error);
-        if (r <= 0)
-                return r < 0 ? r : 1;
-
         r = sd_bus_message_read(m, "s", &path_or_name);
         if (r >= 0)
                 r = bus_options_read(m, options, G_N_ELEMENTS(options), error);
         if (r < 0)
                 return r;
+
+        /* One in hetd's directories, as it is, was put there by somebody who may */
+        defines = g_path_is_absolute(path_or_name) || variables;
+        r = bus_authorize(manager, m, defines ? BUS_ACTION_DEFINE : BUS_ACTION_MANAGE, defines ? NULL : path_or_name, error);
+        if (r <= 0)
+                return r < 0 ? r : 1;
 
         if (!manager_load_platform(manager, path_or_name, variables, replace, &platform, &local))
                 return bus_error_set(error, local);
@@ -90,15 +92,18 @@ static int read_platform(sd_bus_message *m, Manager *manager, Platform **ret, sd
 
 static int forward(sd_bus_message *m, Manager *manager, sd_bus_error *error,
                    int (*verb)(sd_bus_message *m, Platform *platform, sd_bus_error *error)) {
+        g_autoptr(GError) local = NULL;
         Platform *platform = NULL;
+        const char *name;
         int r;
 
-        r = bus_authorize(manager, m, error);
+        r = sd_bus_message_read(m, "s", &name);
+        if (r >= 0)
+                r = bus_authorize(manager, m, BUS_ACTION_MANAGE, name, error);
         if (r <= 0)
                 return r < 0 ? r : 1;
 
-        r = read_platform(m, manager, &platform, error);
-        return r < 0 ? r : verb(m, platform, error);
+        return manager_find_platform(manager, name, &platform, &local) ? verb(m, platform, error) : bus_error_set(error, local);
 }
 
 static int method_start_platform(sd_bus_message *m, void *userdata, sd_bus_error *error) {

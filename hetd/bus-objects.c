@@ -66,6 +66,10 @@ static void slot_free(void *slot) {
         sd_bus_slot_unref(slot);
 }
 
+static void message_free(void *m) {
+        sd_bus_message_unref(m);
+}
+
 static void add_slot(Manager *manager, sd_bus_slot *slot) {
         if (slot)
                 g_ptr_array_add(manager->bus_state->slots, slot);
@@ -85,6 +89,12 @@ static int add_objects(Manager *manager) {
         int r;
 
         r = sd_bus_add_object_vtable(manager->bus, &slot, BUS_PATH, BUS_MANAGER, bus_manager_vtable, manager);
+        add_slot(manager, g_steal_pointer(&slot));
+        if (r >= 0)
+                r = sd_bus_add_object(manager->bus, &slot, BUS_PATH_LOG_CONTROL, bus_log_control_authorize, manager);
+        add_slot(manager, g_steal_pointer(&slot));
+        if (r >= 0)
+                r = sd_bus_add_object_vtable(manager->bus, &slot, BUS_PATH_LOG_CONTROL, BUS_LOG_CONTROL, bus_log_control_vtable, manager);
         add_slot(manager, g_steal_pointer(&slot));
         if (r >= 0)
                 r = add_fallback(manager, BUS_PATH_PLATFORM, BUS_PLATFORM, bus_platform_vtable, bus_platform_find);
@@ -112,6 +122,7 @@ int bus_export(Manager *manager, sd_bus *bus) {
         manager->bus_state = g_new0(BusState, 1);
         manager->bus_state->senders = bus_senders_new();
         manager->bus_state->calls = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, NULL);
+        manager->bus_state->granted = g_hash_table_new_full(NULL, NULL, message_free, NULL);
         manager->bus_state->slots = g_ptr_array_new_with_free_func(slot_free);
         manager->bus_state->changes = bus_changes_new(manager);
         r = manager->bus_state->changes ? add_objects(manager) : -ENOMEM;
@@ -131,6 +142,7 @@ void bus_unexport(Manager *manager) {
         g_ptr_array_unref(state->slots);
         bus_senders_free(state->senders);
         g_hash_table_unref(state->calls);
+        g_hash_table_unref(state->granted);
         g_free(state);
         manager->bus = sd_bus_unref(manager->bus);
 }

@@ -69,7 +69,7 @@ int bus_platform_remove(sd_bus_message *m, Platform *platform, sd_bus_error *err
 
 static int authorized(sd_bus_message *m, Platform *platform, sd_bus_error *error,
                       int (*verb)(sd_bus_message *m, Platform *platform, sd_bus_error *error)) {
-        int r = bus_authorize(platform->manager, m, error);
+        int r = bus_authorize(platform->manager, m, BUS_ACTION_MANAGE, platform->config->name, error);
 
         return r < 0 ? r : r == 0 ? 1 : verb(m, platform, error);
 }

@@ -34,8 +34,8 @@ int bus_processor_find(sd_bus *bus, const char *path, const char *interface, voi
 }
 
 /* What every method does first: may the caller do this, and are its arguments good */
-static int begin(sd_bus_message *m, Processor *p, sd_bus_error *error) {
-        return bus_authorize(p->platform->manager, m, error);
+static int begin(sd_bus_message *m, Processor *p, BusAction action, sd_bus_error *error) {
+        return bus_authorize(p->platform->manager, m, action, p->platform->config->name, error);
 }
 
 /* Then, with the arguments read: keep the call until it is answered */
@@ -49,7 +49,7 @@ static int method_attach(sd_bus_message *m, void *userdata, sd_bus_error *error)
         const char *path;
         int r;
 
-        r = begin(m, p, error);
+        r = begin(m, p, BUS_ACTION_DEFINE, error);
         if (r <= 0)
                 return r < 0 ? r : 1;
 
@@ -72,7 +72,7 @@ static int method_attach_fd(sd_bus_message *m, void *userdata, sd_bus_error *err
         BusRequest *call = NULL;
         int fd, r;
 
-        r = begin(m, p, error);
+        r = begin(m, p, BUS_ACTION_DEFINE, error);
         if (r <= 0)
                 return r < 0 ? r : 1;
 
@@ -100,7 +100,7 @@ static int simple(sd_bus_message *m, Processor *p, sd_bus_error *error,
         BusRequest *call = NULL;
         int r;
 
-        r = begin(m, p, error);
+        r = begin(m, p, BUS_ACTION_DEFINE, error);
         if (r <= 0)
                 return r < 0 ? r : 1;
 
@@ -149,13 +149,11 @@ static int method_boot(sd_bus_message *m, void *userdata, sd_bus_error *error) {
         };
         int r;
 
-        r = begin(m, p, error);
+        r = bus_options_read(m, options, G_N_ELEMENTS(options), error);
+        if (r >= 0)
+                r = begin(m, p, boot.firmware ? BUS_ACTION_DEFINE : BUS_ACTION_MANAGE, error);
         if (r <= 0)
                 return r < 0 ? r : 1;
-
-        r = bus_options_read(m, options, G_N_ELEMENTS(options), error);
-        if (r < 0)
-                return r;
 
         if (protocol && !boot_protocol_from_string(protocol, &boot.protocol))
                 return sd_bus_error_setf(error, SD_BUS_ERROR_INVALID_ARGS,
@@ -182,7 +180,7 @@ static int method_kick(sd_bus_message *m, void *userdata, sd_bus_error *error) {
         };
         int r;
 
-        r = begin(m, p, error);
+        r = begin(m, p, BUS_ACTION_MANAGE, error);
         if (r <= 0)
                 return r < 0 ? r : 1;
 
@@ -207,7 +205,7 @@ static int method_grant_memory(sd_bus_message *m, void *userdata, sd_bus_error *
         };
         int fd, r;
 
-        r = begin(m, p, error);
+        r = begin(m, p, BUS_ACTION_MANAGE, error);
         if (r <= 0)
                 return r < 0 ? r : 1;
 
@@ -228,7 +226,7 @@ static int method_get_memory(sd_bus_message *m, void *userdata, sd_bus_error *er
         g_autoptr(GError) local = NULL;
         int fd, r;
 
-        r = begin(m, p, error);
+        r = begin(m, p, BUS_ACTION_MANAGE, error);
         if (r <= 0)
                 return r < 0 ? r : 1;
 

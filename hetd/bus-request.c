@@ -25,20 +25,34 @@ static void set_count(GHashTable *calls, const char *sender, guint count) {
                 g_hash_table_remove(calls, sender);
 }
 
-int bus_request_new(Manager *manager, sd_bus_message *m, BusRequest **ret, sd_bus_error *error) {
+int bus_call_begin(Manager *manager, const char *sender, sd_bus_error *error) {
         GHashTable *calls = manager->bus_state->calls;
-        const char *sender = sd_bus_message_get_sender(m) ?: "";
-        BusRequest *request;
 
         if (count_of(calls, sender) >= BUS_CALLS_PER_SENDER_MAX)
                 return sd_bus_error_setf(error, SD_BUS_ERROR_LIMITS_EXCEEDED, "%u calls of yours wait for an answer already",
                                          BUS_CALLS_PER_SENDER_MAX);
 
+        set_count(calls, sender, count_of(calls, sender) + 1);
+        return 0;
+}
+
+void bus_call_end(Manager *manager, const char *sender) {
+        if (manager->bus_state)
+                set_count(manager->bus_state->calls, sender, count_of(manager->bus_state->calls, sender) - 1);
+}
+
+int bus_request_new(Manager *manager, sd_bus_message *m, BusRequest **ret, sd_bus_error *error) {
+        const char *sender = sd_bus_message_get_sender(m) ?: "";
+        BusRequest *request;
+        int r = bus_call_begin(manager, sender, error);
+
+        if (r < 0)
+                return r;
+
         request = g_new0(BusRequest, 1);
         request->manager = manager;
         request->message = sd_bus_message_ref(m);
         request->sender = g_strdup(sender);
-        set_count(calls, sender, count_of(calls, sender) + 1);
 
         *ret = request;
         return 0;
@@ -60,12 +74,7 @@ void bus_request_done(const GError *error, void *userdata) {
         if (r < 0)
                 log_debug("Cannot answer a call: %s", g_strerror(-r));
 
-        if (request->manager->bus_state) {
-                GHashTable *calls = request->manager->bus_state->calls;
-
-                set_count(calls, request->sender, count_of(calls, request->sender) - 1);
-        }
-
+        bus_call_end(request->manager, request->sender);
         sd_bus_message_unref(request->message);
         g_free(request->sender);
         g_free(request);

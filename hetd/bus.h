@@ -23,7 +23,7 @@
 #define BUS_PROCESSOR           "org.hetd1.Processor"
 #define BUS_JOB                 "org.hetd1.Job"
 
-#define BUS_CALLS_PER_SENDER_MAX        32U     /* calls that wait for QEMU */
+#define BUS_CALLS_PER_SENDER_MAX        32U     /* calls that wait for QEMU or polkit */
 #define BUS_SENDERS_MAX                 1024U   /* whose user we remember */
 
 /* --- bus-objects.c --- */
@@ -85,15 +85,47 @@ typedef struct BusSenders BusSenders;
 
 BusSenders *bus_senders_new(void);
 BusSenders *bus_senders_free(BusSenders *senders);      /* returns NULL */
+
+/* What polkit is asked for, on the system bus. See contrib/polkit/org.hetd1.policy. */
+typedef enum BusAction {
+        BUS_ACTION_MANAGE,      /* start, stop and change platforms that hetd knows, or has files of */
+        BUS_ACTION_DEFINE,      /* have hetd run and read what the caller names */
+} BusAction;
+
 /*
- * To be called first by the handler of a method that changes something. Positive: go on. 0: not known yet; the handler returns 1,
- * and is run again from its top when it is known. Negative: the handler returns it, error is set.
+ * To be called first by the handler of a method that changes something; platform is the name of the one that it is about, or NULL.
+ * Positive: go on. 0: not known yet; the handler returns 1, and is run again from its top when it is known. Negative: the handler
+ * returns it, error is set.
  */
-int bus_authorize(Manager *manager, sd_bus_message *m, sd_bus_error *error);
+int bus_authorize(Manager *manager, sd_bus_message *m, BusAction action, const char *platform, sd_bus_error *error);
+
+/* A call that has waited is run again from the top of its handler */
+void bus_dispatch_again(Manager *manager, sd_bus_message *m);
+
+/* --- bus-polkit.c --- */
+
+/*
+ * Asks polkit. If it says yes, the message is put into bus_state->granted and dispatched again; if no, it is answered. 0, or a
+ * negative errno with error set.
+ */
+int bus_polkit_ask(Manager *manager, sd_bus_message *m, BusAction action, const char *platform, uid_t uid, sd_bus_error *error);
+
+/* --- bus-log-control.c: org.freedesktop.LogControl1, for `systemctl service-log-level` --- */
+
+#define BUS_PATH_LOG_CONTROL    "/org/freedesktop/LogControl1"
+#define BUS_LOG_CONTROL         "org.freedesktop.LogControl1"
+
+extern const sd_bus_vtable bus_log_control_vtable[];
+/* To be run for each message to that object, first: setters cannot wait for an answer */
+int bus_log_control_authorize(sd_bus_message *m, void *manager, sd_bus_error *error);
 
 /* --- bus-request.c: calls that are answered later --- */
 
 typedef struct BusRequest BusRequest;
+
+/* Counts against the limit of a sender, until the end. Negative with error set: too many. */
+int bus_call_begin(Manager *manager, const char *sender, sd_bus_error *error);
+void bus_call_end(Manager *manager, const char *sender);
 
 /* Keeps the call. Counts against the limit of its sender. Negative with error set: answer that. */
 int bus_request_new(Manager *manager, sd_bus_message *m, BusRequest **ret, sd_bus_error *error);
@@ -131,5 +163,6 @@ struct BusState {
         BusChanges *changes;
         BusSenders *senders;
         GHashTable *calls;              /* sender → number of calls that wait */
+        GHashTable *granted;            /* sd_bus_message, owned → BusAction: polkit has said yes, it is dispatched again */
         GPtrArray *slots;               /* of sd_bus_slot* */
 };

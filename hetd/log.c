@@ -33,15 +33,38 @@ void log_set_level(int level) {
         log_level = level;
 }
 
+int log_get_level(void) {
+        return log_level;
+}
+
+bool log_set_target(const char *target) {
+        if (g_str_equal(target, "auto"))
+                log_open();
+        else if (g_str_equal(target, "journal") || g_str_equal(target, "console"))
+                log_to_journal = target[0] == 'j';
+        else
+                return false;
+
+        return true;
+}
+
+const char *log_get_target(void) {
+        return log_to_journal ? "journal" : "console";
+}
+
 bool log_is_on(int level) {
         return level <= log_level;
 }
 
-bool log_level_from_string(const char *s, int *ret) {
-        static const char *const names[] = { "emerg", "alert", "crit", "err", "warning", "notice", "info", "debug" };
+static const char *const level_names[] = { "emerg", "alert", "crit", "err", "warning", "notice", "info", "debug" };
 
-        for (int i = 0; i < (int) G_N_ELEMENTS(names); i++)
-                if (g_str_equal(s, names[i]) || (s[0] == '0' + i && s[1] == '\0')) {
+const char *log_level_to_string(int level) {
+        return level_names[level];
+}
+
+bool log_level_from_string(const char *s, int *ret) {
+        for (int i = 0; i < (int) G_N_ELEMENTS(level_names); i++)
+                if (g_str_equal(s, level_names[i]) || (s[0] == '0' + i && s[1] == '\0')) {
                         *ret = i;
                         return true;
                 }

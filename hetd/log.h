@@ -24,10 +24,16 @@ void log_open(void);
 
 /* Messages of a lower priority (a greater number, LOG_DEBUG) are dropped. LOG_INFO at the beginning. */
 void log_set_level(int level);
+int log_get_level(void);
 /* For those whose message takes work to make */
 bool log_is_on(int level);
 /* "debug", "info", "notice", "warning", "err" or a number 0 to 7 */
 bool log_level_from_string(const char *s, int *ret);
+const char *log_level_to_string(int level);
+/* "journal", "console" (stderr), or "auto": as log_open() decides; false: none of them */
+bool log_set_target(const char *target);
+/* "journal" or "console" */
+const char *log_get_target(void);
 
 void log_about(int level, const LogAbout *about, const char *format, ...) G_GNUC_PRINTF(3, 4);
 

@@ -144,6 +144,7 @@ static bool manager_options(const Options *o, ManagerOptions *ret, GError **erro
         }
 
         ret->qemu = qemu;
+        ret->polkit = !o->user;
         ret->firmware_directory = absolute(o->firmware_directory);
         ret->directories = o->directories ? g_strdupv(o->directories) : default_directories(o->user);
         for (char **d = ret->directories; *d; d++) {
@@ -273,7 +274,7 @@ static int connect_signals(Daemon *d) {
 static void raise_fd_limit(void) {
         struct rlimit limit;
 
-        if (getrlimit(RLIMIT_NOFILE, &limit) < 0)
+        if (getrlimit(RLIMIT_NOFILE, &limit) < 0 || limit.rlim_cur == limit.rlim_max)
                 return;
 
         limit.rlim_cur = limit.rlim_max;
