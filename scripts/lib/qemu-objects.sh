@@ -3,6 +3,7 @@
 # How a QEMU tree is configured and compiled: the same for scripts/build-qemu and for scripts/lib/build-tree. WORK is a folder with the
 # source in src; objects is made beside it. Needs common.sh and meson-for-qemu.sh.
 
+# shellcheck disable=SC2034  # used by those that source this
 qemu_flags=(
         --without-default-features --enable-system --enable-tcg --enable-kvm
         --enable-fdt=system --enable-slirp --enable-seccomp --enable-gio --enable-pixman --enable-dbus-display
@@ -30,6 +31,7 @@ configure_tree() {
         step "QEMU: configuring"
         rm -rf "$work/objects"
         mkdir -p "$work/objects"
+        # shellcheck disable=SC2154  # of meson-for-qemu.sh
         (cd "$work/objects" && logged configure-qemu ../src/configure --python="$het_python" --cc='ccache gcc' "$@") ||
                 die "QEMU's configure failed." "The whole log: $HET_CACHE/log/configure-qemu.log" "Was scripts/setup run?"
         touch "$work/configured"

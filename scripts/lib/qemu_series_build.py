@@ -32,12 +32,13 @@ class Work:
                             environment={"GIT_INDEX_FILE": str(self.folder / "index")})
 
     def build(self, *arguments):
-        """Its progress goes to the terminal"""
+        """Its progress goes to the terminal. The environment for meson"""
         result = subprocess.run([str(PROJECT / "scripts/lib/build-tree"), str(self.folder), *arguments], stdin=subprocess.DEVNULL,
                                 stdout=subprocess.PIPE, check=False, env={**os.environ, "HET_STEP_PREFIX": ""})
         if result.returncode:
             raise SeriesError("it does not build: what is said above is in " + str(self.folder / "build.log"))
-        return result.stdout.decode().strip()
+        path = result.stdout.decode().strip()
+        return {**os.environ, **({"PYTHONPATH": path} if path else {})}
 
 
 def build_each(repository, commits):

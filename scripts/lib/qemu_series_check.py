@@ -5,6 +5,7 @@ import fnmatch
 import os
 import pathlib
 import re
+import shutil
 import subprocess
 import tempfile
 
@@ -85,18 +86,53 @@ def check_tree(project, repository, commits):
     return found
 
 
-def check_am(repository, commits, mails):
-    """git am takes the mails on a clean base, and the tree is that of the series"""
-    with tempfile.TemporaryDirectory() as folder:
-        checkout = pathlib.Path(folder) / "qemu"
-        run("git", "clone", "--quiet", "--shared", "--branch", "base", repository.folder, checkout)
-        environment = {**os.environ, **repository.environment}
-        run("git", "-C", checkout, "-c", "commit.gpgSign=false", "am", "--quiet", *mails[1:], env=environment)
-        there = run("git", "-C", checkout, "rev-parse", "HEAD^{tree}").decode().strip()
-        dirty = run("git", "-C", checkout, "status", "--porcelain").decode()
+def check_am(repository, commits, mails, checkout):
+    """git am takes the mails on a clean base, which is made in checkout, and the tree is that of the series"""
+    run("git", "clone", "--quiet", "--shared", "--branch", "base", repository.folder, checkout)
+    environment = {**os.environ, **repository.environment}
+    run("git", "-C", checkout, "-c", "commit.gpgSign=false", "am", "--quiet", *mails[1:], env=environment)
+    there = run("git", "-C", checkout, "rev-parse", "HEAD^{tree}").decode().strip()
+    dirty = run("git", "-C", checkout, "status", "--porcelain").decode()
     wanted = repository.tree_of(commits[-1][2])
     found = [] if there == wanted else ["git am makes another tree than the series has"]
     return found + ([f"git am leaves this behind:\n{dirty}"] if dirty else [])
+
+
+# --- QEMU's manual ---
+
+QMP_REFERENCE = "docs/interop/qemu-qmp-ref.rst"
+ELSEWHERE = re.compile(r"^qapi/(?!het).*(unknown document|undefined label)")        # what refers to a page that is not among ours
+
+
+def pages_only(checkout, pages):
+    """A manual of the new pages and of the QMP reference, with QEMU's own configuration"""
+    manual = checkout / "docs-of-ours"
+    manual.mkdir()
+    for page in [*pages, QMP_REFERENCE]:
+        copy = manual / pathlib.Path(page).relative_to("docs")
+        copy.parent.mkdir(parents=True, exist_ok=True)
+        shutil.copy(checkout / page, copy)
+    names = [str(pathlib.Path(page).relative_to("docs").with_suffix("")) for page in [*pages, QMP_REFERENCE]]
+    (manual / "index.rst").write_text("\n".join(["Manual", "======", "", ".. toctree::", "", *(f"   {name}" for name in names), ""]))
+    return manual
+
+
+def check_manual(repository, commits, checkout, whole):
+    """Sphinx makes no complaint about it, and each new page is in a table of contents"""
+    pages = [path for path in repository.changed(repository.base, commits[-1][2], "A") if re.match(r"docs/.*\.rst$", path)]
+    found = []
+    for page in pages:
+        path = pathlib.Path(page)
+        entry = re.compile(rf"^   (?:[\w/]*/)?{re.escape(path.stem)}(?:\.rst)?$", re.MULTILINE)
+        if not any(entry.search((checkout / other).read_text()) for other in repository.changed(repository.base, commits[-1][2], "M")
+                   if other.endswith(".rst")):
+            found.append(f"{page} is in no table of contents")
+    manual = checkout / "docs" if whole else pages_only(checkout, pages)
+    result = subprocess.run(["/usr/bin/python3", "-m", "sphinx", "-W", "--keep-going", "-q", "-b", "dummy", "-j", "auto", "-c", checkout / "docs",
+                             "-d", checkout / "doctrees", "-Dkerneldoc_werror=1", manual, checkout / "manual"],
+                            stdin=subprocess.DEVNULL, capture_output=True, check=False, env={**os.environ, "CONFDIR": "/etc/qemu"})
+    said = (result.stdout + result.stderr).decode(errors="replace").replace(f"{checkout}/", "").splitlines() if result.returncode else []
+    return found + [line for line in said if whole or not ELSEWHERE.search(line)]
 
 
 # --- checkpatch ---
@@ -181,8 +217,8 @@ def check_round_trip(project, repository, commits, mails):
     return found
 
 
-def checks(project, repository, commits):
-    """Yields (what, [complaints]) of everything that needs no building"""
+def checks(project, repository, commits, whole_manual=False):
+    """Yields (what, [complaints]) of everything that needs no compiler"""
     yield "manifest", project.complaints()
     yield "messages", check_messages(repository, commits)
     yield "MAINTAINERS", check_maintainers(repository, commits)
@@ -190,6 +226,8 @@ def checks(project, repository, commits):
     yield "the same tree as scripts/build-qemu composes", check_tree(project, repository, commits)
     with tempfile.TemporaryDirectory() as folder:
         mails = export(project, repository, folder, signoff=True)
-        yield "git am on a clean base", check_am(repository, commits, mails)
+        checkout = pathlib.Path(folder) / "qemu"
+        yield "git am on a clean base", check_am(repository, commits, mails, checkout)
+        yield "manual", check_manual(repository, commits, checkout, whole_manual)
         yield "checkpatch.pl", check_checkpatch(project, repository, mails)
         yield "taken back from the mails", check_round_trip(project, repository, commits, mails)

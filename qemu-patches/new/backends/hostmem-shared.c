@@ -26,6 +26,7 @@
 #include "migration/blocker.h"
 #include "system/hostmem-shared.h"
 #include "hw/het.h"
+#include "trace.h"
 
 /* Sealed for good: whoever gets the memory cannot make it unusable for us */
 #define SHARED_MEMFD_SEALS (F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_SEAL)
@@ -293,6 +294,8 @@ bool hostmem_shared_grant(HostMemoryBackendShared *s, int fd, uint64_t offset,
     if (alias) {
         hostmem_shared_add_alias(s, *bus_address);
     }
+    trace_hostmem_shared_grant(hostmem_shared_id(s), offset, r->size,
+                               page_size);
     return true;
 
 err:
@@ -307,6 +310,7 @@ void hostmem_shared_revoke(HostMemoryBackendShared *s)
 
     assert(s->granted && !mr->enabled);
 
+    trace_hostmem_shared_revoke(hostmem_shared_id(s));
     hostmem_shared_remove_alias(s);
     hostmem_shared_reserve(s);
     mr->ram_block->fd = -1;
@@ -324,6 +328,7 @@ void hostmem_shared_set_visible(HostMemoryBackendShared *s, bool visible)
     }
     assert(!visible || s->granted);
 
+    trace_hostmem_shared_set_visible(hostmem_shared_id(s), visible);
     memory_region_set_enabled(hostmem_shared_mr(s), visible);
     if (s->has_alias) {
         memory_region_set_enabled(&s->alias, visible);

@@ -14,6 +14,7 @@
 #include "hw/het.h"
 #include "system/tcg.h"
 #include "cpu.h"
+#include "trace.h"
 
 /* Bits of VTOR that are not implemented, the same in all versions */
 #define ARM_VECTOR_TABLE_ALIGNMENT 128
@@ -124,6 +125,8 @@ static bool arm_het_boot(CPUState *cs, const HetBootInfo *info, Error **errp)
         }
         cpu_set_pc(cs, info->entry);
     }
+    trace_arm_het_boot(cs->cpu_index, HetBootProtocol_str(info->protocol),
+                       info->entry, info->argument);
     arm_het_power_on(cs);
     return true;
 }

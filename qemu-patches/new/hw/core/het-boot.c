@@ -12,6 +12,7 @@
 #include "exec/memory.h"
 #include "system/hw_accel.h"
 #include "hw/het.h"
+#include "trace.h"
 
 /* One for each family of CPUs that a binary has */
 #define HET_BOOT_OPS_MAX 8
@@ -88,6 +89,8 @@ bool het_boot_cpu(CPUState *cs, HetBootInfo *info, Error **errp)
                    " 0x%" PRIx64, info->entry);
         return false;
     }
+    trace_het_boot_cpu(cs->cpu_index, object_get_typename(OBJECT(cs)),
+                       info->entry);
     cpu_synchronize_state(cs);
     return ops->boot(cs, info, errp);
 }

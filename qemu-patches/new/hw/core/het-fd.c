@@ -13,6 +13,7 @@
 #include "qemu/mmap-alloc.h"
 #include "monitor/monitor.h"
 #include "hw/het.h"
+#include "trace.h"
 
 #ifndef F_SEAL_FUTURE_WRITE
 #define F_SEAL_FUTURE_WRITE 0x0010
@@ -126,9 +127,11 @@ int het_take_memory_fd(const char *name, uint64_t offset, uint64_t size,
                                         *page_size, errp)) {
         goto err;
     }
+    trace_het_fd_memory(name, st.st_size, *page_size);
     return fd;
 
 err:
+    trace_het_fd_refused(name);
     close(fd);
     return -1;
 }
@@ -162,9 +165,11 @@ int het_take_eventfd(const char *name, Error **errp)
         error_setg_errno(errp, errno, "cannot set up eventfd '%s'", name);
         goto err;
     }
+    trace_het_fd_eventfd(name);
     return fd;
 
 err:
+    trace_het_fd_refused(name);
     close(fd);
     return -1;
 }

@@ -14,6 +14,7 @@
 #include "exec/memory.h"
 #include "hw/het.h"
 #include "hw/misc/unimp.h"
+#include "trace.h"
 
 static bool het_may_cover(const MemoryRegionSection *found, bool over_ram)
 {
@@ -45,6 +46,8 @@ bool het_check_place(const char *what, uint64_t address, uint64_t size,
             error_setg(errp, "%s would hide '%s', which is at 0x%" HWADDR_PRIx,
                        what, memory_region_name(found.mr),
                        found.offset_within_address_space);
+            trace_het_region_refused(what, address, size,
+                                     memory_region_name(found.mr));
         }
         done = found.offset_within_address_space - address +
                int128_get64(found.size);

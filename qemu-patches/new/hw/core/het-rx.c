@@ -17,6 +17,7 @@
 #include "qemu/thread.h"
 #include "qapi/error.h"
 #include "het-couple-internal.h"
+#include "trace.h"
 
 #define HET_RX_BATCH    16
 #define HET_RX_STOP     UINT32_MAX
@@ -45,6 +46,7 @@ static void *het_rx_thread(void *opaque)
         if (n <= 0 || event[0].data.u32 == HET_RX_STOP) {
             continue;
         }
+        trace_het_rx_woken(n);
         bql_lock();
         for (int i = 0; i < n; i++) {
             het_couple_woken(event[i].data.u32);

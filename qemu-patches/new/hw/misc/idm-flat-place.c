@@ -11,6 +11,7 @@
 #include "hw/het.h"
 #include "hw/misc/idm-flat.h"
 #include "system/reset.h"
+#include "trace.h"
 
 bool idm_flat_check_addr(const IDMFlatPlace *place, uint64_t size,
                          Error **errp)
@@ -58,6 +59,7 @@ qemu_irq idm_flat_find_irq(const IDMFlatPlace *place, const char *property,
 void idm_flat_map(DeviceState *dev, const IDMFlatPlace *place,
                   MemoryRegion *iomem)
 {
+    trace_idm_flat_map(object_get_typename(OBJECT(dev)), place->addr);
     memory_region_add_subregion_overlap(get_system_memory(), place->addr,
                                         iomem, 0);
     /* A device on no bus is not reset with the machine by itself */
@@ -68,4 +70,12 @@ void idm_flat_unmap(DeviceState *dev, MemoryRegion *iomem)
 {
     qemu_unregister_resettable(OBJECT(dev));
     memory_region_del_subregion(get_system_memory(), iomem);
+}
+
+void idm_flat_describe_properties(ObjectClass *oc)
+{
+    object_class_property_set_description(oc, "addr",
+        "Address of the registers");
+    object_class_property_set_description(oc, "intc",
+        "QOM path of the interrupt controller (default: the only armv7m)");
 }

@@ -77,6 +77,10 @@ static void idm_flat_class_init(ObjectClass *klass, void *data)
     dc->vmsd = &vmstate_idm;
     dc->hotpluggable = false;
     device_class_set_props(dc, idm_flat_properties);
+    idm_describe_properties(klass);
+    idm_flat_describe_properties(klass);
+    object_class_property_set_description(klass, "irq",
+        "Number of the input of the interrupt controller");
     rc->phases.hold = idm_flat_reset_hold;
     set_bit(DEVICE_CATEGORY_MISC, dc->categories);
 }

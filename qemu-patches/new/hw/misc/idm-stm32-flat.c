@@ -96,6 +96,11 @@ static void idm_stm32_flat_class_init(ObjectClass *klass, void *data)
     dc->vmsd = &vmstate_idm;
     dc->hotpluggable = false;
     device_class_set_props(dc, idm_stm32_flat_properties);
+    idm_flat_describe_properties(klass);
+    object_class_property_set_description(klass, "irq",
+        "Number of the input for the receive interrupt");
+    object_class_property_set_description(klass, "irq-free",
+        "Number of the input for the interrupt of free channels");
     rc->phases.hold = idm_stm32_flat_reset_hold;
     set_bit(DEVICE_CATEGORY_MISC, dc->categories);
 }

@@ -68,6 +68,7 @@ static void idm_stm32_sysbus_class_init(ObjectClass *klass, void *data)
     dc->user_creatable = true;
     dc->hotpluggable = false;
     device_class_set_props(dc, idm_stm32_sysbus_properties);
+    idm_stm32_describe_properties(klass);
     rc->phases.hold = idm_stm32_sysbus_reset_hold;
     rc->phases.exit = idm_stm32_sysbus_reset_exit;
     set_bit(DEVICE_CATEGORY_MISC, dc->categories);

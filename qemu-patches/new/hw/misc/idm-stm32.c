@@ -353,3 +353,13 @@ void idm_stm32_init_mmio(IDMStm32State *s, Object *owner)
     memory_region_init_io(&s->iomem, owner, &idm_stm32_ops, s, "idm-stm32",
                           STM32_MMIO_SIZE);
 }
+
+void idm_stm32_describe_properties(ObjectClass *oc)
+{
+    object_class_property_set_description(oc, "couple",
+        "Number of the processor at the other end: a slave's, or 0");
+    object_class_property_set_description(oc, "entry",
+        "Where a start begins (default: the beginning of the window)");
+    object_class_property_set_description(oc, "argument",
+        "What a start has in its first argument register");
+}

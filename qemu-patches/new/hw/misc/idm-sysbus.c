@@ -60,6 +60,7 @@ static void idm_sysbus_class_init(ObjectClass *klass, void *data)
     /* A machine that can have it has it on its list of dynamic devices */
     dc->user_creatable = true;
     device_class_set_props(dc, idm_sysbus_properties);
+    idm_describe_properties(klass);
     rc->phases.hold = idm_sysbus_reset_hold;
     set_bit(DEVICE_CATEGORY_MISC, dc->categories);
 }

@@ -253,3 +253,11 @@ void idm_unrealize(IDMState *s)
     idm_device = NULL;
     het_couple_unset_client();
 }
+
+void idm_describe_properties(ObjectClass *oc)
+{
+    object_class_property_set_description(oc, "halt-poll-max-ns",
+        "How long a halted vCPU watches for vectors before it sleeps, at most");
+    object_class_property_set_description(oc, "halt-poll-fixed",
+        "Always watch for all of that time");
+}

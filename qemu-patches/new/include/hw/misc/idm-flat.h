@@ -23,6 +23,9 @@ typedef struct IDMFlatPlace {
     DEFINE_PROP_UINT64("addr", _state, _field.addr, UINT64_MAX),        \
     DEFINE_PROP_LINK("intc", _state, _field.intc, TYPE_DEVICE, DeviceState *)
 
+/* The help texts of these */
+void idm_flat_describe_properties(ObjectClass *oc);
+
 /* An input that the user did not name */
 #define IDM_FLAT_IRQ_NONE UINT32_MAX
 

@@ -73,6 +73,9 @@ typedef struct IDMStm32State {
     DEFINE_PROP_UINT64("entry", _state, _field.entry, 0),                 \
     DEFINE_PROP_UINT64("argument", _state, _field.argument, 0)
 
+/* The help texts of these */
+void idm_stm32_describe_properties(ObjectClass *oc);
+
 void idm_stm32_init_mmio(IDMStm32State *s, Object *owner);
 bool idm_stm32_realize(IDMStm32State *s, Error **errp);
 void idm_stm32_unrealize(IDMStm32State *s);

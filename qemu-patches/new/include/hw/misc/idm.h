@@ -83,6 +83,9 @@ struct IDMState {
     DEFINE_PROP_BOOL("halt-poll-fixed", _state,                         \
                      _field.halt_poll_fixed, false)
 
+/* The help texts of these */
+void idm_describe_properties(ObjectClass *oc);
+
 extern const VMStateDescription vmstate_idm;
 
 /* Makes the IDM the client of the couples; the irq may be connected later */
