@@ -116,6 +116,8 @@ static int idm_prepare(struct rproc *rproc)
 
 	slave->recovering = false;
 	slave->attached = rproc->state == RPROC_DETACHED;
+	/* The core forgets that it has freed this, and frees it when it cannot attach. */
+	rproc->clean_table = NULL;
 	if (!slave->attached) {
 		ret = idm_check_ready(slave);
 		if (ret)

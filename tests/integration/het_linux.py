@@ -188,8 +188,10 @@ def bad_images():
     }
 
 
+# For `changes`: the kernel looks at what it frees
+CHECK_FREED = ("CommandLine=", "CommandLine=slub_debug=FU ")
 # What the kernel says when something of its own is wrong
-KERNEL_COMPLAINT = r"BUG:|kernel BUG|WARNING: CPU|Oops|Internal error|Unable to handle|blocked for more than|detected stalls"
+KERNEL_COMPLAINT = r"BUG:|BUG \S+ \(|kernel BUG|WARNING: CPU|Oops|Internal error|Unable to handle|blocked for more than|detected stalls"
 
 
 class RemoteprocTestCase(LinuxTestCase):

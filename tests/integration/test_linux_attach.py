@@ -10,7 +10,7 @@ import struct
 
 import het_rpmsg
 from het_harness import FIRMWARE, main
-from het_linux import CLASS, DEBUG, RemoteprocTestCase, SLAVES, VIRTIO_SIZE, WINDOWS, bad_images, need_guest, patched
+from het_linux import CHECK_FREED, CLASS, DEBUG, RemoteprocTestCase, SLAVES, VIRTIO_SIZE, WINDOWS, bad_images, need_guest, patched
 
 
 def sections_of(elf):
@@ -224,7 +224,9 @@ class Crash(AttachTestCase):
 
 
 class Hostile(AttachTestCase):
-    """A slave that says what it likes of its resource table"""
+    """A slave that says what it likes of its resource table, after one that was good"""
+
+    changes = (CHECK_FREED,)
 
     def refused_tables(self):
         base, size = WINDOWS[1]
@@ -234,6 +236,11 @@ class Hostile(AttachTestCase):
                          "vectors.elf": moved_table(base)}
 
     def test_bad_tables(self):
+        self.boot(1)
+        self.attach(1)
+        self.detach(1)
+        self.slave2.call("Stop")
+        self.wait_state(1, "offline")
         maps = "grep -c ioremap /proc/vmallocinfo; true"
         before = self.shell.ok(maps)
         for name, data in self.refused_tables().items():
