@@ -9,13 +9,18 @@
 
 #include "log.h"
 #include "util/error.h"
+#include "util/rate-limit.h"
 #include "util/sd-cleanup.h"
 
 #include <errno.h>
 #include <unistd.h>
 
+#define DENIED_PER_SEC          10U     /* lines in the log, after */
+#define DENIED_BURST            100U    /* so many at once */
+
 struct BusSenders {
         GHashTable *users;              /* unique name → uid; a name is never used again */
+        RateLimit denied;
 };
 
 typedef struct Question {
@@ -27,6 +32,7 @@ BusSenders *bus_senders_new(void) {
         BusSenders *senders = g_new0(BusSenders, 1);
 
         senders->users = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, NULL);
+        senders->denied = RATE_LIMIT(G_USEC_PER_SEC / DENIED_PER_SEC, DENIED_BURST);
         return senders;
 }
 
@@ -42,6 +48,7 @@ BusSenders *bus_senders_free(BusSenders *senders) {
 static void question_free(void *userdata) {
         Question *question = userdata;
 
+        bus_call_end(question->manager, sd_bus_message_get_sender(question->message));
         sd_bus_message_unref(question->message);
         g_free(question);
 }
@@ -77,18 +84,22 @@ static int on_answer(sd_bus_message *reply, void *userdata, sd_bus_error *ret_er
         return 0;
 }
 
-static int ask(Manager *manager, sd_bus_message *m, const char *sender) {
+static int ask(Manager *manager, sd_bus_message *m, const char *sender, sd_bus_error *error) {
         g_autoptr(sd_bus_slot) slot = NULL;
-        Question *question = g_new0(Question, 1);
-        int r;
+        Question *question;
+        int r = bus_call_begin(manager, sender, error);
 
+        if (r < 0)
+                return r;
+
+        question = g_new0(Question, 1);
         question->manager = manager;
         question->message = sd_bus_message_ref(m);
         r = sd_bus_call_method_async(manager->bus, &slot, "org.freedesktop.DBus", "/org/freedesktop/DBus", "org.freedesktop.DBus",
                                      "GetConnectionUnixUser", on_answer, question, "s", sender);
         if (r < 0) {
                 question_free(question);
-                return r;
+                return sd_bus_error_set_errnof(error, r, "Cannot find out who calls");
         }
 
         (void) sd_bus_slot_set_destroy_callback(slot, question_free);
@@ -106,6 +117,14 @@ static bool is_granted(Manager *manager, sd_bus_message *m, BusAction action) {
         return GPOINTER_TO_UINT(granted) == action;
 }
 
+uid_t bus_sender_user(Manager *manager, sd_bus_message *m) {
+        const char *sender = sd_bus_message_get_sender(m);
+        void *known;
+
+        return sender && g_hash_table_lookup_extended(manager->bus_state->senders->users, sender, NULL, &known) ?
+               GPOINTER_TO_UINT(known) : getuid();
+}
+
 int bus_authorize(Manager *manager, sd_bus_message *m, BusAction action, const char *platform, sd_bus_error *error) {
         const char *sender = sd_bus_message_get_sender(m);
         void *known;
@@ -117,8 +136,8 @@ int bus_authorize(Manager *manager, sd_bus_message *m, BusAction action, const c
                 return 1;
 
         if (!g_hash_table_lookup_extended(manager->bus_state->senders->users, sender, NULL, &known)) {
-                r = ask(manager, m, sender);
-                return r < 0 ? sd_bus_error_set_errnof(error, r, "Cannot find out who calls") : 0;
+                r = ask(manager, m, sender, error);
+                return r < 0 ? r : 0;
         }
 
         uid = GPOINTER_TO_UINT(known);
@@ -130,6 +149,8 @@ int bus_authorize(Manager *manager, sd_bus_message *m, BusAction action, const c
                 return r < 0 ? r : 0;
         }
 
-        log_info("User %u was denied %s.%s()", uid, sd_bus_message_get_interface(m), sd_bus_message_get_member(m));
+        /* Everybody may try, as often as he likes */
+        if (rate_limit_take(&manager->bus_state->senders->denied, (uint64_t) g_get_monotonic_time()) == 0)
+                log_info("User %u was denied %s.%s()", uid, sd_bus_message_get_interface(m), sd_bus_message_get_member(m));
         return sd_bus_error_setf(error, SD_BUS_ERROR_ACCESS_DENIED, "Only root and the user that hetd runs as may do this");
 }

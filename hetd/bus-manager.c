@@ -41,7 +41,7 @@ static int method_define_platform(sd_bus_message *m, void *userdata, sd_bus_erro
 
         all = manager_complete_variables(manager, variables);
         if (!platform_config_read_fd(name[0] ? name : NULL, path, fd, all, &config, &local) ||
-            !manager_add_platform(manager, config, replace, &platform, &local))
+            !manager_add_platform(manager, config, bus_sender_user(manager, m), replace, &platform, &local))
                 return bus_error_set(error, local);
 
         return reply_object(m, platform->path);
@@ -72,7 +72,7 @@ static int method_load_platform(sd_bus_message *m, void *userdata, sd_bus_error 
         if (r <= 0)
                 return r < 0 ? r : 1;
 
-        if (!manager_load_platform(manager, path_or_name, variables, replace, &platform, &local))
+        if (!manager_load_platform(manager, path_or_name, variables, bus_sender_user(manager, m), replace, &platform, &local))
                 return bus_error_set(error, local);
 
         return reply_object(m, platform->path);

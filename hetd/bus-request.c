@@ -12,6 +12,7 @@ struct BusRequest {
         Manager *manager;
         sd_bus_message *message;
         char *sender;
+        uid_t user;
 };
 
 static guint count_of(GHashTable *calls, const char *sender) {
@@ -43,16 +44,25 @@ void bus_call_end(Manager *manager, const char *sender) {
 
 int bus_request_new(Manager *manager, sd_bus_message *m, BusRequest **ret, sd_bus_error *error) {
         const char *sender = sd_bus_message_get_sender(m) ?: "";
+        uid_t user = bus_sender_user(manager, m);
+        g_autoptr(GError) local = NULL;
         BusRequest *request;
-        int r = bus_call_begin(manager, sender, error);
+        int r;
 
-        if (r < 0)
+        if (!quotas_take(manager->quotas, user, QUOTA_CALLS, 1, &local))
+                return bus_error_set(error, local);
+
+        r = bus_call_begin(manager, sender, error);
+        if (r < 0) {
+                quotas_give(manager->quotas, user, QUOTA_CALLS, 1);
                 return r;
+        }
 
         request = g_new0(BusRequest, 1);
         request->manager = manager;
         request->message = sd_bus_message_ref(m);
         request->sender = g_strdup(sender);
+        request->user = user;
 
         *ret = request;
         return 0;
@@ -75,6 +85,7 @@ void bus_request_done(const GError *error, void *userdata) {
                 log_debug("Cannot answer a call: %s", g_strerror(-r));
 
         bus_call_end(request->manager, request->sender);
+        quotas_give(request->manager->quotas, request->user, QUOTA_CALLS, 1);
         sd_bus_message_unref(request->message);
         g_free(request->sender);
         g_free(request);

@@ -23,7 +23,7 @@
 #define BUS_PROCESSOR           "org.hetd1.Processor"
 #define BUS_JOB                 "org.hetd1.Job"
 
-#define BUS_CALLS_PER_SENDER_MAX        32U     /* calls that wait for QEMU or polkit */
+#define BUS_CALLS_PER_SENDER_MAX        32U     /* calls that wait: for QEMU, polkit, or until it is known whose they are */
 #define BUS_SENDERS_MAX                 1024U   /* whose user we remember */
 
 /* --- bus-objects.c --- */
@@ -98,6 +98,8 @@ typedef enum BusAction {
  * returns it, error is set.
  */
 int bus_authorize(Manager *manager, sd_bus_message *m, BusAction action, const char *platform, sd_bus_error *error);
+/* Whose call it is that bus_authorize() has let through */
+uid_t bus_sender_user(Manager *manager, sd_bus_message *m);
 
 /* A call that has waited is run again from the top of its handler */
 void bus_dispatch_again(Manager *manager, sd_bus_message *m);
@@ -121,13 +123,13 @@ int bus_log_control_authorize(sd_bus_message *m, void *manager, sd_bus_error *er
 
 /* --- bus-request.c: calls that are answered later --- */
 
-typedef struct BusRequest BusRequest;
-
 /* Counts against the limit of a sender, until the end. Negative with error set: too many. */
 int bus_call_begin(Manager *manager, const char *sender, sd_bus_error *error);
 void bus_call_end(Manager *manager, const char *sender);
 
-/* Keeps the call. Counts against the limit of its sender. Negative with error set: answer that. */
+typedef struct BusRequest BusRequest;
+
+/* Keeps the call. Counts against the limits of its sender and of the user whose it is. Negative with error set: answer that. */
 int bus_request_new(Manager *manager, sd_bus_message *m, BusRequest **ret, sd_bus_error *error);
 /* A DoneFunc: answers the call, with nothing or with the error */
 void bus_request_done(const GError *error, void *request);

@@ -36,6 +36,9 @@ bool job_new(Platform *platform, JobType type, void (*begin)(Job *job), Job **re
                 return false;
         }
 
+        if (!quotas_take(manager->quotas, platform->user, QUOTA_JOBS, 1, error))
+                return false;
+
         job = g_new0(Job, 1);
         job->manager = manager;
         job->platform = platform;
@@ -64,6 +67,7 @@ Job *job_free(Job *job) {
         if (!job)
                 return NULL;
 
+        quotas_give(job->manager->quotas, job->platform->user, QUOTA_JOBS, 1);
         if (job->id > 0) {
                 g_hash_table_remove(job->manager->jobs, GUINT_TO_POINTER(job->id));
                 job->platform->job = NULL;

@@ -20,7 +20,7 @@
 typedef struct Options {
         gboolean user, system, version;
         char *runtime_directory, *firmware_directory, *log_level;
-        char **directories, **qemu;
+        char **directories, **qemu, **quotas;
 } Options;
 
 static void options_clear(Options *o) {
@@ -29,6 +29,7 @@ static void options_clear(Options *o) {
         g_free(o->log_level);
         g_strfreev(o->directories);
         g_strfreev(o->qemu);
+        g_strfreev(o->quotas);
 }
 
 G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC(Options, options_clear)
@@ -47,6 +48,9 @@ static bool options_parse(Options *o, int *argc, char ***argv, GError **error) {
                   "The QEMU binary for a target, e.g. arm=/opt/qemu-het/bin/qemu-system-arm; may be repeated", "TARGET=PATH" },
                 { "firmware-dir", 0, 0, G_OPTION_ARG_FILENAME, &o->firmware_directory,
                   "What ${FIRMWARE_DIR} is in platform files", "DIR" },
+                { "quota", 0, 0, G_OPTION_ARG_STRING_ARRAY, &o->quotas,
+                  "How much each user may have: platforms (64), processors (1024), memory (infinity), jobs (16), calls (128); may be repeated",
+                  "KIND=N" },
                 { "log-level", 0, 0, G_OPTION_ARG_STRING, &o->log_level, "debug, info, notice, warning or err (info)", "LEVEL" },
                 { "version", 0, 0, G_OPTION_ARG_NONE, &o->version, "Say which version this is", NULL },
                 {},
@@ -134,17 +138,29 @@ static bool check_paths(const ManagerOptions *options, GError **error) {
         return true;
 }
 
-static bool manager_options(const Options *o, ManagerOptions *ret, GError **error) {
+static bool parse_quotas(char **list, QuotaLimits *to, GError **error) {
+        quota_limits_set_defaults(to);
+        for (char **s = list; s && *s; s++)
+                if (!quota_limits_parse(to, *s, error)) {
+                        g_prefix_error(error, "--quota=: ");
+                        return false;
+                }
+
+        return true;
+}
+
+static bool manager_options(const Options *o, QuotaLimits *quotas, ManagerOptions *ret, GError **error) {
         GHashTable *qemu = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, g_free);
         const char *runtime = g_getenv("RUNTIME_DIRECTORY");    /* RuntimeDirectory= of a unit */
 
-        if (!parse_qemu(o->qemu, qemu, error)) {
+        if (!parse_qemu(o->qemu, qemu, error) || !parse_quotas(o->quotas, quotas, error)) {
                 g_hash_table_unref(qemu);
                 return false;
         }
 
         ret->qemu = qemu;
         ret->polkit = !o->user;
+        ret->quotas = quotas;
         ret->firmware_directory = absolute(o->firmware_directory);
         ret->directories = o->directories ? g_strdupv(o->directories) : default_directories(o->user);
         for (char **d = ret->directories; *d; d++) {
@@ -350,6 +366,7 @@ int main(int argc, char **argv) {
         g_auto(Options) o = {};
         g_autoptr(GError) error = NULL;
         ManagerOptions options = {};
+        QuotaLimits quotas;
         int level = LOG_INFO;
 
         open_standard_fds();
@@ -370,7 +387,7 @@ int main(int argc, char **argv) {
                 return 2;
         }
 
-        if (!manager_options(&o, &options, &error)) {
+        if (!manager_options(&o, &quotas, &options, &error)) {
                 fprintf(stderr, "hetd: %s (see hetd --help)\n", error->message);
                 return 2;
         }

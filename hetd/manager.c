@@ -26,9 +26,13 @@ static void options_take(ManagerOptions *to, ManagerOptions *from) {
 
 Manager *manager_new(sd_event *event, ManagerOptions *options_consume) {
         Manager *manager = g_new0(Manager, 1);
+        QuotaLimits usual;
 
+        quota_limits_set_defaults(&usual);
         manager->event = sd_event_ref(event);
         options_take(&manager->options, options_consume);
+        manager->quotas = quotas_new(manager->options.quotas ?: &usual);
+        manager->options.quotas = NULL;         /* the caller's */
         manager->platforms = g_hash_table_new(g_str_hash, g_str_equal);
         manager->jobs = g_hash_table_new(NULL, NULL);
         return manager;
@@ -51,6 +55,7 @@ Manager *manager_free(Manager *manager) {
 
         g_hash_table_unref(manager->platforms);
         g_hash_table_unref(manager->jobs);
+        quotas_free(manager->quotas);
         g_hash_table_unref(manager->options.qemu);
         g_strfreev(manager->options.directories);
         g_free(manager->options.runtime_directory);
@@ -58,6 +63,63 @@ Manager *manager_free(Manager *manager) {
         sd_event_unref(manager->event);
         g_free(manager);
         return NULL;
+}
+
+/* What a platform counts for */
+typedef struct Cost {
+        uint64_t n[_QUOTA_MAX];
+} Cost;
+
+static Cost cost_of(const PlatformConfig *config) {
+        Cost cost = { .n = { [QUOTA_PLATFORMS] = 1, [QUOTA_PROCESSORS] = config->processors->len } };
+
+        for (guint i = 0; i < config->processors->len; i++)
+                cost.n[QUOTA_MEMORY] += ((const ProcessorConfig *) config->processors->pdata[i])->memory;
+        return cost;
+}
+
+static void give_back(Manager *manager, uid_t user, const Cost *cost) {
+        for (QuotaKind kind = 0; kind < _QUOTA_MAX; kind++)
+                quotas_give(manager->quotas, user, kind, cost->n[kind]);
+}
+
+/* All of it or nothing */
+static bool take(Manager *manager, uid_t user, const Cost *cost, GError **error) {
+        for (QuotaKind kind = 0; kind < _QUOTA_MAX; kind++) {
+                if (quotas_take(manager->quotas, user, kind, cost->n[kind], error))
+                        continue;
+                while (kind-- > 0)
+                        quotas_give(manager->quotas, user, kind, cost->n[kind]);
+                return false;
+        }
+
+        return true;
+}
+
+/* The same for a platform that takes the place of another, if there is one */
+static bool take_instead(Manager *manager, const Platform *old, uid_t user, const Cost *cost, GError **error) {
+        Cost of_old;
+
+        if (!old)
+                return take(manager, user, cost, error);
+
+        of_old = cost_of(old->config);
+        give_back(manager, old->user, &of_old);
+        if (take(manager, user, cost, error))
+                return true;
+
+        (void) take(manager, old->user, &of_old, NULL);
+        return false;
+}
+
+/* Undoes that */
+static void give_back_instead(Manager *manager, const Platform *old, uid_t user, const Cost *cost) {
+        give_back(manager, user, cost);
+        if (old) {
+                Cost of_old = cost_of(old->config);
+
+                (void) take(manager, old->user, &of_old, NULL);
+        }
 }
 
 static void forget_platform(Manager *manager, Platform *platform) {
@@ -89,16 +151,21 @@ static bool has_room(Manager *manager, const char *name, bool replace, GError **
         return true;
 }
 
-bool manager_add_platform(Manager *manager, PlatformConfig *config_consume, bool replace, Platform **ret, GError **error) {
+bool manager_add_platform(Manager *manager, PlatformConfig *config_consume, uid_t user, bool replace, Platform **ret, GError **error) {
         g_autoptr(PlatformConfig) config = config_consume;
-        Platform *platform = NULL, *old;
+        Platform *platform = NULL, *old = g_hash_table_lookup(manager->platforms, config->name);
+        Cost cost = cost_of(config);
 
-        if (!has_room(manager, config->name, replace, error) ||
-            !platform_new(manager, g_steal_pointer(&config), &platform, error))
+        if (!has_room(manager, config->name, replace, error) || !take_instead(manager, old, user, &cost, error))
                 return false;
 
+        if (!platform_new(manager, g_steal_pointer(&config), &platform, error)) {
+                give_back_instead(manager, old, user, &cost);
+                return false;
+        }
+
         /* The new one is good: only now does the old one go */
-        old = g_hash_table_lookup(manager->platforms, platform->config->name);
+        platform->user = user;
         if (old)
                 forget_platform(manager, old);
 
@@ -112,12 +179,16 @@ bool manager_add_platform(Manager *manager, PlatformConfig *config_consume, bool
 }
 
 bool manager_remove_platform(Manager *manager, Platform *platform, GError **error) {
+        Cost cost;
+
         if (!platform_is_idle(platform)) {
                 g_set_error(error, HET_ERROR, HET_ERROR_WRONG_STATE, "%s is %s: stop it first", platform->config->name,
                             platform_state_to_string(platform->state));
                 return false;
         }
 
+        cost = cost_of(platform->config);
+        give_back(manager, platform->user, &cost);
         forget_platform(manager, platform);
         return true;
 }
@@ -148,7 +219,7 @@ GHashTable *manager_complete_variables(Manager *manager, GHashTable *variables) 
         return all;
 }
 
-bool manager_load_platform(Manager *manager, const char *path_or_name, GHashTable *variables, bool replace, Platform **ret,
+bool manager_load_platform(Manager *manager, const char *path_or_name, GHashTable *variables, uid_t user, bool replace, Platform **ret,
                            GError **error) {
         g_autoptr(GHashTable) all = manager_complete_variables(manager, variables);
         HET_AUTO_FD int fd = -EBADF;
@@ -168,7 +239,8 @@ bool manager_load_platform(Manager *manager, const char *path_or_name, GHashTabl
                 return false;
         }
 
-        return platform_config_read_fd(NULL, path, fd, all, &config, error) && manager_add_platform(manager, config, replace, ret, error);
+        return platform_config_read_fd(NULL, path, fd, all, &config, error) &&
+                manager_add_platform(manager, config, user, replace, ret, error);
 }
 
 /* Where our own are installed, beside the distribution's */

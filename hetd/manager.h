@@ -11,6 +11,7 @@
 
 #include "gather.h"
 #include "platform-file.h"
+#include "quota.h"
 
 #define MANAGER_PLATFORMS_MAX   256U
 #define MANAGER_JOBS_MAX        64U
@@ -25,6 +26,7 @@ typedef struct ManagerOptions {
         char **directories;             /* NULL-terminated: where platform files are looked for, in order */
         char *firmware_directory;       /* ${FIRMWARE_DIR} in platform files, may be NULL */
         bool polkit;                    /* asked for callers that are neither root nor hetd's user */
+        const QuotaLimits *quotas;      /* NULL: the usual ones */
         GHashTable *qemu;               /* QEMU's target ("arm") → path of the binary */
 } ManagerOptions;
 
@@ -33,6 +35,7 @@ typedef struct Manager {
         sd_bus *bus;                    /* NULL: not on a bus (yet) */
         BusState *bus_state;            /* of bus-*.c */
         ManagerOptions options;
+        Quotas *quotas;
         GHashTable *platforms;          /* name → Platform*, owned */
         GHashTable *jobs;               /* number → Job*, each owned by itself */
         uint32_t last_job;
@@ -47,16 +50,16 @@ Manager *manager_free(Manager *manager);        /* returns NULL; kills what stil
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(Manager, manager_free)
 
 /*
- * Eats the config. replace: an older platform of that name, of which nothing runs, makes room once the new one is good.
+ * Eats the config. It counts against what the user may have. replace: an older platform of that name, of which nothing runs, makes room once the new one is good.
  * HET_ERROR_PLATFORM_EXISTS, HET_ERROR_WRONG_STATE (replace, and it runs), HET_ERROR_LIMIT_EXCEEDED, HET_ERROR_INVALID_PLATFORM
  * (paths of sockets too long)
  */
-bool manager_add_platform(Manager *manager, PlatformConfig *config_consume, bool replace, Platform **ret, GError **error);
+bool manager_add_platform(Manager *manager, PlatformConfig *config_consume, uid_t user, bool replace, Platform **ret, GError **error);
 /* HET_ERROR_WRONG_STATE unless nothing of it runs */
 bool manager_remove_platform(Manager *manager, Platform *platform, GError **error);
 bool manager_find_platform(Manager *manager, const char *name, Platform **ret, GError **error);
 /* A path or a name; variables may be NULL */
-bool manager_load_platform(Manager *manager, const char *path_or_name, GHashTable *variables, bool replace, Platform **ret,
+bool manager_load_platform(Manager *manager, const char *path_or_name, GHashTable *variables, uid_t user, bool replace, Platform **ret,
                            GError **error);
 
 /* With FIRMWARE_DIR of the options, where the caller did not give one. Free with g_hash_table_unref(). */

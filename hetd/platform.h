@@ -39,6 +39,7 @@ struct Platform {
         PlatformConfig *config;
         char *path;                     /* D-Bus object */
         char *directory;                /* sockets and logs of its processors */
+        uid_t user;                     /* who has defined it: against whose quotas it counts */
         GPtrArray *processors;          /* of Processor*, owned; in the order of the config: the master first */
         PlatformState state;
         const char *reason;             /* a word of docs/states.md, constant */
