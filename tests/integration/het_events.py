@@ -41,12 +41,18 @@ class Loop:
             key.data()
         return bool(events)
 
-    def wait(self, condition, what):
-        """Runs until the condition holds, and returns what it returned. `what` is a text, or a function that makes one."""
+    def wait(self, condition, what, meanwhile=None):
+        """
+        Runs until the condition holds, and returns what it returned. `what` is a text, or a function that makes one; `meanwhile`, if
+        given, is called again and again.
+        """
         end = time.monotonic() + DEADLINE
         while not (result := condition()):
             rest = end - time.monotonic()
-            if rest <= 0 or not self.turn(rest):
+            if rest > 0 and meanwhile:
+                meanwhile()
+                self.turn(0)
+            elif rest <= 0 or not self.turn(rest):
                 raise AssertionError(f"not seen in {DEADLINE} s: {what() if callable(what) else what}")
         return result
 
@@ -189,10 +195,10 @@ class Console(Lines):
     def find(self, pattern, since=0):
         return next((m for line in self.lines[since:] if (m := re.search(pattern, line))), None)
 
-    def expect(self, pattern, since=0):
+    def expect(self, pattern, since=0, meanwhile=None):
         """Waits for a line; returns the match."""
         return self.loop.wait(lambda: self.find(pattern, since),
-                              lambda: f"{pattern!r} on {self.name}; it said:\n" + "\n".join(self.lines[since:]))
+                              lambda: f"{pattern!r} on {self.name}; it said:\n" + "\n".join(self.lines[since:]), meanwhile)
 
     def count(self, pattern, since=0):
         self.read()
@@ -201,6 +207,7 @@ class Console(Lines):
     def send(self, text):
         if not self.connection:
             self.connection = socket.socket(socket.AF_UNIX)
+            self.connection.settimeout(DEADLINE)
             self.connection.connect(self.path)
             self.loop.watch(self.connection.fileno(), self.discard)
         self.connection.sendall(text.encode())

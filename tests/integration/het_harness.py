@@ -370,11 +370,21 @@ class TestCase(unittest.TestCase):
 
     hetd_arguments = ()
     maxDiff = None
+    time_limit = 600            # seconds; each wait has its own, this is for what goes on without end
 
     def run(self, result=None):
         self.result = result
         self.failed_before = len(result.failures) + len(result.errors)
-        return super().run(result)
+        signal.signal(signal.SIGALRM, self.on_time_limit)
+        signal.alarm(self.time_limit)
+        try:
+            return super().run(result)
+        finally:
+            signal.alarm(0)
+
+    def on_time_limit(self, *_):
+        """Raised in whatever is being done."""
+        raise AssertionError(f"it is not over after {self.time_limit} s")
 
     def has_failed(self):
         return len(self.result.failures) + len(self.result.errors) > self.failed_before
@@ -426,6 +436,9 @@ class TestCase(unittest.TestCase):
             if path.exists():
                 lines = path.read_text(encoding="utf-8", errors="replace").splitlines()[-150:]
                 print(f"# --- {path.name}", *("# " + line for line in lines), sep="\n")
+        for path in sorted((self.directory / "run").glob("*/*.log")):
+            lines = path.read_text(encoding="utf-8", errors="replace").splitlines()[-40:]
+            print(f"# --- the console of {path.parent.name}/{path.stem}", *("# " + line for line in lines), sep="\n")
 
 
 class Result(unittest.TestResult):

@@ -75,8 +75,8 @@ class Shell:
         number, since = self.number, self.console.mark()
         self.console.send(f"{command}\necho \"<$?> {number} end\"\n")
 
-        def wait():
-            match = self.console.expect(rf"<(\d+)> {number} end$", since)
+        def wait(meanwhile=None):
+            match = self.console.expect(rf"<(\d+)> {number} end$", since, meanwhile)
             lines = self.console.lines[since:]
             last = next(i for i, line in enumerate(lines) if line.endswith(f"> {number} end"))
             output = [line for line in lines[:last] if not KERNEL_LINE.match(line)]
@@ -214,7 +214,8 @@ class RemoteprocTestCase(LinuxTestCase):
         self.shell.ok(f"echo {word} >{CLASS}{number}/{name}")
 
     def wait_state(self, number, state):
-        self.shell.ok(f"until grep -q {state} {CLASS}{number}/state; do :; done")
+        file = f"{CLASS}{number}/state"
+        self.shell.ok(f"timeout 120 sh -c 'until grep -q {state} {file}; do :; done' || {{ cat {file}; false; }}")
 
     def boot(self, number, **options):
         """By hetd, which loads the platform file's firmware"""

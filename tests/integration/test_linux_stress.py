@@ -9,21 +9,23 @@ import random
 
 from het_bus import BusError
 from het_harness import main
-from het_linux import CLASS, RemoteprocTestCase, need_guest
+from het_linux import CHECK_FREED, CLASS, RemoteprocTestCase, need_guest
 
 # The guest's part: $1 is the number of the instance. Eight echoes are on their way when talk ends. (No process may still write to the
 # terminal when its slave goes: rpmsg_tty of Linux 6.1 has no lock against that, and the kernel would fail.)
 FUNCTIONS = f"""
 state() {{ cat {CLASS}$1/state; }}
 to() {{ echo $2 >{CLASS}$1/state; }}
-terminal() {{ for t in {CLASS}$1/rproc-virtio.*/virtio*/*.rpmsg-tty.*/tty/*; do [ ! -e $t ] || echo /dev/${{t##*/}}; done; }}
+terminal() {{ for t in {CLASS}$1/rproc-virtio.*/virtio*/*.rpmsg-tty.*/tty/*; do [ ! -e "$t" ] || echo "/dev/${{t##*/}}"; done; }}
 talk() {{ t=$(terminal $1); [ -z "$t" ] || for i in 1 2 3 4 5 6 7 8; do echo $i >$t; done; }}
-offline() {{ while :; do case $(state $1) in
-offline) break;; detached) to $1 start;; crashed) echo recover >{CLASS}$1/recovery;; *) to $1 stop;; esac; done; }}
+offline() {{ for tries in $(seq 100); do case $(state $1) in
+offline) return;; detached) to $1 start;; crashed) echo recover >{CLASS}$1/recovery;; *) to $1 stop;; esac; done; state $1; false; }}
 """
 
 
 class Stress(RemoteprocTestCase):
+    changes = (CHECK_FREED,)
+
     def setUp(self):
         super().setUp()
         self.random = random.Random(1)
@@ -49,18 +51,15 @@ class Stress(RemoteprocTestCase):
                 if not e.name.endswith((".Busy", ".WrongState")):
                     raise
 
-    def during(self, command, action):
-        """Runs a command in the guest, and meanwhile does something again and again."""
+    def during(self, turns, commands, action):
+        """Runs commands in the guest, in turns, and meanwhile does something again and again."""
         sent, since = self.sent(), self.console.mark()
-        wait = self.shell.begin(command)
-        end = rf"<\d+> {self.shell.number} end$"
-        while not self.console.find(end, since):
-            action()
-            # Who does not read makes the console, and the bus, wait
-            while self.console.loop.turn(0):
-                pass
+        wait = self.shell.begin(f"for j in $(seq {turns}); do echo turn $j; {commands}; done 2>&1")
+        for turn in range(1, turns + 1):
+            self.console.expect(rf"^turn {turn}$|<\d+> {self.shell.number} end$", since, action)
+        status, output = wait(action)
         self.assertGreater(self.sent(), sent + 100)
-        return wait()
+        return status, [line for line in output.splitlines() if not line.startswith("turn ")]
 
     def sent(self):
         return sum(int(slave.get("Interrupts")[2]) for slave in self.slaves)
@@ -81,28 +80,25 @@ class Stress(RemoteprocTestCase):
 
     def test_start_stop(self):
         """Vectors come at any time, and stop finds messages on their way in both directions."""
-        status, output = self.during("for j in $(seq 12); do for n in 0 1; do to $n start; done; for n in 0 1; do talk $n; done; "
-                                     "for n in 0 1; do to $n stop || exit 1; done; done", self.kick)
-        self.assertEqual((status, output), (0, ""))
+        self.assertEqual(self.during(12, "for n in 0 1; do to $n start; done; for n in 0 1; do talk $n; done; "
+                                     "for n in 0 1; do to $n stop; done", self.kick), (0, []))
         self.check_well()
 
     def test_driver_comes_and_goes(self):
-        status, output = self.during(f"for j in $(seq 8); do modprobe {self.driver}; for n in 0 1; do to $n start; talk $n; done; "
-                                     f"rmmod {self.driver}; done; modprobe {self.driver}", self.kick)
-        self.assertEqual((status, output), (0, ""))
+        self.assertEqual(self.during(8, f"modprobe {self.driver}; for n in 0 1; do to $n start; talk $n; done; rmmod {self.driver}",
+                                     self.kick), (0, []))
+        self.shell.ok(f"modprobe {self.driver}")
         self.check_well()
 
     def test_stopped_at_any_time(self):
-        """By somebody else, while Linux starts, stops, recovers, attaches to and detaches from it"""
-        self.during("for j in $(seq 12); do for n in 0 1; do to $n start; talk $n; done; "
-                    "for n in 0 1; do to $n detach; to $n stop; done; done 2>/dev/null", self.stop_one)
+        """By somebody else, while Linux starts, stops, recovers, attaches to and detaches from it, and nobody writes to a terminal"""
+        self.during(12, "for n in 0 1; do to $n start; done; for n in 0 1; do to $n detach; to $n stop; done", self.stop_one)
         self.check_well()
 
     def test_crash_and_remove(self):
         """The driver goes while it deals with a crash"""
-        self.during("for j in $(seq 8); do for n in 0 1; do to $n start; done; "
-                    "for n in 0 1; do t=$(terminal $n); [ -z \"$t\" ] || echo crash >$t; done; "
-                    f"rmmod {self.driver}; modprobe {self.driver}; done 2>/dev/null", self.kick)
+        self.during(8, "for n in 0 1; do to $n start; done; for n in 0 1; do t=$(terminal $n); [ -z \"$t\" ] || echo crash >$t; done; "
+                    f"rmmod {self.driver}; modprobe {self.driver}", self.kick)
         self.check_well()
 
 

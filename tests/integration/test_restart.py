@@ -7,6 +7,7 @@ import signal
 import socket
 
 from het_bus import ERROR
+from het_events import DEADLINE
 from het_harness import MASTER, MIB, QEMU, SLAVE1, SLAVE2, TestCase, main, memfd, platform_text
 from het_qemu import MASTER_ARGUMENTS, Qemu
 
@@ -395,6 +396,7 @@ class WithRegisters(WithProgram):
         self.start_program(keys, master=f"ExtraArguments=-qtest unix:{path},server=on,wait=off\n")
         self.qtest = socket.socket(socket.AF_UNIX)
         self.addCleanup(self.qtest.close)
+        self.qtest.settimeout(DEADLINE)
         self.qtest.connect(str(path))
         self.answers = self.qtest.makefile("r")
         self.addCleanup(self.answers.close)
