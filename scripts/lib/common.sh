@@ -127,6 +127,16 @@ stop_child() {
         exit 130
 }
 
+# nested COMMAND…: another script as a step of this one, which a signal ends, too. It cannot ask anything.
+nested() {
+        local status=0
+        set -m
+        "$@" </dev/null &
+        set +m
+        wait_child $! || status=$?
+        return "$status"
+}
+
 # Reads lines that begin with "[n/m]": one updating line on a terminal, a line every tenth of the way elsewhere.
 show_progress() {
         local line n m next=10
