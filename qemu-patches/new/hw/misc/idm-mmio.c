@@ -1,8 +1,8 @@
 /*
  * Register file of the IDM
  *
- * The registers of hw/misc/idm-regs.h, as docs/specs/idm.rst of the
- * project describes them, on top of hw/misc/idm.c.
+ * The registers of hw/misc/idm-regs.h, as docs/specs/idm.rst
+ * describes them, on top of hw/misc/idm.c.
  *
  * SPDX-License-Identifier: GPL-2.0-or-later
  */

@@ -359,7 +359,7 @@ void idm_stm32_describe_properties(ObjectClass *oc)
     object_class_property_set_description(oc, "couple",
         "Number of the processor at the other end: a slave's, or 0");
     object_class_property_set_description(oc, "entry",
-        "Where a start begins (default: the beginning of the window)");
+        "Where a start begins; 0: the beginning of the window");
     object_class_property_set_description(oc, "argument",
         "What a start has in its first argument register");
 }

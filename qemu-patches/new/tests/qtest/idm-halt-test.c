@@ -1,6 +1,6 @@
 /*
  * Test of couples with halt eventfds: a thread waits for them, and a halted
- * vCPU waits for the doorbell itself
+ * vCPU waits for the doorbell itself, whatever its peer does
  *
  * The master is a Cortex-M3 under TCG whose firmware sends each vector back
  * to where it came from; the test is the slave. A wake-up that is lost is an
@@ -354,6 +354,79 @@ static void test_storm(const void *data)
     side_end(&side);
 }
 
+/* What is in the page is the peer's to choose, while a vCPU waits by it */
+static void *scribble_thread(void *opaque)
+{
+    Pings *p = opaque;
+    Couple *c = &p->halt->couple;
+    HetPageSide *const sides[] = { &c->page->master, &c->page->slave };
+    g_autoptr(GRand) rand = g_rand_new_with_seed(p->rounds);
+
+    while (!qatomic_read(&p->stop)) {
+        HetPageSide *side = sides[g_rand_int_range(rand, 0, 2)];
+
+        switch (g_rand_int_range(rand, 0, 6)) {
+        case 0:
+            qatomic_set(&side->wait, g_rand_int_range(rand, 0, 4));
+            break;
+        case 1:
+            qatomic_set(&side->pending, g_rand_int(rand));
+            break;
+        case 2:
+            qatomic_set(&side->state, g_rand_int_range(rand, 0, 8));
+            break;
+        case 3:
+            qatomic_set(&side->channels, g_rand_int(rand));
+            break;
+        case 4:
+            wake(p->halt->master_halt);
+            break;
+        default:
+            wake(c->master_rx);
+            woken(c->slave_rx);
+            break;
+        }
+    }
+    return NULL;
+}
+
+/* The guest and its vCPU survive it, and a couple that comes after it works */
+static void test_scribbled(void)
+{
+    const char *seconds = g_getenv("IDM_FUZZ_SECONDS");
+    gint64 time = (seconds ? atoi(seconds) : 1) * G_USEC_PER_SEC;
+    Pings p = { .rounds = g_test_rand_int() };
+    GThread *thread;
+    Side side;
+    Halt bad, good;
+    gint64 end;
+
+    start_echo(&side, "");
+    halt_make(&bad, 1, true);
+    halt_attach(&bad, &side);
+    run_echo(&side);
+    p.halt = &bad;
+    thread = g_thread_new("scribble", scribble_thread, &p);
+    for (end = g_get_monotonic_time() + time; g_get_monotonic_time() < end; ) {
+        qtest_qmp_assert_success(side.qts, "{ 'execute': 'query-het' }");
+        wr(&side, IDM_COUPLE(1) + IDM_DOORBELL, 1);
+    }
+    qatomic_set(&p.stop, true);
+    g_thread_join(thread);
+    couple_detach(&bad.couple, &side);
+    halt_end(&bad);
+
+    halt_make(&good, 1, true);
+    halt_attach(&good, &side);
+    p = (Pings) { .halt = &good };
+    for (unsigned n = 0; n < 100; n++) {
+        g_assert_true(ping(&p, n % 32));
+    }
+    couple_detach(&good.couple, &side);
+    halt_end(&good);
+    side_end(&side);
+}
+
 int main(int argc, char **argv)
 {
     g_test_init(&argc, &argv, NULL);
@@ -362,6 +435,7 @@ int main(int argc, char **argv)
     qtest_add_func("/idm/halt/thread", test_thread);
     if (qtest_has_accel("tcg") && qtest_has_machine("mps2-an385")) {
         qtest_add_func("/idm/halt/detach", test_detach);
+        qtest_add_func("/idm/halt/scribbled", test_scribbled);
         for (int i = 0; i < ARRAY_SIZE(variants); i++) {
             const Variant *v = &variants[i];
             g_autofree char *echo = g_strdup_printf("/idm/halt/echo/%s",
