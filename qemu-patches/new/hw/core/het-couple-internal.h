@@ -19,10 +19,20 @@
 #include "hw/het.h"
 #include "qemu/timer.h"
 
+/* What the guest has asked for: start, or stop */
+typedef struct HetCoupleRequest {
+    bool boot;
+    uint64_t entry;
+    uint64_t argument;
+    uint64_t resource_table;
+    HetBootProtocol protocol;
+} HetCoupleRequest;
+
 struct HetCoupleState {
     uint32_t id;            /* of the other side */
     uint32_t slave_id;
     HetPage *page;
+    int page_fd;            /* for who asks for it again */
     HetPageSide *local;     /* the two sides of the page */
     HetPageSide *peer;
     int rx;
@@ -35,6 +45,7 @@ struct HetCoupleState {
     uint64_t peer_resource_table;
     bool peer_state_bad;    /* reported once, not at each wake */
     HetRequestResult request;
+    HetCoupleRequest asked; /* while @request is pending */
 
     /* HET_SLAVE_STATE on a master: the last one, and when the next may come */
     HetState reported_state;

@@ -47,6 +47,22 @@ bool het_couple_watch(uint32_t id, bool enable, Error **errp)
     return true;
 }
 
+/* --- back to who manages the platform --- */
+
+size_t het_couple_fds(const HetCoupleState *c, int fds[HET_COUPLE_FDS_MAX])
+{
+    size_t n = 0;
+
+    fds[n++] = c->page_fd;
+    fds[n++] = c->rx;
+    fds[n++] = c->tx;
+    if (het_couple_is_direct(c)) {
+        fds[n++] = c->rx_halt;
+        fds[n++] = c->tx_halt;
+    }
+    return n;
+}
+
 /* --- requests of the master guest --- */
 
 HetRequestResult het_couple_request(const HetCoupleState *c)
@@ -54,22 +70,53 @@ HetRequestResult het_couple_request(const HetCoupleState *c)
     return c->request;
 }
 
+static void het_couple_tell_request(const HetCoupleState *c)
+{
+    const HetCoupleRequest *asked = &c->asked;
+
+    if (asked->boot) {
+        qapi_event_send_het_boot_request(c->id, asked->entry, asked->argument,
+                                         asked->resource_table,
+                                         asked->protocol);
+    } else {
+        qapi_event_send_het_stop_request(c->id);
+    }
+}
+
 void het_couple_request_boot(HetCoupleState *c, uint64_t entry,
                              uint64_t argument, uint64_t resource_table,
                              HetBootProtocol protocol)
 {
     c->request = HET_REQUEST_RESULT_PENDING;
+    c->asked = (HetCoupleRequest) {
+        .boot = true,
+        .entry = entry,
+        .argument = argument,
+        .resource_table = resource_table,
+        .protocol = protocol,
+    };
     trace_het_couple_request_boot(c->id, entry, argument,
                                   HetBootProtocol_str(protocol));
-    qapi_event_send_het_boot_request(c->id, entry, argument, resource_table,
-                                     protocol);
+    het_couple_tell_request(c);
 }
 
 void het_couple_request_stop(HetCoupleState *c)
 {
     c->request = HET_REQUEST_RESULT_PENDING;
+    c->asked = (HetCoupleRequest) { .boot = false };
     trace_het_couple_request_stop(c->id);
-    qapi_event_send_het_stop_request(c->id);
+    het_couple_tell_request(c);
+}
+
+void het_couples_repeat_requests(void)
+{
+    HetCoupleState *c;
+
+    for (c = het_couple_next(NULL); c; c = het_couple_next(c)) {
+        if (c->request == HET_REQUEST_RESULT_PENDING) {
+            het_couple_tell_request(c);
+        }
+    }
 }
 
 bool het_couple_request_complete(uint32_t id, HetRequestResult result,

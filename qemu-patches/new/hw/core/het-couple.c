@@ -370,6 +370,7 @@ static void het_couple_free(HetCoupleState *c)
     if (c->page) {
         munmap(c->page, HET_PAGE_SIZE);
     }
+    het_close(&c->page_fd);
     het_close(&c->rx);
     het_close(&c->tx);
     het_close(&c->rx_halt);
@@ -384,12 +385,12 @@ G_DEFINE_AUTOPTR_CLEANUP_FUNC(HetCoupleState, het_couple_free)
  * is left for a later command. Only the first error is kept.
  */
 static bool het_couple_take_fds(HetCoupleState *c, HetCouple *fds,
-                                int *page, Error **errp)
+                                Error **errp)
 {
     Error *err = NULL;
     size_t page_size;
 
-    *page = het_take_memory_fd(fds->page, 0, 0, &page_size, &err);
+    c->page_fd = het_take_memory_fd(fds->page, 0, 0, &page_size, &err);
     c->rx = het_take_eventfd(fds->rx, err ? NULL : &err);
     c->tx = het_take_eventfd(fds->tx, err ? NULL : &err);
     if (fds->rx_halt) {
@@ -408,20 +409,20 @@ static bool het_couple_take_fds(HetCoupleState *c, HetCouple *fds,
     return true;
 }
 
-static bool het_couple_map_page(HetCoupleState *c, int fd, Error **errp)
+static bool het_couple_map_page(HetCoupleState *c, Error **errp)
 {
     uint32_t magic, version, id;
     struct stat st;
     void *page;
     int seals;
 
-    seals = fcntl(fd, F_GET_SEALS);
+    seals = fcntl(c->page_fd, F_GET_SEALS);
     if (seals < 0 || (seals & HET_PAGE_SEALS) != HET_PAGE_SEALS) {
         error_setg(errp, "the control page must be a memfd with the seals"
                    " F_SEAL_SHRINK and F_SEAL_GROW");
         return false;
     }
-    if (fstat(fd, &st) < 0) {
+    if (fstat(c->page_fd, &st) < 0) {
         error_setg_errno(errp, errno, "cannot examine the control page");
         return false;
     }
@@ -432,7 +433,7 @@ static bool het_couple_map_page(HetCoupleState *c, int fd, Error **errp)
     }
 
     page = mmap(NULL, HET_PAGE_SIZE, PROT_READ | PROT_WRITE, MAP_SHARED,
-                fd, 0);
+                c->page_fd, 0);
     if (page == MAP_FAILED) {
         error_setg_errno(errp, errno, "cannot map the control page");
         return false;
@@ -501,18 +502,13 @@ bool het_couple_attach(uint32_t slave_id, HetCouple *fds, Error **errp)
 {
     g_autoptr(HetCoupleState) c = g_new0(HetCoupleState, 1);
     bool slave = het_role() == HET_ROLE_SLAVE;
-    bool ok;
-    int page;
 
     c->slave_id = slave_id;
     c->id = slave ? 0 : slave_id;
-    c->rx = c->tx = c->rx_halt = c->tx_halt = -1;
+    c->page_fd = c->rx = c->tx = c->rx_halt = c->tx_halt = -1;
     assert(!het_couple_find(c->id));
 
-    ok = het_couple_take_fds(c, fds, &page, errp) &&
-         het_couple_map_page(c, page, errp);
-    het_close(&page);
-    if (!ok) {
+    if (!het_couple_take_fds(c, fds, errp) || !het_couple_map_page(c, errp)) {
         return false;
     }
     c->local = slave ? &c->page->slave : &c->page->master;

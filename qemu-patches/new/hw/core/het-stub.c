@@ -91,6 +91,18 @@ HetMemoryExport *qmp_het_memory_export(const char *id, const char *socket,
     return NULL;
 }
 
+HetCoupleExport *qmp_het_couple_export(uint32_t id, const char *socket,
+                                       Error **errp)
+{
+    error_setg(errp, HET_UNSUPPORTED);
+    return NULL;
+}
+
+void qmp_het_request_repeat(Error **errp)
+{
+    error_setg(errp, HET_UNSUPPORTED);
+}
+
 void qmp_het_slave_boot(uint64_t entry, bool has_argument, uint64_t argument,
                         bool has_protocol, HetBootProtocol protocol,
                         bool has_resource_table, uint64_t resource_table,

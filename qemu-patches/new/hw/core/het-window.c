@@ -184,3 +184,14 @@ HetWindowInfo *het_window_query(uint32_t slave_id)
     info->offset = w->offset;
     return info;
 }
+
+int het_window_fd(uint32_t slave_id, uint64_t *offset)
+{
+    HetWindowState *w = slave_id <= HET_ID_MAX ? windows[slave_id] : NULL;
+
+    if (!w) {
+        return -1;
+    }
+    *offset = w->offset;
+    return memory_region_get_fd(&w->mr);
+}

@@ -180,6 +180,9 @@ HetState het_couple_peer_state(const HetCoupleState *c);
 /* 0: the other side publishes none, or is not booted. It may be any value. */
 uint64_t het_couple_peer_resource_table(const HetCoupleState *c);
 HetCoupleInfo *het_couple_query(const HetCoupleState *c);
+#define HET_COUPLE_FDS_MAX  5
+/* page, rx, tx, and perhaps rx-halt and tx-halt, borrowed; how many */
+size_t het_couple_fds(const HetCoupleState *c, int fds[HET_COUPLE_FDS_MAX]);
 bool het_couple_watch(uint32_t id, bool enable, Error **errp);
 
 /* --- het-channel.c --- */
@@ -210,6 +213,8 @@ void het_couple_request_boot(HetCoupleState *c, uint64_t entry,
                              uint64_t argument, uint64_t resource_table,
                              HetBootProtocol protocol);
 void het_couple_request_stop(HetCoupleState *c);
+/* Emits the events of those that have no answer yet once more */
+void het_couples_repeat_requests(void);
 bool het_couple_request_complete(uint32_t id, HetRequestResult result,
                                  Error **errp);
 
@@ -220,6 +225,8 @@ bool het_window_map(uint32_t slave_id, HetWindow *window, Error **errp);
 void het_window_unmap(uint32_t slave_id);
 /* NULL: none */
 HetWindowInfo *het_window_query(uint32_t slave_id);
+/* The file of its memory, borrowed; -1 if there is none */
+int het_window_fd(uint32_t slave_id, uint64_t *offset);
 /* false: none */
 bool het_window_get(uint32_t slave_id, uint64_t *address, uint64_t *size);
 

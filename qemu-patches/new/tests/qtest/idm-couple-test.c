@@ -54,6 +54,87 @@ static void test_attach(const void *data)
     side_end(&side);
 }
 
+/* --- back to who has lost its file descriptors --- */
+
+static unsigned receive_fds(int socket, int *fds, unsigned max)
+{
+    g_autofree char *control = g_malloc0(CMSG_SPACE(max * sizeof(*fds)));
+    char byte;
+    struct iovec iov = { .iov_base = &byte, .iov_len = 1 };
+    struct msghdr msg = {
+        .msg_iov = &iov, .msg_iovlen = 1,
+        .msg_control = control,
+        .msg_controllen = CMSG_SPACE(max * sizeof(*fds)),
+    };
+    struct cmsghdr *cmsg;
+    unsigned n;
+
+    g_assert_cmpint(recvmsg(socket, &msg, MSG_CMSG_CLOEXEC), ==, 1);
+    cmsg = CMSG_FIRSTHDR(&msg);
+    g_assert_nonnull(cmsg);
+    g_assert_cmpint(cmsg->cmsg_type, ==, SCM_RIGHTS);
+    n = (cmsg->cmsg_len - CMSG_LEN(0)) / sizeof(*fds);
+    memcpy(fds, CMSG_DATA(cmsg), n * sizeof(*fds));
+    return n;
+}
+
+static QDict *export_couple(Side *side, uint32_t id, int *mine)
+{
+    int pair[2];
+
+    g_assert_cmpint(socketpair(AF_UNIX, SOCK_STREAM, 0, pair), ==, 0);
+    give_fd(side->qts, "s", pair[0]);
+    close(pair[0]);
+    *mine = pair[1];
+    return qtest_qmp(side->qts, "{ 'execute': 'het-couple-export',"
+                     " 'arguments': { 'id': %u, 'socket': 's' } }", id);
+}
+
+static void test_export(const void *data)
+{
+    Side side;
+    Couple c;
+    QDict *resp, *export;
+    struct stat ours, theirs;
+    int mine, fds[8];
+
+    side_start(&side, data, false);
+    couple_make(&c, 3);
+    couple_attach(&c, &side);
+
+    resp = export_couple(&side, 4, &mine);
+    g_assert(qdict_haskey(resp, "error"));
+    qobject_unref(resp);
+    close(mine);
+    fd_name_is_gone(side.qts, "s");
+
+    resp = export_couple(&side, 3, &mine);
+    export = qdict_get_qdict(resp, "return");
+    g_assert_nonnull(export);
+    g_assert_false(qdict_get_bool(export, "halt"));
+    g_assert_false(qdict_haskey(export, "memory-offset"));
+    qobject_unref(resp);
+    g_assert_cmpuint(receive_fds(mine, fds, ARRAY_SIZE(fds)), ==, 3);
+    close(mine);
+    fd_name_is_gone(side.qts, "s");
+
+    /* in this order: page, rx, tx */
+    g_assert_cmpint(fstat(c.page_fd, &ours), ==, 0);
+    g_assert_cmpint(fstat(fds[0], &theirs), ==, 0);
+    g_assert_cmpuint(theirs.st_ino, ==, ours.st_ino);
+    woken(c.slave_rx);
+    wake(fds[2]);
+    g_assert_cmpuint(woken(c.slave_rx), ==, 1);
+    qatomic_or(&c.page->master.pending, 1u << 5);
+    wake(fds[1]);
+    wait_for(&side, IDM_COUPLE(3) + IDM_PENDING, 1u << 5, 1u << 5);
+    for (int i = 0; i < 3; i++) {
+        close(fds[i]);
+    }
+    couple_end(&c);
+    side_end(&side);
+}
+
 static void test_attach_bad(const void *data)
 {
     Side side;
@@ -557,6 +638,7 @@ static void test_detach(const void *data)
 static const MachineTest tests[] = {
     { "attach", test_attach },
     { "attach-bad", test_attach_bad },
+    { "export", test_export },
     { "window", test_window },
     { "doorbell", test_doorbell },
     { "receive", test_receive },

@@ -202,6 +202,11 @@ static void expect_boot_request(Side *side, uint64_t entry, uint64_t argument,
     qobject_unref(event);
 }
 
+static void repeat_requests(Side *side)
+{
+    qtest_qmp_assert_success(side->qts, "{ 'execute': 'het-request-repeat' }");
+}
+
 static void test_control(const void *data)
 {
     static const char *const protocols[] = {
@@ -240,6 +245,12 @@ static void test_control(const void *data)
         wr(&side, block + IDM_ENTRY_LO, 0);
         wr(&side, block + IDM_CONTROL, IDM_CONTROL_START);
         wr(&side, block + IDM_CONTROL, IDM_CONTROL_STOP);
+        /* what was asked for is told again, not what is in the registers */
+        repeat_requests(&side);
+        expect_boot_request(&side, 0x0123456789abcdefULL + i,
+                            0xfedcba9876543210ULL,
+                            0xef234567abcdef01ULL + ((uint64_t)i << 32),
+                            protocols[i]);
         g_assert_cmphex(rd(&side, block + IDM_CONTROL), ==,
                         IDM_RESULT_PENDING);
         complete(&side, 4, "none", false);
@@ -256,6 +267,7 @@ static void test_control(const void *data)
         complete(&side, 4, "done", false);
     }
     /* had one of the others been taken, it would have been told */
+    repeat_requests(&side);
     g_assert_null(qtest_qmp_event_ref(side.qts, "HET_STOP_REQUEST"));
     g_assert_null(qtest_qmp_event_ref(side.qts, "HET_BOOT_REQUEST"));
     couple_end(&c);
@@ -303,6 +315,8 @@ static void test_control_stop(const void *data)
     g_assert_cmpint(qdict_get_int(qdict_get_qdict(event, "data"), "id"),
                     ==, 4);
     qobject_unref(event);
+    repeat_requests(&side);
+    qobject_unref(qtest_qmp_eventwait_ref(side.qts, "HET_STOP_REQUEST"));
     /* a request dies with its couple */
     couple_detach(&c, &side);
     g_assert_cmphex(rd(&side, block + IDM_CONTROL), ==, IDM_RESULT_NONE);
