@@ -101,6 +101,7 @@ bool board_tree_new(sd_event *event, const BoardTreeRequest *request, const Boar
         static const SpawnHandlers spawn_handlers = { .line = on_line, .exited = on_exited };
         const char *directory = request->directory, *name = request->processor->name;
         g_autofree char *monitor = g_strdup_printf("%s/%s.qmp", directory, name);
+        g_autofree char *output = g_strdup_printf("%s/%s.output", directory, name);
         g_autoptr(BoardTree) tree = g_new0(BoardTree, 1);
         g_auto(GStrv) argv = NULL;
         int r;
@@ -123,7 +124,7 @@ bool board_tree_new(sd_event *event, const BoardTreeRequest *request, const Boar
         argv = command_line_build(request->platform, request->processor, &paths);
         add_dump_option(argv, tree->file);
 
-        SpawnRequest spawn = { .name = "device-tree", .argv = argv, .monitor_path = monitor };
+        SpawnRequest spawn = { .name = "device-tree", .argv = argv, .monitor_path = monitor, .output_path = output };
 
         if (!spawn_new(event, &spawn, &spawn_handlers, tree, &tree->qemu, error))
                 return false;

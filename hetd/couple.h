@@ -12,12 +12,19 @@
 
 #include "hw/misc/het-page.h"
 
+/* Numbers of the files of a couple, which no others of this boot have; all different from 0 */
+typedef struct CoupleIdentity {
+        uint64_t page;
+        uint64_t eventfds[4];
+} CoupleIdentity;
+
 typedef struct Couple {
         uint32_t id;                    /* of the slave */
         int page_fd;                    /* sealed memfd of HET_PAGE_SIZE */
         HetPage *page;                  /* our mapping of it */
         int to_master, to_slave;        /* eventfds: rx of the one is tx of the other */
         int to_master_halt, to_slave_halt;
+        CoupleIdentity identity;        /* page is 0: nobody has asked yet */
 } Couple;
 
 bool couple_new(uint32_t id, Couple **ret, GError **error);
@@ -43,3 +50,14 @@ typedef struct CoupleCounters {
 } CoupleCounters;
 
 void couple_get_counters(const Couple *c, CoupleCounters *ret_master, CoupleCounters *ret_slave);
+
+/* --- couple-adopt.c --- */
+
+#define COUPLE_FDS              5       /* page, to_master, to_slave, to_master_halt, to_slave_halt */
+
+const CoupleIdentity *couple_identify(Couple *c);       /* borrowed */
+/* Makes a couple of fds that somebody has given back, if they are those; they are eaten in any case */
+bool couple_adopt(uint32_t id, int fds[COUPLE_FDS], const CoupleIdentity *identity, Couple **ret, GError **error);
+/* The same for a memfd: of a window; 0: it is none */
+uint64_t couple_memory_number(int fd);
+bool couple_memory_is(int fd, uint64_t number);

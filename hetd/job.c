@@ -12,6 +12,7 @@
 static const char *const type_names[_JOB_TYPE_MAX] = {
         [JOB_START] = "start",
         [JOB_STOP]  = "stop",
+        [JOB_ADOPT] = "adopt",
 };
 
 const char *job_type_to_string(JobType type) {
@@ -31,12 +32,15 @@ bool job_new(Platform *platform, JobType type, void (*begin)(Job *job), Job **re
         Job *job;
         int r;
 
-        if (g_hash_table_size(manager->jobs) >= MANAGER_JOBS_MAX) {
+        /* What runs already is taken over, however much it is */
+        if (type != JOB_ADOPT && g_hash_table_size(manager->jobs) >= MANAGER_JOBS_MAX) {
                 g_set_error(error, HET_ERROR, HET_ERROR_LIMIT_EXCEEDED, "%u jobs are at work already", MANAGER_JOBS_MAX);
                 return false;
         }
 
-        if (!quotas_take(manager->quotas, platform->user, QUOTA_JOBS, 1, error))
+        if (type == JOB_ADOPT)
+                quotas_add(manager->quotas, platform->user, QUOTA_JOBS, 1);
+        else if (!quotas_take(manager->quotas, platform->user, QUOTA_JOBS, 1, error))
                 return false;
 
         job = g_new0(Job, 1);
@@ -75,6 +79,7 @@ Job *job_free(Job *job) {
 
         sd_event_source_disable_unref(job->begin_source);
         board_tree_free(job->board_tree);
+        adopt_job_free_found(job);
         if (job->device_tree)
                 (void) unlink(job->device_tree);
         g_clear_error(&job->error);
@@ -124,8 +129,8 @@ void job_fail(Job *job, const GError *error) {
 bool job_cancel(Job *job, GError **error) {
         g_autoptr(GError) canceled = NULL;
 
-        if (job->type == JOB_STOP) {
-                g_set_error(error, HET_ERROR, HET_ERROR_WRONG_STATE, "A stop job cannot be canceled");
+        if (job->type != JOB_START) {
+                g_set_error(error, HET_ERROR, HET_ERROR_WRONG_STATE, "A job of the type %s cannot be canceled", type_names[job->type]);
                 return false;
         }
 

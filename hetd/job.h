@@ -14,6 +14,7 @@
 typedef enum JobType {
         JOB_START,
         JOB_STOP,
+        JOB_ADOPT,                      /* of an earlier hetd's */
         _JOB_TYPE_MAX,
 } JobType;
 
@@ -30,6 +31,7 @@ struct Job {
         BoardTree *board_tree;          /* of a start job: the master's, while it is being made (master-tree.c) */
         DoneFunc tree_done;
         void *tree_userdata;
+        struct ProcessorFound *found;   /* of an adopt job */
         Gather *gather;                 /* of a start job: what all of the processors together must come to */
         void (*begin)(Job *job);
         sd_event_source *begin_source;
@@ -46,7 +48,7 @@ const char *job_type_to_string(JobType type);
 void job_set_step(Job *job, double progress, const char *format, ...) G_GNUC_PRINTF(3, 4);
 /* The first failure counts */
 void job_fail(Job *job, const GError *error);
-/* HET_ERROR_WRONG_STATE on a stop job */
+/* HET_ERROR_WRONG_STATE unless it is a start job */
 bool job_cancel(Job *job, GError **error);
 
 /* --- start-job.c --- */
@@ -54,6 +56,10 @@ bool job_cancel(Job *job, GError **error);
 void start_job_begin(Job *job);
 /* Hurries a start job on to its end, which undoes it: job->error is set */
 void start_job_abort(Job *job);
+
+/* --- adopt-job.c --- */
+
+void adopt_job_free_found(Job *job);
 
 /* --- master-tree.c --- */
 

@@ -2,9 +2,11 @@
 
 /* The daemon: options, signals, and the order in which things begin and end. */
 
+#include "adopt.h"
 #include "bus.h"
 #include "log.h"
 #include "manager.h"
+#include "util/fd-util.h"
 #include "util/sd-cleanup.h"
 
 #include <errno.h>
@@ -12,13 +14,14 @@
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/file.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
 #include <systemd/sd-daemon.h>
 #include <unistd.h>
 
 typedef struct Options {
-        gboolean user, system, version;
+        gboolean user, system, version, keep;
         char *runtime_directory, *firmware_directory, *log_level;
         char **directories, **qemu, **quotas;
 } Options;
@@ -51,6 +54,7 @@ static bool options_parse(Options *o, int *argc, char ***argv, GError **error) {
                 { "quota", 0, 0, G_OPTION_ARG_STRING_ARRAY, &o->quotas,
                   "How much each user may have: platforms (64), processors (1024), memory (infinity), jobs (16), calls (128); may be repeated",
                   "KIND=N" },
+                { "keep", 0, 0, G_OPTION_ARG_NONE, &o->keep, "Leave the platforms running at the end, for the next hetd", NULL },
                 { "log-level", 0, 0, G_OPTION_ARG_STRING, &o->log_level, "debug, info, notice, warning or err (info)", "LEVEL" },
                 { "version", 0, 0, G_OPTION_ARG_NONE, &o->version, "Say which version this is", NULL },
                 {},
@@ -186,7 +190,7 @@ typedef struct Daemon {
         sd_event *event;
         sd_bus *bus;
         Manager *manager;
-        bool lost_bus;
+        bool lost_bus, keep;
 } Daemon;
 
 static void on_ended(const GError *error, void *userdata) {
@@ -200,9 +204,13 @@ static void begin_end(Daemon *d, const char *why) {
         if (d->manager->ending)
                 return;
 
-        log_info("%s: ending the platforms", why);
+        log_info("%s: %s the platforms", why, d->keep ? "leaving" : "ending");
         (void) sd_notify(false, "STOPPING=1");
-        manager_end(d->manager, on_ended, d);
+        if (d->keep) {
+                manager_leave_alone(d->manager);
+                on_ended(NULL, d);
+        } else
+                manager_end(d->manager, on_ended, d);
 }
 
 static int on_signal(sd_event_source *source, const struct signalfd_siginfo *si, void *userdata) {
@@ -227,6 +235,7 @@ static int on_name(sd_bus_message *m, void *userdata, sd_bus_error *error) {
 
         if (!e && sd_bus_message_read(m, "u", &answer) >= 0 && answer == 1) {
                 log_info("hetd " HET_VERSION " is on the bus as " BUS_NAME);
+                adopt_platforms(d->manager);
                 (void) sd_notify(false, "READY=1\nSTATUS=On the bus");
                 return 0;
         }
@@ -239,7 +248,23 @@ static int on_name(sd_bus_message *m, void *userdata, sd_bus_error *error) {
         return 0;
 }
 
-static bool open_runtime_directory(const char *path) {
+/* The directory itself: there is no file that could be left over, and the lock is gone with the process */
+static bool lock_directory(const char *path, int *ret) {
+        HET_AUTO_FD int fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+
+        if (fd >= 0 && access(path, W_OK) >= 0 && flock(fd, LOCK_EX | LOCK_NB) >= 0) {
+                *ret = fd_take(&fd);
+                return true;
+        }
+
+        if (errno == EWOULDBLOCK)
+                log_error("Another hetd uses %s: end that one, or name another directory with --runtime-dir=", path);
+        else
+                log_error("Cannot use %s: %s: mend that, or name another directory with --runtime-dir=", path, g_strerror(errno));
+        return false;
+}
+
+static bool open_runtime_directory(const char *path, int *ret_lock) {
         struct stat st;
 
         if (g_mkdir_with_parents(path, 0700) < 0 || stat(path, &st) < 0) {
@@ -249,7 +274,7 @@ static bool open_runtime_directory(const char *path) {
 
         /* Whoever else could write there could put a link in the place of a platform's directory */
         if (S_ISDIR(st.st_mode) && st.st_uid == geteuid() && !(st.st_mode & (S_IWGRP | S_IWOTH)))
-                return true;
+                return lock_directory(path, ret_lock);
 
         log_error("%s is not a directory of user %u that nobody else can write to: mend that, or name another with --runtime-dir=",
                   path, geteuid());
@@ -323,10 +348,11 @@ static int run(const Options *o, ManagerOptions *options) {
         g_autoptr(Manager) manager = NULL;
         g_autoptr(sd_bus) bus = NULL;
         g_autoptr(sd_event) event = NULL;
+        HET_AUTO_FD int lock = -EBADF;
         Daemon d = {};
         int r;
 
-        if (!open_runtime_directory(options->runtime_directory))
+        if (!open_runtime_directory(options->runtime_directory, &lock))
                 return EXIT_FAILURE;
         raise_fd_limit();
 
@@ -335,6 +361,7 @@ static int run(const Options *o, ManagerOptions *options) {
                 return failed("Cannot make an event loop", r);
 
         d.event = event;
+        d.keep = o->keep;
         d.manager = manager = manager_new(event, options);
         r = connect_signals(&d);
         if (r < 0)

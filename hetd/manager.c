@@ -2,6 +2,7 @@
 
 #include "manager.h"
 
+#include "adopt.h"
 #include "bus.h"
 #include "job.h"
 #include "log.h"
@@ -151,6 +152,46 @@ static bool has_room(Manager *manager, const char *name, bool replace, GError **
         return true;
 }
 
+/* The files of a new one could not be written, or not all of them */
+static void put_back(Platform *platform, Platform *old) {
+        if (old) {
+                (void) platform_save_config(old, NULL);
+                (void) platform_save(old, NULL);
+        } else
+                platform_remove_state(platform);
+        platform->left_alone = true;
+        platform_free(platform);
+}
+
+static bool make_platform(Manager *manager, PlatformConfig *config_consume, uid_t user, Platform *old, Platform **ret, GError **error) {
+        Platform *platform = NULL;
+
+        if (!platform_new(manager, config_consume, &platform, error))
+                return false;
+
+        platform->user = user;
+        if (platform_save_config(platform, error) && platform_save(platform, error)) {
+                *ret = platform;
+                return true;
+        }
+
+        put_back(platform, old);
+        return false;
+}
+
+static void insert(Manager *manager, Platform *platform) {
+        g_hash_table_insert(manager->platforms, platform->config->name, platform);
+        bus_platform_added(platform);
+}
+
+void manager_insert_platform(Manager *manager, Platform *platform_consume) {
+        Cost cost = cost_of(platform_consume->config);
+
+        for (QuotaKind kind = 0; kind < _QUOTA_MAX; kind++)
+                quotas_add(manager->quotas, platform_consume->user, kind, cost.n[kind]);
+        insert(manager, platform_consume);
+}
+
 bool manager_add_platform(Manager *manager, PlatformConfig *config_consume, uid_t user, bool replace, Platform **ret, GError **error) {
         g_autoptr(PlatformConfig) config = config_consume;
         Platform *platform = NULL, *old = g_hash_table_lookup(manager->platforms, config->name);
@@ -159,20 +200,21 @@ bool manager_add_platform(Manager *manager, PlatformConfig *config_consume, uid_
         if (!has_room(manager, config->name, replace, error) || !take_instead(manager, old, user, &cost, error))
                 return false;
 
-        if (!platform_new(manager, g_steal_pointer(&config), &platform, error)) {
+        if (!make_platform(manager, g_steal_pointer(&config), user, old, &platform, error)) {
                 give_back_instead(manager, old, user, &cost);
                 return false;
         }
 
-        /* The new one is good: only now does the old one go */
-        platform->user = user;
-        if (old)
+        /* The new one is good: only now does the old one go. Its files are those of the new one by now. */
+        if (old) {
+                old->left_alone = true;
+                platform_remove_directory(old->directory);
                 forget_platform(manager, old);
+        }
 
         log_info("%s: Defined, %u processors%s%s", platform->config->name, platform->processors->len,
                  platform->config->path ? ", from " : "", platform->config->path ?: "");
-        g_hash_table_insert(manager->platforms, platform->config->name, platform);
-        bus_platform_added(platform);
+        insert(manager, platform);
 
         *ret = platform;
         return true;
@@ -305,6 +347,20 @@ void manager_platform_ended(Manager *manager) {
 
         manager->end_done = NULL;
         done(NULL, manager->end_userdata);
+}
+
+void manager_leave_alone(Manager *manager) {
+        GHashTableIter iter;
+        Platform *platform;
+
+        g_hash_table_iter_init(&iter, manager->platforms);
+        while (g_hash_table_iter_next(&iter, NULL, (void **) &platform)) {
+                g_autoptr(GError) error = NULL;
+
+                if (!platform_save(platform, &error))
+                        log_warning("%s: %s", platform->config->name, error->message);
+                platform_leave_alone(platform);
+        }
 }
 
 void manager_end(Manager *manager, DoneFunc done, void *userdata) {

@@ -56,6 +56,8 @@ G_DEFINE_AUTOPTR_CLEANUP_FUNC(Manager, manager_free)
  */
 bool manager_add_platform(Manager *manager, PlatformConfig *config_consume, uid_t user, bool replace, Platform **ret, GError **error);
 /* HET_ERROR_WRONG_STATE unless nothing of it runs */
+/* One that comes from an earlier hetd; eaten. It counts against the quotas of its user, and is there even if they do not allow it. */
+void manager_insert_platform(Manager *manager, Platform *platform_consume);
 bool manager_remove_platform(Manager *manager, Platform *platform, GError **error);
 bool manager_find_platform(Manager *manager, const char *name, Platform **ret, GError **error);
 /* A path or a name; variables may be NULL */
@@ -71,6 +73,8 @@ GHashTable *manager_complete_variables(Manager *manager, GHashTable *variables);
  */
 bool manager_find_qemu(Manager *manager, const ProcessorConfig *config, char **ret, GError **error);
 
+/* Before it is freed: every platform goes on, for another hetd */
+void manager_leave_alone(Manager *manager);
 /* Ends every platform; done runs when no process is left */
 void manager_end(Manager *manager, DoneFunc done, void *userdata);
 /* A platform, or a job of it, has come to its end */

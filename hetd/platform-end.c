@@ -106,6 +106,7 @@ void platform_end(Platform *platform, PlatformState state, const char *reason, c
         end->userdata = userdata;
 
         platform->ending = true;
+        platform->end_state = state;
         platform_set_state(platform, PLATFORM_STOPPING, reason, "%s", text);
 
         /* A verb that goes on while a slave leaves could give its QEMU the memory that was just taken away */

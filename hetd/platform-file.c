@@ -120,6 +120,9 @@ PlatformConfig *platform_config_free(PlatformConfig *config) {
         g_free(config->name);
         g_free(config->description);
         g_free(config->path);
+        g_free(config->text);
+        if (config->variables)
+                g_hash_table_unref(config->variables);
         if (config->processors)
                 g_ptr_array_unref(config->processors);
         g_free(config);
@@ -275,8 +278,8 @@ static void read_text(PlatformParser *p, const char *path, const char *text, siz
         platform_parser_check(p);
 }
 
-bool platform_config_parse(const char *name, const char *path, const char *text, size_t size, GHashTable *variables,
-                           PlatformConfig **ret, GError **error) {
+static bool parse(const char *name, const char *path, const char *text, size_t size, GHashTable *variables, bool again,
+                  PlatformConfig **ret, GError **error) {
         g_autoptr(PlatformConfig) config = g_new0(PlatformConfig, 1);
         g_autoptr(GPtrArray) errors = g_ptr_array_new_with_free_func((GDestroyNotify) platform_error_free);
         g_autoptr(GPtrArray) processors = g_ptr_array_new_with_free_func((GDestroyNotify) parsed_processor_free);
@@ -285,6 +288,7 @@ bool platform_config_parse(const char *name, const char *path, const char *text,
                 .file = path ?: name ?: "platform file",
                 .directory = directory,
                 .variables = variables,
+                .again = again,
                 .config = config,
                 .processors = processors,
                 .errors = errors,
@@ -314,8 +318,21 @@ bool platform_config_parse(const char *name, const char *path, const char *text,
         }
 
         g_ptr_array_sort(config->processors, compare_processors);
+        config->text = g_memdup2(text, size);
+        config->size = size;
+        config->variables = variables ? g_hash_table_ref(variables) : NULL;
         *ret = g_steal_pointer(&config);
         return true;
+}
+
+bool platform_config_parse(const char *name, const char *path, const char *text, size_t size, GHashTable *variables,
+                           PlatformConfig **ret, GError **error) {
+        return parse(name, path, text, size, variables, false, ret, error);
+}
+
+bool platform_config_parse_again(const char *name, const char *path, const char *text, size_t size, GHashTable *variables,
+                                 PlatformConfig **ret, GError **error) {
+        return parse(name, path, text, size, variables, true, ret, error);
 }
 
 bool platform_config_read_fd(const char *name, const char *path, int fd, GHashTable *variables,

@@ -118,6 +118,9 @@ typedef struct PlatformConfig {
         char *path;                     /* where it was read from, may be NULL: came as an fd */
         Remoteproc remoteproc;          /* of slaves that say nothing; only while the file is read */
         GPtrArray *processors;          /* of ProcessorConfig*, owned; the master first, then slaves by id */
+        char *text;                     /* what it was made of */
+        size_t size;
+        GHashTable *variables;          /* name → value; may be NULL */
 } PlatformConfig;
 
 /*
@@ -127,6 +130,9 @@ typedef struct PlatformConfig {
  */
 bool platform_config_parse(const char *name, const char *path, const char *text, size_t size, GHashTable *variables,
                            PlatformConfig **ret, GError **error);
+/* Once more, what was good before: files that it names may have gone since */
+bool platform_config_parse_again(const char *name, const char *path, const char *text, size_t size, GHashTable *variables,
+                                 PlatformConfig **ret, GError **error);
 /* Reads all of fd (a regular file or memfd, from its beginning; the caller keeps it) */
 bool platform_config_read_fd(const char *name, const char *path, int fd, GHashTable *variables,
                              PlatformConfig **ret, GError **error);

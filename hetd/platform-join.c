@@ -7,6 +7,7 @@
 
 #include "platform.h"
 
+#include "adopt.h"
 #include "command-line.h"
 #include "steps.h"
 #include "util/fd-util.h"
@@ -114,6 +115,14 @@ void platform_join(Processor *slave, DoneFunc done, void *userdata) {
         forget_couple(slave);
 
         if (!processor_make_window(slave, &error) || !couple_new(slave->config->id, &slave->couple, &error)) {
+                steps_free(steps);
+                done(error, userdata);
+                return;
+        }
+
+        /* Before anybody has it: the next hetd must know it */
+        g_clear_pointer(&slave->missing, g_free);
+        if (!platform_save(slave->platform, &error)) {
                 steps_free(steps);
                 done(error, userdata);
                 return;

@@ -226,7 +226,9 @@ static void set_path(PlatformParser *p, ParsedProcessor *pp, ProcessorKey key, c
         }
 
         path = g_path_is_absolute(value) ? g_strdup(value) : g_build_filename(p->directory, value, NULL);
-        if (stat(path, &st) < 0)
+        if (p->again)
+                *string_of(pp->config, key) = g_steal_pointer(&path);
+        else if (stat(path, &st) < 0)
                 platform_parser_key_error(p, pp, key, "%s: %s; name a file that is there", path, g_strerror(errno));
         else if (!S_ISREG(st.st_mode))
                 platform_parser_key_error(p, pp, key, "%s is not a regular file", path);

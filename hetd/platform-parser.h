@@ -41,6 +41,7 @@ typedef struct PlatformParser {
         const char *file;               /* for messages */
         char *directory;                /* relative paths begin there; NULL: none are allowed */
         GHashTable *variables;          /* may be NULL */
+        bool again;                     /* files that it names were looked at the first time */
         unsigned remoteproc_line;       /* of Remoteproc= in [Platform]; 0: it is not there */
         PlatformConfig *config;
         GPtrArray *processors;          /* of ParsedProcessor*, in the order of the file */

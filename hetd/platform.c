@@ -2,6 +2,7 @@
 
 #include "platform.h"
 
+#include "adopt.h"
 #include "bus.h"
 #include "log.h"
 #include "util/fd-util.h"
@@ -91,6 +92,7 @@ void platform_set_state(Platform *platform, PlatformState state, const char *rea
         bus_changed(manager, platform->path, BUS_PLATFORM, "State");
         bus_changed(manager, platform->path, BUS_PLATFORM, "Reason");
         bus_changed(manager, platform->path, BUS_PLATFORM, "ReasonText");
+        platform_save_soon(platform);
 }
 
 static void master_changed(Platform *platform, Processor *master) {
@@ -223,17 +225,28 @@ bool platform_make_directory(Platform *platform, GError **error) {
         return false;
 }
 
-static void remove_directory(Platform *platform) {
+/* An earlier hetd may have left things there that we do not know */
+void platform_remove_directory(const char *path) {
+        g_autoptr(GDir) directory = g_dir_open(path, 0, NULL);
+        const char *name;
+
+        while (directory && (name = g_dir_read_name(directory))) {
+                g_autofree char *file = g_build_filename(path, name, NULL);
+
+                (void) unlink(file);
+        }
+
+        (void) rmdir(path);
+}
+
+void platform_leave_alone(Platform *platform) {
+        platform->left_alone = true;
         for (guint i = 0; i < platform->processors->len; i++) {
                 Processor *p = platform->processors->pdata[i];
 
-                if (p->log_path)
-                        (void) unlink(p->log_path);
-                if (p->console_path)
-                        (void) unlink(p->console_path);
+                if (p->process)
+                        spawn_leave(p->process);
         }
-
-        (void) rmdir(platform->directory);
 }
 
 Platform *platform_free(Platform *platform) {
@@ -246,8 +259,11 @@ Platform *platform_free(Platform *platform) {
                 processor_disconnect(platform->processors->pdata[i]);
 
         job_free(platform->job);
-        if (!platform->manager->ending)
-                remove_directory(platform);
+        if (!platform->manager->ending && !platform->left_alone)
+                platform_remove_directory(platform->directory);
+        if (!platform->left_alone)
+                platform_remove_state(platform);
+        sd_event_source_disable_unref(platform->save_source);
         for (guint i = 0; i < platform->processors->len; i++)
                 processor_free(platform->processors->pdata[i]);
 

@@ -10,6 +10,7 @@
  * master-reset.c   what becomes of the slaves when the master is reset
  * platform-end.c   ends all of its processes
  * start-job.c      starts it
+ * adopt.h          what outlives hetd, and is taken over by the next one
  */
 
 #include <glib.h>
@@ -46,12 +47,21 @@ struct Platform {
         char *reason_text;
         Job *job;                       /* the one that works on it, NULL: none */
         bool ending;                    /* platform_end() is at work */
+        PlatformState end_state;        /* what that leads to */
+        bool left_alone;                /* it is freed, and goes on without us */
+        sd_event_source *save_source;   /* what outlives hetd is about to be written */
+        bool save_failed;               /* that was said */
         unsigned resets;                /* of its master: what was asked for before the last one does not count any more */
 };
 
 bool platform_new(Manager *manager, PlatformConfig *config_consume, Platform **ret, GError **error);
 Platform *platform_free(Platform *platform);            /* returns NULL; kills what still runs */
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(Platform, platform_free)
+
+/* Before it is freed: nothing is ended, nothing removed */
+void platform_leave_alone(Platform *platform);
+/* With all that is in it */
+void platform_remove_directory(const char *path);
 
 const char *platform_state_to_string(PlatformState state);
 Processor *platform_get_master(Platform *platform);

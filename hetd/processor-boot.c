@@ -410,6 +410,7 @@ struct Request {
         uint32_t id;
         const char *verb;
         unsigned resets;                /* of the master before it */
+        bool repeated;                  /* it may have been carried out, and nobody has told the guest */
         void (*carry_out)(Request *request);
         BootOptions options;
 };
@@ -452,6 +453,10 @@ static Request *request_new(Processor *master, json_object *data, const char *ve
         if (!json_get_uint64(data, "id", &id) || id > UINT32_MAX)
                 return NULL;
 
+        /* At the end of the job it is told again */
+        if (master->platform->job && master->platform->job->type == JOB_ADOPT)
+                return NULL;
+
         slave = platform_find_slave(master->platform, (uint32_t) id);
         if (slave && slave->requests >= REQUESTS_MAX) {
                 processor_log(master, LOG_DEBUG, "Slave %u has too many requests already, one more is not looked at", slave->config->id);
@@ -464,6 +469,7 @@ static Request *request_new(Processor *master, json_object *data, const char *ve
         if (slave)
                 slave->requests++;
         request->resets = master->platform->resets;
+        request->repeated = master->repeating;
         request->id = (uint32_t) id;
         request->verb = verb;
         if (slave && (slave->monitor_ready || processor_is_restarting(slave)))
@@ -512,7 +518,9 @@ static void on_ready_to_boot(const GError *error, void *userdata) {
 static void carry_out_boot(Request *request) {
         Processor *slave = request->slave;
 
-        if (slave->monitor_ready && slave->couple && couple_get_slave_state(slave->couple) == HET_STATE_READY)
+        if (request->repeated && slave->state == PROCESSOR_RUNNING)
+                on_request_carried_out(NULL, request);
+        else if (slave->monitor_ready && slave->couple && couple_get_slave_state(slave->couple) == HET_STATE_READY)
                 processor_wait(slave, PROCESSOR_STATE_MASK(PROCESSOR_READY) | PROCESSOR_IDLE, PROCESSOR_STATE_TIMEOUT_USEC,
                                on_ready_to_boot, request);
         else
@@ -563,4 +571,18 @@ void processor_stop_requested(Processor *master, json_object *data) {
         /* One that has crashed, too: that is how Linux begins to start it anew */
         request->carry_out = carry_out_stop;
         wait_settled(request);
+}
+
+static void on_repeated(QmpClient *client, json_object *result, const GError *error, void *userdata) {
+        Processor *master = userdata;
+
+        master->repeating = false;
+}
+
+/* The events come before the answer */
+void processor_repeat_requests(Processor *master) {
+        if (!master->monitor_ready)
+                return;
+
+        master->repeating = qmp_client_call(master->monitor, "het-request-repeat", NULL, NULL, 0, 0, on_repeated, master, NULL) > 0;
 }

@@ -4,6 +4,7 @@
 
 #include "processor.h"
 
+#include "adopt.h"
 #include "command-line.h"
 #include "platform.h"
 #include "util/fd-util.h"
@@ -134,6 +135,13 @@ void processor_grant_memory(Processor *p, int memory, uint64_t offset, DoneFunc 
         processor_drop_window(p);
         p->window_fd = fd_take(&fd);
         p->window_offset = offset;
+        if (!platform_save(p->platform, &error)) {
+                processor_drop_window(p);
+                processor_end_verb(p);
+                done(error, userdata);
+                return;
+        }
+
         platform_replace_window(p, on_window_placed, change_new(p, done, userdata));
 }
 

@@ -10,6 +10,7 @@
 
 #include "processor.h"
 
+#include "adopt.h"
 #include "log.h"
 #include "platform.h"
 #include "util/fd-util.h"
@@ -79,6 +80,7 @@ static void set_boots(Processor *p, uint64_t boots) {
 
         p->boots = boots;
         processor_changed(p, "Boots");
+        platform_save_soon(p->platform);
 }
 
 /* Of a slave: its own QEMU's "state" and "reason" */
@@ -125,6 +127,16 @@ static void refuse(Processor *p, HetError code, const char *text) {
                 processor_set_state(p, PROCESSOR_DEFINED, "attach-failed", "%s", text);
 }
 
+static void break_connection(Processor *p);
+
+/* To one of the first questions. A QEMU that was too slow is no other one for that: it is asked again. */
+static void refuse_answer(Processor *p, const GError *error, const char *what) {
+        if (error && error->code == HET_ERROR_TIMEOUT)
+                break_connection(p);
+        else
+                refuse(p, error ? (HetError) error->code : HET_ERROR_PROTOCOL, error ? error->message : what);
+}
+
 static void monitor_is_ready(Processor *p) {
         p->monitor_ready = true;
         p->reconnects = 0;
@@ -140,12 +152,14 @@ static void on_status(QmpClient *client, json_object *result, const GError *erro
                 return;         /* given up, or `closed` follows */
 
         if (!status) {
-                refuse(p, error ? (HetError) error->code : HET_ERROR_PROTOCOL, error ? error->message : "QEMU told no status");
+                refuse_answer(p, error, "QEMU told no status");
                 return;
         }
 
         monitor_is_ready(p);
         apply_run_state(p, status);
+        if (!p->platform->job)
+                processor_repeat_requests(p);
 }
 
 static void take_memory(Processor *p, json_object *info) {
@@ -187,13 +201,12 @@ static void on_het(QmpClient *client, json_object *result, const GError *error, 
         if (p->monitor != client || (error && (error->code == HET_ERROR_CANCELED || error->code == HET_ERROR_MONITOR_LOST)))
                 return;
 
-        if (!role) {
-                bool unknown = error && error->code == HET_ERROR_NOT_SUPPORTED;
-
-                refuse(p, error ? (HetError) error->code : HET_ERROR_PROTOCOL,
-                       unknown ? "This QEMU knows nothing of heterogeneous platforms (no query-het): use the patched one" :
-                       error ? error->message : "QEMU told no role");
-        } else if (processor_is_master(p) && is_slave)
+        if (!role && error && error->code == HET_ERROR_NOT_SUPPORTED)
+                refuse(p, HET_ERROR_NOT_SUPPORTED,
+                       "This QEMU knows nothing of heterogeneous platforms (no query-het): use the patched one");
+        else if (!role)
+                refuse_answer(p, error, "QEMU told no role");
+        else if (processor_is_master(p) && is_slave)
                 refuse(p, HET_ERROR_NOT_SUPPORTED, "This QEMU is a slave and cannot be the master");
         else if (!processor_is_master(p) && !is_slave)
                 refuse(p, HET_ERROR_NOT_SUPPORTED, "This QEMU is no slave: start it with -machine slave=on");
@@ -211,11 +224,19 @@ static void on_het(QmpClient *client, json_object *result, const GError *error, 
         }
 }
 
-static void on_ready(QmpClient *client, void *userdata) {
+static void on_fds(const GError *error, void *userdata) {
         Processor *p = userdata;
+        QmpClient *client = p->monitor;
+
+        if (!client || qmp_client_get_state(client) != QMP_CLIENT_READY)
+                return;         /* given up, or `closed` follows */
 
         if (qmp_client_call(client, "query-het", NULL, NULL, 0, 0, on_het, p, NULL) == 0)
                 refuse(p, HET_ERROR_LIMIT_EXCEEDED, "QEMU cannot be asked for its state");
+}
+
+static void on_ready(QmpClient *client, void *userdata) {
+        adopt_fds(userdata, on_fds, userdata);
 }
 
 /* --- events --- */
@@ -389,6 +410,21 @@ static bool arm_reconnect(Processor *p, uint64_t usec) {
         return r >= 0;
 }
 
+static void set_monitor_path(Processor *p, const char *path) {
+        if (g_strcmp0(p->monitor_path, path) == 0)
+                return;
+
+        g_free(p->monitor_path);
+        p->monitor_path = g_strdup(path);
+        processor_changed(p, "Monitor");
+        platform_save_soon(p->platform);
+}
+
+void processor_reconnect(Processor *p, const char *path) {
+        set_monitor_path(p, path);
+        (void) arm_reconnect(p, 0);
+}
+
 static void on_closed(QmpClient *client, const GError *reason, void *userdata) {
         Processor *p = userdata;
         bool was_ready = p->monitor_ready;
@@ -423,20 +459,17 @@ static void on_closed(QmpClient *client, const GError *reason, void *userdata) {
                 set_lost(p, "The connection to its monitor ended; it came as a file descriptor: attach it anew");
 }
 
+static void break_connection(Processor *p) {
+        g_autoptr(GError) reason = g_error_new(HET_ERROR, HET_ERROR_TIMEOUT, "QEMU is connected, and does not answer");
+
+        on_closed(p->monitor, reason, p);
+}
+
 static const QmpClientHandlers monitor_handlers = {
         .ready = on_ready,
         .event = on_event,
         .closed = on_closed,
 };
-
-static void set_monitor_path(Processor *p, const char *path) {
-        if (g_strcmp0(p->monitor_path, path) == 0)
-                return;
-
-        g_free(p->monitor_path);
-        p->monitor_path = g_strdup(path);
-        processor_changed(p, "Monitor");
-}
 
 static void set_attaching(Processor *p) {
         if (!p->process)

@@ -4,6 +4,7 @@
 
 #include "processor.h"
 
+#include "adopt.h"
 #include "command-line.h"
 #include "log.h"
 #include "platform.h"
@@ -20,9 +21,13 @@
 #define MONITOR_END_TIMEOUT_USEC (500 * G_USEC_PER_SEC / 1000)
 #define END_TIMEOUT_USEC        (PROCESSOR_QUIT_TIMEOUT_USEC + SPAWN_TERM_TIMEOUT_USEC + 10 * G_USEC_PER_SEC)
 
+static char *file_of(const Processor *p, const char *suffix) {
+        return g_strdup_printf("%s/%s.%s", p->platform->directory, p->config->name, suffix);
+}
+
 static void on_started(Spawn *spawn, void *userdata) {
         Processor *p = userdata;
-        g_autofree char *path = g_strdup_printf("%s/%s.qmp", p->platform->directory, p->config->name);
+        g_autofree char *path = file_of(p, "qmp");
         g_autoptr(GError) error = NULL;
 
         if (p->end_reason || processor_connect_path(p, path, &error))
@@ -70,7 +75,7 @@ static void set_ended(Processor *p, ProcessorState state, const char *reason, co
 
 static void set_end_state(Processor *p, const SpawnExit *status) {
         g_autofree char *how = spawn_exit_to_string(status), *text = NULL;
-        bool clean = !status->killed && status->status == 0;
+        bool clean = !status->killed && (status->unknown || status->status == 0);
 
         if (p->end_reason) {
                 p->restart.phase = RESTART_NONE;
@@ -94,6 +99,7 @@ static void set_end_state(Processor *p, const SpawnExit *status) {
 void processor_finish_exit(Processor *p) {
         p->exited = false;
         p->process = spawn_free(p->process);
+        p->process_id = (ProcessId) {};
         p->quit_timer = sd_event_source_disable_unref(p->quit_timer);
         p->exit_timer = sd_event_source_disable_unref(p->exit_timer);
         processor_drop_monitor(p);
@@ -125,7 +131,15 @@ static void on_exited(Spawn *spawn, const SpawnExit *status, void *userdata) {
                 processor_finish_exit(p);
 }
 
+static bool on_forked(const ProcessId *id, void *userdata, GError **error) {
+        Processor *p = userdata;
+
+        p->process_id = *id;
+        return platform_save(p->platform, error);
+}
+
 static const SpawnHandlers spawn_handlers = {
+        .forked = on_forked,
         .started = on_started,
         .line = on_line,
         .exited = on_exited,
@@ -150,7 +164,7 @@ static void forget_past(Processor *p, bool platform_start) {
 
 bool processor_start(Processor *p, const char *reason, const char *device_tree, GError **error) {
         bool platform_start = g_str_equal(reason, "platform-start");
-        g_autofree char *qemu = NULL, *monitor = NULL, *name = NULL;
+        g_autofree char *qemu = NULL, *monitor = file_of(p, "qmp"), *output = file_of(p, "output"), *name = NULL;
         g_auto(GStrv) argv = NULL;
 
         p->started_usec = (uint64_t) g_get_monotonic_time();
@@ -169,15 +183,15 @@ bool processor_start(Processor *p, const char *reason, const char *device_tree, 
         };
 
         forget_past(p, platform_start);
-        monitor = g_strdup_printf("%s/%s.qmp", p->platform->directory, p->config->name);
         name = g_strdup_printf("%s/%s", p->platform->config->name, p->config->name);
         argv = command_line_build(p->platform->config, p->config, &paths);
 
-        SpawnRequest request = { .name = name, .argv = argv, .monitor_path = monitor };
+        SpawnRequest request = { .name = name, .argv = argv, .monitor_path = monitor, .output_path = output };
         g_autofree char *joined = g_strjoinv(" ", argv);
 
         processor_log(p, LOG_DEBUG, "%s: Starting %s", name, joined);
         if (!spawn_new(p->platform->manager->event, &request, &spawn_handlers, p, &p->process, error)) {
+                p->process_id = (ProcessId) {};
                 g_prefix_error(error, "%s: ", p->config->name);
                 return false;
         }
@@ -186,6 +200,43 @@ bool processor_start(Processor *p, const char *reason, const char *device_tree, 
         processor_changed(p, "Console");
         processor_changed(p, "ConsoleLog");
         processor_set_state(p, PROCESSOR_STARTING, reason, "Its QEMU process was started%s", platform_start ? "" : " again");
+        return true;
+}
+
+static void set_lost(Processor *p, const char *reason, const char *text) {
+        p->state = PROCESSOR_LOST;
+        p->failure = HET_ERROR_MONITOR_LOST;
+        p->reason = reason;
+        g_free(p->reason_text);
+        p->reason_text = g_strdup(text);
+        p->state_usec = (uint64_t) g_get_real_time();
+}
+
+static bool adopt_process(Processor *p, GError **error) {
+        g_autofree char *monitor = file_of(p, "qmp"), *output = file_of(p, "output");
+        SpawnRequest request = { .name = p->config->name, .monitor_path = monitor, .output_path = output };
+
+        if (p->process_id.pid == 0)
+                return true;
+        if (!spawn_adopt(p->platform->manager->event, &request, &p->process_id, &spawn_handlers, p, &p->process, error))
+                return false;
+        if (spawn_get_pid(p->process) == 0)
+                return true;
+
+        set_lost(p, "hetd-restart", "hetd was started anew, its QEMU has not answered yet");
+        processor_reconnect(p, monitor);
+        return true;
+}
+
+bool processor_take_over(Processor *p, const char *monitor, GError **error) {
+        if (p->config->start == PROCESSOR_START_HETD)
+                return adopt_process(p, error);
+
+        if (monitor) {
+                set_lost(p, "hetd-restart", "hetd was started anew, its QEMU has not answered yet");
+                processor_reconnect(p, monitor);
+        } else if (!processor_in_states(p, PROCESSOR_STATES_ENDED))
+                set_lost(p, "monitor-lost", "hetd was started anew, and its monitor had come as a file descriptor: attach it anew");
         return true;
 }
 

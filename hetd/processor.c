@@ -2,6 +2,7 @@
 
 #include "processor.h"
 
+#include "adopt.h"
 #include "bus.h"
 #include "log.h"
 #include "platform.h"
@@ -106,6 +107,7 @@ void processor_set_state(Processor *p, ProcessorState state, const char *reason,
         processor_changed(p, "Reason");
         processor_changed(p, "ReasonText");
         processor_changed(p, "StateChangeTimestamp");
+        platform_save_soon(p->platform);
 
         processor_check_waiters(p);
         platform_processor_changed(p->platform, p);
@@ -132,6 +134,8 @@ static bool waiter_check(Waiter *waiter) {
                 return true;
         if ((waiter->mask & PROCESSOR_PROCESS_GONE) || ((waiter->mask & PROCESSOR_SETTLED) && processor_is_restarting(p)) ||
             !processor_in_states(p, PROCESSOR_STATES_ENDED | PROCESSOR_STATE_MASK(PROCESSOR_LOST)))
+                return false;
+        if ((waiter->mask & PROCESSOR_FROM_LOST) && p->state == PROCESSOR_LOST)
                 return false;
         if ((waiter->mask & PROCESSOR_FROM_CRASH) && p->state == PROCESSOR_CRASHED && p->monitor_ready)
                 return false;
@@ -214,6 +218,7 @@ bool processor_begin(Processor *p, const char *verb, GError **error) {
                 return processor_wrong_state(p, error, "the platform is being stopped");
 
         p->busy = verb;
+        platform_save_soon(p->platform);
         return true;
 }
 
@@ -270,6 +275,7 @@ Processor *processor_free(Processor *p) {
         sd_event_source_disable_unref(p->quit_timer);
         sd_event_source_disable_unref(p->exit_timer);
         couple_free(p->couple);
+        g_free(p->missing);
         fd_close(p->window_fd);
         g_free(p->path);
         g_free(p->reason_text);

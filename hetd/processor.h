@@ -11,6 +11,7 @@
  * processor-monitor.c  the connection to QEMU, what its events mean, loss and return
  * processor-boot.c     boot, stop, reset, kick
  * processor-memory.c   grant and revoke
+ * adopt.h              what outlives hetd, and is taken over by the next one
  *
  * A function with a DoneFunc may run it from inside itself, where there is nothing to wait for.
  */
@@ -31,6 +32,7 @@
 
 typedef struct Manager Manager;
 typedef struct Platform Platform;
+typedef struct ProcessorMissing ProcessorMissing;
 
 typedef enum ProcessorState {
         PROCESSOR_DEFINED,      /* known, no process of ours and no monitor */
@@ -61,6 +63,8 @@ typedef enum ProcessorState {
 #define PROCESSOR_FROM_CRASH            (1U << 29)
 /* For processor_wait(), with states: and no verb is being carried out, and it is not about to be started again */
 #define PROCESSOR_SETTLED               (1U << 28)
+/* For processor_wait(), with states: that it is lost is no reason to give up */
+#define PROCESSOR_FROM_LOST             (1U << 27)
 #define PROCESSOR_STATES_ALL            (PROCESSOR_STATE_MASK(_PROCESSOR_STATE_MAX) - 1)
 
 #define PROCESSOR_START_TIMEOUT_USEC    (60 * G_USEC_PER_SEC)   /* process started → monitor negotiated */
@@ -102,6 +106,7 @@ typedef struct Processor {
         const char *busy;               /* the verb that is being carried out, NULL: none */
 
         Spawn *process;
+        ProcessId process_id;           /* of it; stands in the state file before it executes anything */
         char *last_line;                /* what QEMU printed last: mostly why it ended */
         const char *end_reason;         /* its end was asked for, and why; NULL: it was not */
         const char *shutdown_reason;    /* QEMU said that it is going to end, and why */
@@ -131,6 +136,8 @@ typedef struct Processor {
         uint64_t firmware_resource_table;       /* of the same, 0: it has none */
 
         Couple *couple;                 /* of a slave with the master */
+        ProcessorMissing *missing;      /* adopt.h; NULL: nothing is */
+        bool repeating;                 /* of a master: its QEMU is asked to tell of its guest's requests again */
         bool master_attached;           /* the master's QEMU has the couple */
         bool slave_attached;            /* the slave's QEMU has it */
         uint64_t boots;
@@ -176,6 +183,11 @@ bool processor_start(Processor *p, const char *reason, const char *device_tree, 
 /* Ends the process, or lets go of a QEMU that somebody else started; done when it has ended. reason must be constant. */
 void processor_end(Processor *p, const char *reason, DoneFunc done, void *userdata);
 
+/*
+ * Of an earlier hetd: its process by p->process_id, or the monitor of a QEMU that somebody else has started (NULL: it came as an fd).
+ * `lost`, if it lives; what its QEMU says comes later. One that is gone is left to processor_finish_exit().
+ */
+bool processor_take_over(Processor *p, const char *monitor, GError **error);
 /* The process has ended, and its monitor told all that it had to tell */
 void processor_finish_exit(Processor *p);
 /* The process is gone: the other side of its couple learns it without any help of the process */
@@ -201,6 +213,8 @@ void processor_restart(Processor *p, DoneFunc done, void *userdata);
 
 bool processor_connect_path(Processor *p, const char *path, GError **error);
 bool processor_connect_fd(Processor *p, int fd_consume, GError **error);
+/* From the next turn of the loop on, until it succeeds; for one that is lost */
+void processor_reconnect(Processor *p, const char *path);
 /* Forgets the monitor without a change of state */
 void processor_drop_monitor(Processor *p);
 /* Lets go of a QEMU that hetd did not start: state `defined`. Its commands must have been answered. */
@@ -229,6 +243,8 @@ void processor_kick(Processor *p, uint32_t vector, bool from_slave, DoneFunc don
 /* HET_BOOT_REQUEST and HET_STOP_REQUEST of a master */
 void processor_boot_requested(Processor *master, json_object *data);
 void processor_stop_requested(Processor *master, json_object *data);
+/* Nobody may have heard of those that have no answer yet */
+void processor_repeat_requests(Processor *master);
 
 /* --- processor-memory.c --- */
 

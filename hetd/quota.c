@@ -84,12 +84,21 @@ bool quotas_take(Quotas *quotas, uid_t user, QuotaKind kind, uint64_t n, GError 
                 return false;
         }
 
+        quotas_add(quotas, user, kind, n);
+        return true;
+}
+
+void quotas_add(Quotas *quotas, uid_t user, QuotaKind kind, uint64_t n) {
+        Taken *taken = g_hash_table_lookup(quotas->users, GUINT_TO_POINTER(user));
+
+        if (n == 0)
+                return;
+
         if (!taken) {
                 taken = g_new0(Taken, 1);
                 g_hash_table_insert(quotas->users, GUINT_TO_POINTER(user), taken);
         }
         taken->n[kind] += n;
-        return true;
 }
 
 void quotas_give(Quotas *quotas, uid_t user, QuotaKind kind, uint64_t n) {

@@ -31,4 +31,6 @@ Quotas *quotas_new(const QuotaLimits *limits);
 Quotas *quotas_free(Quotas *quotas);            /* returns NULL */
 /* HET_ERROR_LIMIT_EXCEEDED: it would be more than the user may have; nothing is taken then */
 bool quotas_take(Quotas *quotas, uid_t user, QuotaKind kind, uint64_t n, GError **error);
+/* The same of what is there already, even if it is more */
+void quotas_add(Quotas *quotas, uid_t user, QuotaKind kind, uint64_t n);
 void quotas_give(Quotas *quotas, uid_t user, QuotaKind kind, uint64_t n);

@@ -9,10 +9,13 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <poll.h>
 #include <signal.h>
-#include <spawn.h>
+#include <stdlib.h>
 #include <string.h>
+#include <sys/pidfd.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <sys/un.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -27,18 +30,17 @@ struct Spawn {
         const SpawnHandlers *handlers;
         void *userdata;
         pid_t pid;                      /* 0: gone, and reaped: the number may belong to somebody else */
+        int pidfd;                      /* of one that was adopted, which init reaps; else -EBADF */
         bool ending;
         char *monitor_path;             /* NULL: the socket does not exist, or is gone */
-        int output;                     /* our end of the pipe that is its stdout and stderr */
+        char *output_path;              /* the same of the FIFO */
+        int output;                     /* our end of the FIFO that is its stdout and stderr */
         GString *line;
         RateLimit lines;
         uint64_t output_wait_usec;      /* before more lines are taken */
         char *last_line;                /* of a process that is gone, if there were too many to deliver */
         sd_event_source *child, *output_io, *output_timer, *started, *kill_timer;
 };
-
-G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC(posix_spawn_file_actions_t, posix_spawn_file_actions_destroy)
-G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC(posix_spawnattr_t, posix_spawnattr_destroy)
 
 static void spawn_deliver_line(Spawn *spawn) {
         if (spawn->line->len == 0)
@@ -105,11 +107,15 @@ static int on_exit_of_orphan(sd_event_source *source, const siginfo_t *si, void 
         return 0;       /* sd-event reaps it */
 }
 
-static int on_exit_of_child(sd_event_source *source, const siginfo_t *si, void *userdata) {
-        Spawn *spawn = userdata;
-        SpawnExit status = { .killed = si->si_code != CLD_EXITED, .status = si->si_status };
+static void remove_path(char **path) {
+        if (*path)
+                (void) unlink(*path);
+        g_clear_pointer(path, g_free);
+}
 
+static void spawn_ended(Spawn *spawn, const SpawnExit *status) {
         spawn->pid = 0;
+        spawn->pidfd = fd_close(spawn->pidfd);
         spawn->kill_timer = sd_event_source_disable_unref(spawn->kill_timer);
         spawn->started = sd_event_source_disable_unref(spawn->started);
 
@@ -119,12 +125,35 @@ static int on_exit_of_child(sd_event_source *source, const siginfo_t *si, void *
         spawn_deliver_line(spawn);
         if (spawn->last_line && spawn->handlers->line)
                 spawn->handlers->line(spawn, spawn->last_line, spawn->userdata);
-        (void) unlink(spawn->monitor_path);
-        g_clear_pointer(&spawn->monitor_path, g_free);
+        remove_path(&spawn->monitor_path);
+        remove_path(&spawn->output_path);
 
         if (spawn->handlers->exited)
-                spawn->handlers->exited(spawn, &status, spawn->userdata);
+                spawn->handlers->exited(spawn, status, spawn->userdata);
+}
+
+static int on_exit_of_child(sd_event_source *source, const siginfo_t *si, void *userdata) {
+        const SpawnExit status = { .killed = si->si_code != CLD_EXITED, .status = si->si_status };
+
+        spawn_ended(userdata, &status);
         return 0;
+}
+
+static int on_exit_of_adopted(sd_event_source *source, int fd, uint32_t revents, void *userdata) {
+        static const SpawnExit unknown = { .unknown = true };
+        Spawn *spawn = userdata;
+
+        spawn->child = sd_event_source_disable_unref(spawn->child);
+        spawn_ended(spawn, &unknown);
+        return 0;
+}
+
+/* A child's number is its own until we reap it; one that was adopted may be gone at any time */
+static void spawn_kill(const Spawn *spawn, int number) {
+        if (spawn->pidfd >= 0)
+                (void) pidfd_send_signal(spawn->pidfd, number, NULL, 0);
+        else
+                (void) kill(-spawn->pid, number);
 }
 
 static int on_started(sd_event_source *source, void *userdata) {
@@ -169,37 +198,131 @@ static char **child_environment(void) {
         return environment;
 }
 
-/* 0 or a negative errno, that of execve() too */
-static int start_process(char *const *argv, int monitor, int output, pid_t *ret) {
-        g_auto(posix_spawn_file_actions_t) actions;
-        g_auto(posix_spawnattr_t) attributes;
-        g_auto(GStrv) environment = child_environment();
-        sigset_t none, all;
-        int r;
+/*
+ * A FIFO and no pipe, so that a hetd that comes later can open it, too. The process has its writing end alone: it never waits for a
+ * reader that does not come back.
+ */
+static int make_fifo(const char *path, int *ret_ours, int *ret_theirs) {
+        HET_AUTO_FD int ours = -EBADF, theirs = -EBADF;
 
+        if ((unlink(path) < 0 && errno != ENOENT) || mkfifo(path, 0600) < 0)
+                return -errno;
+
+        ours = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+        if (ours < 0)
+                return -errno;
+
+        theirs = open(path, O_WRONLY | O_CLOEXEC);
+        if (theirs < 0)
+                return -errno;
+
+        *ret_ours = fd_take(&ours);
+        *ret_theirs = fd_take(&theirs);
+        return 0;
+}
+
+typedef struct Child {
+        char *const *argv;
+        char **environment;
+        int monitor, output;
+        int go;                         /* one byte comes from it, or hetd has died, or does not want to */
+        int failure;                    /* takes the errno of execve() */
+} Child;
+
+/* In the child: nothing but system calls */
+static void child_run(const Child *child) {
+        sigset_t none;
+        char byte;
+        int error;
+
+        (void) setpgid(0, 0);
+        for (int i = 1; i < NSIG; i++)
+                (void) signal(i, SIG_DFL);
         sigemptyset(&none);
-        sigfillset(&all);
+        (void) sigprocmask(SIG_SETMASK, &none, NULL);
 
-        posix_spawn_file_actions_init(&actions);
-        posix_spawnattr_init(&attributes);
+        if (read(child->go, &byte, 1) != 1)
+                _exit(EXIT_SUCCESS);
 
-        r = posix_spawnattr_setflags(&attributes, POSIX_SPAWN_SETPGROUP | POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_SETSIGDEF);
-        if (r == 0)
-                r = posix_spawnattr_setsigmask(&attributes, &none);
-        if (r == 0)
-                r = posix_spawnattr_setsigdefault(&attributes, &all);
-        if (r == 0)
-                r = posix_spawn_file_actions_adddup2(&actions, monitor, STDIN_FILENO);
-        if (r == 0)
-                r = posix_spawn_file_actions_adddup2(&actions, output, STDOUT_FILENO);
-        if (r == 0)
-                r = posix_spawn_file_actions_adddup2(&actions, output, STDERR_FILENO);
-        if (r == 0)
-                r = posix_spawn_file_actions_addclosefrom_np(&actions, STDERR_FILENO + 1);
-        if (r == 0)
-                r = posix_spawn(ret, argv[0], &actions, &attributes, argv, environment);
+        if (dup2(child->monitor, STDIN_FILENO) >= 0 && dup2(child->output, STDOUT_FILENO) >= 0 &&
+            dup2(child->output, STDERR_FILENO) >= 0 && close_range(STDERR_FILENO + 1, ~0U, CLOSE_RANGE_CLOEXEC) >= 0)
+                (void) execve(child->argv[0], child->argv, child->environment);
 
-        return -r;
+        error = errno;
+        if (write(child->failure, &error, sizeof(error)) < 0)
+                _exit(EXIT_FAILURE);
+        _exit(127);
+}
+
+/* Its other end is closed by execve(), which is waited for as posix_spawn() does */
+static int read_failure(int fd) {
+        ssize_t n;
+        int error;
+
+        do
+                n = read(fd, &error, sizeof(error));
+        while (n < 0 && errno == EINTR);
+
+        return n == sizeof(error) ? -error : 0;
+}
+
+static bool let_go(Spawn *spawn, int go, int failure, GError **error) {
+        ProcessId id;
+        int r = process_id_get(spawn->pid, &id);
+
+        if (r >= 0 && spawn->handlers->forked && !spawn->handlers->forked(&id, spawn->userdata, error))
+                return false;
+
+        if (r >= 0 && write(go, "", 1) != 1)
+                r = -errno;
+        if (r >= 0)
+                r = read_failure(failure);
+        if (r < 0)
+                g_set_error(error, HET_ERROR, HET_ERROR_SPAWN_FAILED, "%s", g_strerror(-r));
+
+        return r >= 0;
+}
+
+static bool start_process(Spawn *spawn, char *const *argv, int monitor, int output, GError **error) {
+        HET_AUTO_FD int go = -EBADF, go_child = -EBADF, failure = -EBADF, failure_child = -EBADF;
+        g_auto(GStrv) environment = child_environment();
+        int gos[2], failures[2];
+
+        if (pipe2(gos, O_CLOEXEC) >= 0) {
+                go_child = gos[0];
+                go = gos[1];
+        }
+        if (go >= 0 && pipe2(failures, O_CLOEXEC) >= 0) {
+                failure = failures[0];
+                failure_child = failures[1];
+        }
+
+        const Child child = { argv, environment, monitor, output, go_child, failure_child };
+
+        spawn->pid = failure < 0 ? -1 : fork();
+        if (spawn->pid < 0) {
+                spawn->pid = 0;
+                g_set_error(error, HET_ERROR, HET_ERROR_SPAWN_FAILED, "%s", g_strerror(errno));
+                return false;
+        }
+        if (spawn->pid == 0) {
+                (void) close(go);       /* its end is to be seen here when hetd dies */
+                child_run(&child);
+        }
+
+        failure_child = fd_close(failure_child);
+        if (let_go(spawn, go, failure, error))
+                return true;
+
+        go = fd_close(go);
+        (void) waitpid(spawn->pid, NULL, 0);
+        spawn->pid = 0;
+        return false;
+}
+
+static int watch_output(Spawn *spawn) {
+        spawn->lines = RATE_LIMIT(G_USEC_PER_SEC / OUTPUT_LINES_PER_SEC, OUTPUT_LINES_BURST);
+        return sd_event_add_io(spawn->event, &spawn->output_io, spawn->output, EPOLLIN, on_output, spawn);
 }
 
 /* What can fail while the process lives already: the caller frees the spawn then, which kills it */
@@ -212,47 +335,82 @@ static int spawn_watch(Spawn *spawn, const char *name) {
         }
 
         (void) sd_event_source_set_description(spawn->child, name);
-        r = sd_event_add_io(spawn->event, &spawn->output_io, spawn->output, EPOLLIN, on_output, spawn);
+        r = watch_output(spawn);
         if (r >= 0)
                 r = sd_event_add_defer(spawn->event, &spawn->started, on_started, spawn);
 
         return r;
 }
 
-bool spawn_new(sd_event *event, const SpawnRequest *request, const SpawnHandlers *handlers, void *userdata,
-               Spawn **ret, GError **error) {
-        HET_AUTO_FD int monitor = -EBADF, output = -EBADF;
-        g_autoptr(Spawn) spawn = g_new0(Spawn, 1);
-        int pipe_fds[2], r;
+static Spawn *spawn_make(sd_event *event, const SpawnRequest *request, const SpawnHandlers *handlers, void *userdata) {
+        Spawn *spawn = g_new0(Spawn, 1);
 
         spawn->event = sd_event_ref(event);
         spawn->handlers = handlers;
         spawn->userdata = userdata;
-        spawn->output = -EBADF;
+        spawn->output = spawn->pidfd = -EBADF;
         spawn->line = g_string_new(NULL);
-        spawn->lines = RATE_LIMIT(G_USEC_PER_SEC / OUTPUT_LINES_PER_SEC, OUTPUT_LINES_BURST);
+        spawn->monitor_path = g_strdup(request->monitor_path);
+        spawn->output_path = g_strdup(request->output_path);
+        return spawn;
+}
+
+static bool refuse(GError **error, const char *what, const char *path, int r) {
+        g_set_error(error, HET_ERROR, HET_ERROR_SPAWN_FAILED, "Cannot %s %s: %s", what, path, g_strerror(-r));
+        return false;
+}
+
+bool spawn_new(sd_event *event, const SpawnRequest *request, const SpawnHandlers *handlers, void *userdata,
+               Spawn **ret, GError **error) {
+        g_autoptr(Spawn) spawn = spawn_make(event, request, handlers, userdata);
+        HET_AUTO_FD int monitor = -EBADF, output = -EBADF;
+        int r;
 
         r = listen_on(request->monitor_path, &monitor);
-        if (r < 0) {
-                g_set_error(error, HET_ERROR, HET_ERROR_SPAWN_FAILED, "Cannot make the monitor socket %s: %s",
-                            request->monitor_path, g_strerror(-r));
+        if (r < 0)
+                return refuse(error, "make the monitor socket", request->monitor_path, r);
+
+        r = make_fifo(request->output_path, &spawn->output, &output);
+        if (r < 0)
+                return refuse(error, "make the FIFO", request->output_path, r);
+
+        if (!start_process(spawn, request->argv, monitor, output, error)) {
+                g_prefix_error(error, "Cannot start %s: ", request->argv[0]);
                 return false;
         }
 
-        spawn->monitor_path = g_strdup(request->monitor_path);
-        r = pipe2(pipe_fds, O_CLOEXEC) < 0 ? -errno : 0;
-        if (r >= 0) {
-                spawn->output = pipe_fds[0];
-                output = pipe_fds[1];
-                r = fd_set_nonblock(spawn->output, true);
+        r = spawn_watch(spawn, request->name);
+        if (r < 0)
+                return refuse(error, "watch", request->name, r);
+
+        *ret = g_steal_pointer(&spawn);
+        return true;
+}
+
+bool spawn_adopt(sd_event *event, const SpawnRequest *request, const ProcessId *id, const SpawnHandlers *handlers, void *userdata,
+                 Spawn **ret, GError **error) {
+        g_autoptr(Spawn) spawn = spawn_make(event, request, handlers, userdata);
+        int r;
+
+        spawn->pidfd = process_id_open(id);
+        if (spawn->pidfd < 0 && spawn->pidfd != -ESRCH) {
+                r = spawn->pidfd;
+                spawn_leave(spawn);
+                return refuse(error, "find the process of", request->name, r);
         }
-        if (r >= 0)
-                r = start_process(request->argv, monitor, output, &spawn->pid);
-        if (r >= 0)
-                r = spawn_watch(spawn, request->name);
-        if (r < 0) {
-                g_set_error(error, HET_ERROR, HET_ERROR_SPAWN_FAILED, "Cannot start %s: %s", request->argv[0], g_strerror(-r));
-                return false;
+
+        spawn->pid = id->pid;
+        if (spawn->pidfd < 0 || spawn_is_gone(spawn))
+                spawn->pid = 0;
+        else {
+                r = sd_event_add_io(event, &spawn->child, spawn->pidfd, EPOLLIN, on_exit_of_adopted, spawn);
+                spawn->output = r < 0 ? -EBADF : open(request->output_path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+                if (spawn->output >= 0)         /* else somebody has removed it: what it says is not worth its life */
+                        r = watch_output(spawn);
+                if (r < 0) {
+                        spawn_leave(spawn);
+                        return refuse(error, "watch", request->name, r);
+                }
         }
 
         *ret = g_steal_pointer(&spawn);
@@ -261,9 +419,10 @@ bool spawn_new(sd_event *event, const SpawnRequest *request, const SpawnHandlers
 
 /* The source that reaps a child belongs to the Spawn: a new one that belongs to the loop takes its place */
 static void leave_orphan(Spawn *spawn) {
-        (void) kill(-spawn->pid, SIGKILL);
+        spawn_kill(spawn, SIGKILL);
         spawn->child = sd_event_source_disable_unref(spawn->child);
-        (void) sd_event_add_child(spawn->event, NULL, spawn->pid, WEXITED, on_exit_of_orphan, NULL);
+        if (spawn->pidfd < 0)
+                (void) sd_event_add_child(spawn->event, NULL, spawn->pid, WEXITED, on_exit_of_orphan, NULL);
 }
 
 Spawn *spawn_free(Spawn *spawn) {
@@ -272,8 +431,8 @@ Spawn *spawn_free(Spawn *spawn) {
 
         if (spawn->pid > 0)
                 leave_orphan(spawn);
-        if (spawn->monitor_path)
-                (void) unlink(spawn->monitor_path);
+        remove_path(&spawn->monitor_path);
+        remove_path(&spawn->output_path);
 
         sd_event_source_disable_unref(spawn->child);
         sd_event_source_disable_unref(spawn->output_io);
@@ -281,9 +440,9 @@ Spawn *spawn_free(Spawn *spawn) {
         sd_event_source_disable_unref(spawn->started);
         sd_event_source_disable_unref(spawn->kill_timer);
         fd_close(spawn->output);
+        fd_close(spawn->pidfd);
         g_string_free(spawn->line, TRUE);
         g_free(spawn->last_line);
-        g_free(spawn->monitor_path);
         sd_event_unref(spawn->event);
         g_free(spawn);
         return NULL;
@@ -294,10 +453,13 @@ pid_t spawn_get_pid(const Spawn *spawn) {
 }
 
 bool spawn_is_gone(const Spawn *spawn) {
+        struct pollfd ended = { .fd = spawn->pidfd, .events = POLLIN };
         siginfo_t si = {};
 
         if (spawn->pid == 0)
                 return true;
+        if (spawn->pidfd >= 0)
+                return poll(&ended, 1, 0) > 0;
 
         return waitid(P_PID, (id_t) spawn->pid, &si, WEXITED | WNOHANG | WNOWAIT) >= 0 && si.si_pid == spawn->pid;
 }
@@ -306,7 +468,7 @@ static int on_kill_timer(sd_event_source *source, uint64_t usec, void *userdata)
         Spawn *spawn = userdata;
 
         if (spawn->pid > 0)
-                (void) kill(-spawn->pid, SIGKILL);
+                spawn_kill(spawn, SIGKILL);
         return 0;
 }
 
@@ -315,15 +477,24 @@ void spawn_end(Spawn *spawn) {
                 return;
 
         spawn->ending = true;
-        (void) kill(-spawn->pid, SIGTERM);
+        spawn_kill(spawn, SIGTERM);
 
         /* No timer: then it is better to end it the hard way than to wait for ever */
         if (sd_event_add_time_relative(spawn->event, &spawn->kill_timer, CLOCK_MONOTONIC, SPAWN_TERM_TIMEOUT_USEC, 0,
                                        on_kill_timer, spawn) < 0)
-                (void) kill(-spawn->pid, SIGKILL);
+                spawn_kill(spawn, SIGKILL);
+}
+
+void spawn_leave(Spawn *spawn) {
+        spawn->pid = 0;
+        spawn->pidfd = fd_close(spawn->pidfd);
+        g_clear_pointer(&spawn->monitor_path, g_free);
+        g_clear_pointer(&spawn->output_path, g_free);
 }
 
 char *spawn_exit_to_string(const SpawnExit *status) {
+        if (status->unknown)
+                return g_strdup("how it ended is not known, since an earlier hetd had started it");
         if (status->killed)
                 return g_strdup_printf("it was killed by signal %d (%s)", status->status, g_strsignal(status->status));
 

@@ -185,6 +185,10 @@ class Bus:
         return self.find(lambda m: m.kind == "signal" and m.member == member and path in (None, m.path) and where(m.data), since,
                          f"signal {member} {path or ''}")[1].data
 
+    def signals(self, member, since):
+        """The arguments of those of ours that have come"""
+        return [m.data for m in self.take()[since:] if m.kind == "signal" and m.member == member]
+
     def changes(self, path, since=0):
         """The properties of an object that were told to have changed, in order: [(position, {name: value})]"""
         return [(i, {name: value["data"] for name, value in m.data[1].items()})

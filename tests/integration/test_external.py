@@ -142,7 +142,7 @@ class Slaves(External):
             qmp.call("het-master-detach")
 
     def test_owner_crashed(self):
-        """What an earlier hetd has left in a QEMU is not taken for ours; the guest goes on until it is taken away."""
+        """What a hetd that we know nothing of has left in a QEMU is not taken for ours; the guest goes on until it is taken away."""
         self.start()
         qemu = Qemu(self, "slave", *SLAVE2_ARGUMENTS)
         self.slave2.attach(qemu.monitor)
@@ -153,6 +153,8 @@ class Slaves(External):
             os.kill(child, signal.SIGKILL)
             os.waitpid(child, 0)
         self.hetd.close()
+        for file in self.hetd.runtime.glob("p.*"):
+            file.unlink()
         self.hetd.start()
         self.start()
         self.assertRefused(ERROR + "WrongState", "has given this QEMU memory", self.slave2.attach, qemu.monitor)

@@ -121,7 +121,7 @@ class Killed(Failures):
         self.assertEqual({p.pid for p in self.platform.processors()}, {0})
 
     def test_hetd(self):
-        """Its QEMUs have nobody to talk with, but can be found and ended; the next hetd starts anew."""
+        """Its QEMUs go on (test_readopt.py); the next hetd sees what has become of them meanwhile."""
         self.start()
         pids = [p.pid for p in self.platform.processors()]
         os.kill(self.hetd.pid, signal.SIGKILL)
@@ -131,8 +131,9 @@ class Killed(Failures):
             wait_for_end(self.loop, pid, "a QEMU")
             os.waitpid(pid, 0)
         self.hetd.close()
-        self.hetd.start()
-        self.use(self.hetd.load("first-light"))
+        self.hetd.take_over()
+        self.assertEqual(self.platform.wait_state("crashed"), "crashed")
+        self.assertEqual({p.pid for p in self.platform.processors()}, {0})
         self.start()
 
     def test_the_bus(self):
@@ -496,12 +497,13 @@ class Daemon(TestCase):
     def test_second_on_the_same_bus(self):
         """It goes away, and does no harm to the first: not even with the same folder."""
         platform = self.hetd.load("first-light").start()
-        for runtime in (self.directory / "run2", self.hetd.runtime):
+        for runtime, words in ((self.directory / "run2", "another hetd is on this bus"),
+                               (self.hetd.runtime, f"Another hetd uses {self.hetd.runtime}: end that one, or name another directory")):
             directory = self.directory / f"second-{runtime.name}"
             directory.mkdir()
             second = Hetd(self.loop, self.bus, directory, runtime=runtime).launch()
             self.assertEqual(second.process.wait(), 1)
-            self.assertIn("another hetd is on this bus", second.log())
+            self.assertIn(words, second.log())
             self.assertNotIn("READY=1", second.told)
             second.close()
         platform.processor("slave2").boot()

@@ -16,6 +16,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <ftw.h>
+#include <glib/gstdio.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -70,6 +71,7 @@ int bus_fixture_setup(void **state) {
         assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0, fds), 0);
 
         options.runtime_directory = g_build_filename(f->directory, "run", NULL);
+        assert_int_equal(g_mkdir(options.runtime_directory, 0700), 0);          /* as main() does */
         f->manager = manager_new(f->event, &options);
         f->server = connect_end(f, fds[0], true);
         f->client = connect_end(f, fds[1], false);

@@ -1,0 +1,195 @@
+#!/usr/bin/python3
+# SPDX-License-Identifier: LGPL-2.1-or-later
+"""hetd is killed, or left, and another one takes its platforms over."""
+
+import json
+import os
+import signal
+
+from het_bus import ERROR
+from het_harness import MASTER, SLAVE1, SLAVE2, TestCase, main, platform_text
+
+
+class Readopt(TestCase):
+    def start(self, slave1="", slave2=""):
+        self.platform = self.hetd.define("p", platform_text(MASTER, SLAVE1 + slave1, SLAVE2 + slave2)).start()
+        self.master, self.slave1, self.slave2 = (self.platform.processor(n) for n in ("master", "slave1", "slave2"))
+        self.console = self.master.console()
+        self.console.expect("received vector 3 from slave 1")
+
+    def consoles(self):
+        """hetd's end takes those of the harness along"""
+        self.console, self.console1, self.console2 = (p.console() for p in (self.master, self.slave1, self.slave2))
+
+    def kill_and_take_over(self):
+        self.hetd.kill()
+        ends = self.hetd.take_over()
+        self.consoles()
+        return ends
+
+    def pids(self):
+        return [p.pid for p in (self.master, self.slave1, self.slave2)]
+
+    def states(self):
+        return [o.state for o in (self.platform, self.master, self.slave1, self.slave2)]
+
+    def assert_works(self, slave, number):
+        """The guests hear each other, and hetd is obeyed."""
+        console = slave.console()
+        since, master_since = console.mark(), self.console.mark()
+        slave.kick(17)
+        console.expect("received vector 17 from the master", since)
+        self.console.expect(f"received vector 17 from slave {number}", master_since)
+
+
+class Killed(Readopt):
+    def test_while_it_runs(self):
+        self.start()
+        self.slave2.boot()
+        self.console.expect("received vector 3 from slave 2")
+        before = self.pids(), self.states(), self.slave1.boots, self.slave2.boots
+        self.hetd.kill()
+        # Nobody has noticed
+        for pid in before[0]:
+            with open(f"/proc/{pid}/stat", encoding="ascii") as f:
+                self.assertNotEqual(f.read().rsplit(")", 1)[1].split()[0], "Z")
+        ends = self.hetd.take_over()
+        self.assertEqual([end[2:] for end in ends], [["done", ""]])
+        self.consoles()
+        self.assertEqual((self.pids(), self.states(), self.slave1.boots, self.slave2.boots), before)
+        self.assert_works(self.slave1, 1)
+        self.assert_works(self.slave2, 2)
+        # All that can be done is done
+        since = self.console2.mark()
+        self.slave2.call("Stop")
+        self.slave2.boot()
+        self.console2.expect("booted from the shared window at 0x70000000, boot 2", since)
+        self.slave2.call("Stop")
+        self.slave2.call("RevokeMemory")
+        self.assertEqual(self.slave2.state, "waiting")
+        self.platform.call("Pause")
+        self.platform.wait_state("paused")
+        self.platform.call("Resume")
+        self.platform.wait_state("running")
+        self.platform.stop()
+        self.platform.start()
+
+    def test_again_and_again(self):
+        self.start()
+        pids = self.pids()
+        for _ in range(5):
+            self.kill_and_take_over()
+            self.assertEqual(self.pids(), pids)
+            self.assert_works(self.slave1, 1)
+
+    def test_idle_platforms(self):
+        """Also those that were never started, and what they were made of"""
+        self.hetd.define("a", platform_text(MASTER, SLAVE2))
+        self.start()
+        self.platform.stop()
+        self.hetd.kill()
+        self.hetd.take_over()
+        self.assertEqual({p.name: (p.state, p.reason) for p in self.hetd.platforms()},
+                         {"a": ("defined", "defined"), "p": ("stopped", "platform-stop")})
+        self.platform.start()
+
+    def test_a_slave_that_ends_meanwhile(self):
+        self.start(slave2="Restart=on-failure\nRestartSec=1ms\n")
+        pid = self.slave2.pid
+        self.hetd.kill()
+        os.kill(pid, signal.SIGKILL)
+        self.hetd.take_over()
+        self.consoles()
+        self.console.expect("^master: slave 2 is crashed")
+        self.bus.wait_property(self.slave2.path, "Processor", "Restarts", 1)
+        self.slave2.wait_state("ready")
+        self.assertNotEqual(self.slave2.pid, pid)
+        self.slave2.boot()
+        self.assert_works(self.slave2, 2)
+
+    def test_the_master_ends_meanwhile(self):
+        self.start()
+        pid = self.master.pid
+        self.hetd.kill()
+        os.kill(pid, signal.SIGKILL)
+        self.hetd.take_over()
+        self.platform.wait_state("crashed")
+        self.assertEqual((self.platform.reason, self.master.state, self.slave1.state), ("master-crashed", "crashed", "stopped"))
+        self.platform.start()
+
+    def test_a_qemu_that_hangs(self):
+        """It is lost, nobody waits for it, and it is back when it goes on."""
+        self.start()
+        pid = self.slave2.pid
+        os.kill(pid, signal.SIGSTOP)
+        self.hetd.kill()
+        self.hetd.take_over()
+        self.consoles()
+        self.assertEqual((self.slave2.state, self.slave2.reason), ("lost", "hetd-restart"))
+        self.assert_works(self.slave1, 1)
+        os.kill(pid, signal.SIGCONT)
+        self.slave2.wait_state("ready")
+        self.slave2.boot()
+        self.assert_works(self.slave2, 2)
+
+    def test_a_number_that_somebody_else_has(self):
+        """hetd does not end what is not its own."""
+        self.start()
+        self.hetd.kill()
+        state = self.hetd.runtime / "p.state"
+        other = self.start_process("sleep", "1000")
+        content = json.loads(state.read_text(encoding="utf-8"))
+        saved = next(p for p in content["processors"] if p["name"] == "slave2")
+        os.kill(saved["pid"], signal.SIGKILL)
+        saved["pid"] = other.pid
+        state.write_text(json.dumps(content), encoding="utf-8")
+        self.hetd.take_over()
+        self.slave2.wait_state("crashed")
+        self.assertEqual(self.slave2.pid, 0)
+        self.platform.stop()
+        self.assertTrue(other.is_running())
+
+    def test_a_file_that_is_none(self):
+        """It is put aside, and said so; what can be understood is taken over."""
+        self.start()
+        (self.hetd.runtime / "q.state").write_text("{", encoding="utf-8")
+        self.hetd.kill()
+        self.hetd.take_over()
+        self.consoles()
+        self.assert_works(self.slave1, 1)
+        self.assertIn("q: It is lost: it cannot be taken over", self.hetd.log())
+        (self.hetd.runtime / "q.state.broken").unlink()
+
+    def test_an_earlier_boot(self):
+        self.hetd.define("a", platform_text(MASTER, SLAVE2))
+        self.hetd.kill()
+        state = self.hetd.runtime / "a.state"
+        text = state.read_text(encoding="utf-8")
+        self.assertIn('"boot":"', text)
+        state.write_text(text.replace('"boot":"', '"boot":"x'), encoding="utf-8")
+        self.hetd.start()
+        self.assertEqual(self.hetd.platforms(), [])
+        self.assertEqual(self.hetd.files(), [])
+
+
+class Kept(Readopt):
+    hetd_arguments = ("--keep",)
+
+    def tearDown(self):
+        if not self.has_failed():
+            self.hetd.remove_everything()
+        super().tearDown()
+
+    def test_asked_to_end(self):
+        self.start()
+        pids = self.pids()
+        self.assertEqual(self.hetd.end(), 0)
+        self.hetd.take_over()
+        self.consoles()
+        self.assertEqual(self.pids(), pids)
+        self.assert_works(self.slave1, 1)
+        self.assertRefused(ERROR + "WrongState", "running", self.platform.remove)
+
+
+if __name__ == "__main__":
+    main()
