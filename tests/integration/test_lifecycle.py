@@ -121,6 +121,10 @@ class Many(TestCase):
         platform.processor("master").console().expect("received vector 3 from slave 1")
 
 
+# As long as the platform is defined
+KEPT = (".log", ".config", ".state")
+
+
 class Cancel(TestCase):
     def assert_undone(self, platform, since):
         self.assertEqual((platform.state, platform.reason), ("stopped", "start-canceled"))
@@ -128,7 +132,7 @@ class Cancel(TestCase):
         self.bus.mark()
         self.assertEqual(self.bus.values(platform.path, "State", since), ["starting", "stopping", "stopped"])
         self.hetd.settle()
-        self.assertEqual([path for path in self.hetd.files() if not path.endswith(".log") and os.path.isfile(path)], [])
+        self.assertEqual([path for path in self.hetd.files() if not path.endswith(KEPT) and os.path.isfile(path)], [])
 
     def test_while_a_process_is_waited_for(self):
         platform = self.hetd.define("p", platform_text(MASTER, SLAVE1, SLAVE2 + f"QEMU={hanging(self.directory)}\n"))
