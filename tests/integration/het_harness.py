@@ -12,6 +12,7 @@ import json
 import os
 import pathlib
 import re
+import resource
 import select
 import shutil
 import signal
@@ -227,6 +228,11 @@ class Platform:
         self.call("Remove")
 
 
+def set_limits(limits):
+    for kind, values in limits.items():
+        resource.setrlimit(kind, values)
+
+
 class Hetd:
     """A daemon on the bus of a test."""
 
@@ -239,7 +245,7 @@ class Hetd:
         self.consoles = []
         self.process = self.notify = None
 
-    def launch(self, stderr=None):
+    def launch(self, stderr=None, limits=None):
         """Starts the process, and returns without waiting for anything. What it says goes to its log, or to stderr if given."""
         notify = self.directory / "notify"
         notify.unlink(missing_ok=True)
@@ -252,7 +258,7 @@ class Hetd:
             self.process = Process(self.loop, [HETD, "--user", f"--runtime-dir={self.runtime}", f"--firmware-dir={FIRMWARE}",
                                                f"--platform-dir={EXAMPLE.parent}", "--log-level=debug", *defaults, *self.arguments],
                                    env={**self.bus.environment(), "NOTIFY_SOCKET": str(notify)},
-                                   stderr=stderr or log)
+                                   stderr=stderr or log, preexec_fn=limits and (lambda: set_limits(limits)))
         self.pid = self.process.pid
         return self
 
@@ -277,14 +283,17 @@ class Hetd:
 
     def start(self, stderr=None):
         self.launch(stderr)
+        self.wait_ready()
+        self.first_fds = open_fds(self.pid)
+        return self
+
+    def wait_ready(self):
         end = self.process.watch_end()
         self.loop.wait(lambda: "READY=1" in self.told or end.seen, "hetd is ready")
         end.close()
         if end.seen:
             raise AssertionError(f"hetd did not start:\n{self.log()}")
         self.settle()
-        self.first_fds = open_fds(self.pid)
-        return self
 
     def log(self):
         return self.log_path.read_text(encoding="utf-8", errors="replace")

@@ -1,0 +1,189 @@
+#!/usr/bin/python3
+# SPDX-License-Identifier: LGPL-2.1-or-later
+"""The machine has no more of something: what is asked for is refused with the reason, and what runs goes on."""
+
+import json
+import os
+import resource
+import signal
+import subprocess
+
+from het_bus import ERROR
+from het_harness import MASTER, SLAVE1, SLAVE2, Hetd, TestCase, main, memfd, platform_text
+
+LIMITS = "org.freedesktop.DBus.Error.LimitsExceeded"
+TEXT = platform_text(MASTER, SLAVE1, SLAVE2)
+
+
+class BadMachine(TestCase):
+    def start(self):
+        self.platform = self.hetd.define("p", TEXT).start()
+        self.find()
+        self.console = self.master.console()
+        self.console.expect("received vector 3 from slave 1")
+
+    def find(self):
+        self.master, self.slave1, self.slave2 = (self.platform.processor(n) for n in ("master", "slave1", "slave2"))
+
+    def assert_works(self):
+        console, master = self.slave1.console(), self.master.console()
+        since, master_since = console.mark(), master.mark()
+        self.slave1.kick(17)
+        console.expect("received vector 17 from the master", since)
+        master.expect("received vector 17 from slave 1", master_since)
+
+    def limit(self, kind, soft):
+        """Of the hetd that runs; returns what undoes it"""
+        before = resource.prlimit(self.hetd.pid, kind)
+        resource.prlimit(self.hetd.pid, kind, (soft, before[1]))
+        return lambda: resource.prlimit(self.hetd.pid, kind, before)
+
+
+class SmallDisk(BadMachine):
+    """The runtime directory is a file system of its own, of 64 KiB."""
+
+    def setUp(self):
+        self.mounted = None
+        super().setUp()
+
+    def tearDown(self):
+        super().tearDown()
+        if self.mounted:
+            self.hetd.close()
+            subprocess.run(["umount", self.mounted], check=True)
+
+    def mount(self, *options):
+        target = self.hetd.runtime
+        done = subprocess.run(["mount", "-t", "tmpfs", "-o", ",".join(("size=64k", "mode=0700", *options)), "het-test", target],
+                              capture_output=True, text=True, check=False)
+        if done.returncode != 0:
+            self.skipTest(f"no file system can be mounted here: {done.stderr.strip()}")
+        self.mounted = target
+
+    def begin(self):
+        """The same hetd, on the small disk"""
+        self.assertEqual(self.hetd.end(), 0)
+        self.mount()
+        self.hetd.start()
+
+    def fill(self):
+        path = self.hetd.runtime / "full"
+        with open(path, "wb", buffering=0) as f:
+            try:
+                while True:
+                    f.write(bytes(4096))
+            except OSError:
+                pass
+        return path
+
+    def test_full(self):
+        self.begin()
+        self.start()
+        state = self.hetd.runtime / "p.state"
+        full = self.fill()
+        before = json.loads(state.read_text(encoding="utf-8"))
+        # Nothing new, and it is said why
+        for name in ("q", "r"):
+            self.assertRefused(LIMITS, f"Cannot write {self.hetd.runtime}/{name}.config: No space left on device",
+                               self.hetd.define, name, TEXT)
+        self.slave2.call("RevokeMemory")
+        fd = memfd(16 << 20)
+        self.addCleanup(os.close, fd)
+        self.assertRefused(LIMITS, "Cannot write .*p.state: No space left on device", self.slave2.grant, fd)
+        self.assertEqual(self.slave2.state, "waiting")
+        # What runs goes on, and what was written is still whole
+        self.assert_works()
+        self.assertEqual(json.loads(state.read_text(encoding="utf-8")), before)
+        self.assertIn("the next one would not know what has happened last", self.hetd.log())
+        self.hetd.kill()
+        self.hetd.take_over()
+        self.assert_works()
+        full.unlink()
+        self.slave2.grant(fd)
+        self.slave2.boot()
+        self.hetd.define("q", TEXT)
+        self.assertEqual(sorted(p.name for p in self.hetd.platforms()), ["p", "q"])
+        self.assertEqual([path for path in self.hetd.files() if path.endswith(".new")], [])
+
+    def test_full_at_the_start_of_a_platform(self):
+        self.begin()
+        platform = self.hetd.define("p", TEXT)
+        full = self.fill()
+        result, message = platform.job("Start")
+        self.assertEqual((result, platform.state), ("failed", "failed"))
+        self.assertRegex(message, "No space left on device")
+        full.unlink()
+        platform.start()
+
+    def test_read_only(self):
+        self.begin()
+        platform = self.hetd.define("p", TEXT)
+        subprocess.run(["mount", "-o", "remount,ro", self.mounted], check=True)
+        try:
+            with self.assertRaisesRegex(Exception, "Read-only file system"):
+                self.hetd.define("q", TEXT)
+            with self.assertRaisesRegex(Exception, "Read-only file system"):
+                platform.start()
+            self.hetd.kill()
+            # One that could write nothing would lose what it does
+            self.hetd.launch()
+            self.assertEqual(self.hetd.process.wait(), 1)
+            self.assertIn(f"Cannot use {self.mounted}: Read-only file system", self.hetd.log())
+            self.hetd.close()
+        finally:
+            subprocess.run(["mount", "-o", "remount,rw", self.mounted], check=True)
+        self.hetd.take_over()
+        self.assertEqual([p.name for p in self.hetd.platforms()], ["p"])
+        platform.start()
+
+
+class FewFileDescriptors(BadMachine):
+    def test_while_it_runs(self):
+        self.start()
+        other = self.hetd.define("other", TEXT)
+        undo = self.limit(resource.RLIMIT_NOFILE, len(os.listdir(f"/proc/{self.hetd.pid}/fd")) + 3)
+        result, message = other.job("Start")
+        self.assertEqual((result, other.state), ("failed", "failed"))
+        self.assertRegex(message, "Too many open files")
+        self.assert_works()
+        undo()
+        other.start()
+        self.assertEqual(self.platform.state, "running")
+
+    def test_when_taking_over(self):
+        """It is left as it is, for a hetd that has more."""
+        self.start()
+        pids = [p.pid for p in self.platform.processors()]
+        self.hetd.kill()
+        few = len(self.hetd.first_fds) + 2
+        poor = Hetd(self.loop, self.bus, self.directory, runtime=self.hetd.runtime)
+        # The hard limit, too: hetd raises the other one itself
+        poor.launch(limits={resource.RLIMIT_NOFILE: (few, few)})
+        poor.wait_ready()
+        self.assertEqual(poor.platforms(), [])
+        self.assertRegex(poor.log(), "p: It is lost: it cannot be taken over: .*Too many open files")
+        self.assertEqual(poor.end(), 0)
+        self.hetd.take_over()
+        self.assertEqual([p.pid for p in self.platform.processors()], pids)
+        self.assert_works()
+
+
+class LittleMemory(BadMachine):
+    def test_none_left(self):
+        """GLib ends a process that gets no memory. That is one more way to die, and the next hetd takes over."""
+        self.start()
+        with open(f"/proc/{self.hetd.pid}/statm", encoding="ascii") as f:
+            pages = int(f.read().split()[0])
+        self.limit(resource.RLIMIT_AS, (pages + 16) * resource.getpagesize())
+        with self.assertRaisesRegex(Exception, "NoReply|without replying"):
+            for i in range(1000):
+                self.hetd.define(f"q{i}", TEXT + "#" * 900000)
+        self.assertIn(self.hetd.process.wait(), (-signal.SIGTRAP, -signal.SIGABRT, -signal.SIGSEGV))
+        self.hetd.close()
+        self.hetd.take_over()
+        self.assert_works()
+        self.assertRefused(ERROR + "WrongState", "running", self.platform.remove)
+
+
+if __name__ == "__main__":
+    main()
