@@ -20,7 +20,7 @@ het_packages=(
         libsystemd-dev libjson-c-dev libelf-dev
 
         # the guests' firmware, and looking at their device trees
-        gcc-arm-none-eabi device-tree-compiler
+        gcc-arm-none-eabi gcc-riscv64-unknown-elf device-tree-compiler
 
         # tests: unit tests, a private bus, busctl, the D-Bus descriptions, the scripts themselves
         libcmocka-dev dbus python3-dbus python3-yaml systemd libxml2-utils shellcheck

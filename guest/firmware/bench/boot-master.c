@@ -34,7 +34,7 @@ int main(void) {
                 print("bench: there is no IDM at 0x%x\n", BOARD_IDM_BASE);
                 return 1;
         }
-        irq_enable(BOARD_IDM_IRQ, IRQ_LEVEL, idm_interrupt);
+        irq_enable(BOARD_IDM_IRQ, BOARD_IDM_TRIGGER, idm_interrupt);
         idm_enable(SLAVE, 0, IDM_EVENT_REQUEST);
         console_listen(command);
         print("bench: ready\n");

@@ -29,10 +29,10 @@ int main(void) {
         console_init();
         irq_init();
         if (!idm_init(BOARD_IDM_BASE, &none)) {
-                print("bench: there is no IDM at 0x%x\n", BOARD_IDM_BASE);
+                print("bench: there is no IDM at 0x%x\n", (unsigned) BOARD_IDM_BASE);
                 return 1;
         }
-        irq_enable(BOARD_IDM_IRQ, IRQ_LEVEL, idm_answered);
+        irq_enable(BOARD_IDM_IRQ, BOARD_IDM_TRIGGER, idm_answered);
         idm_enable(SLAVE, 1u << VECTOR, 0);
         ping_pong_run(&transport);
 }

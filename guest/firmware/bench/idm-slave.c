@@ -21,10 +21,10 @@ int main(void) {
         console_init();
         irq_init();
         if (!idm_init(BOARD_IDM_BASE, &none)) {
-                print("bench: there is no IDM at 0x%x\n", BOARD_IDM_BASE);
+                print("bench: there is no IDM at 0x%x\n", (unsigned) BOARD_IDM_BASE);
                 return 1;
         }
-        irq_enable(BOARD_IDM_IRQ, IRQ_LEVEL, answer);
+        irq_enable(BOARD_IDM_IRQ, BOARD_IDM_TRIGGER, answer);
         idm_enable(IDM_MASTER, ~0u, 0);
         print("bench: answering, transport=idm\n");
         for (;;)

@@ -140,9 +140,9 @@ int main(void) {
 
         console_init();
         irq_init();
-        print("master: first light on Cortex-A15\n");
+        print("master: first light on %s\n", BOARD_CPU);
         if (!idm_init(BOARD_IDM_BASE, &client)) {
-                print("master: there is no IDM at 0x%x\n", BOARD_IDM_BASE);
+                print("master: there is no IDM at 0x%x\n", (unsigned) BOARD_IDM_BASE);
                 return 1;
         }
         version = idm_version();
@@ -160,7 +160,7 @@ int main(void) {
                 if (up)
                         say_hello(slave);
         }
-        irq_enable(BOARD_IDM_IRQ, IRQ_LEVEL, idm_interrupt);
+        irq_enable(BOARD_IDM_IRQ, BOARD_IDM_TRIGGER, idm_interrupt);
         console_listen(command_run);
         for (;;)
                 irq_wait();

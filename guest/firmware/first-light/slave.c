@@ -40,7 +40,7 @@ int main(void) {
         console_init();
         irq_init();
         if (!idm_init(BOARD_IDM_BASE, &client)) {
-                print("slave: there is no IDM at 0x%x\n", BOARD_IDM_BASE);
+                print("slave: there is no IDM at 0x%x\n", (unsigned) BOARD_IDM_BASE);
                 return 1;
         }
         self = idm_self();
@@ -49,11 +49,11 @@ int main(void) {
                 return 1;
         }
 
-        print("slave%u: booted from the shared window at 0x%x, boot %u\n", self, (unsigned) vectors,
+        print("slave%u: booted from the shared window at 0x%x, boot %u\n", self, (unsigned) (uintptr_t) vectors,
               (unsigned) ++mailbox.boots);
         print_greeting();
 
-        irq_enable(BOARD_IDM_IRQ, IRQ_LEVEL, idm_interrupt);
+        irq_enable(BOARD_IDM_IRQ, BOARD_IDM_TRIGGER, idm_interrupt);
         idm_enable(IDM_MASTER, ~0u, 0);
         idm_send(IDM_MASTER, VECTOR_UP);
         for (;;)

@@ -5,6 +5,7 @@
 #include <stdint.h>
 
 #include "console.h"
+#include "cpu.h"
 #include "fault.h"
 
 void fault(uint32_t exception, uint32_t address) {
@@ -17,12 +18,12 @@ void fault(uint32_t exception, uint32_t address) {
                 panic();
         }
         for (;;)
-                __asm__ volatile("wfi");
+                cpu_sleep();
 }
 
 void fail(const char *why) {
         print("fatal: %s\n", why);
         panic();
         for (;;)
-                __asm__ volatile("wfi");
+                cpu_sleep();
 }

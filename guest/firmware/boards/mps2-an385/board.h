@@ -6,6 +6,7 @@
 #define BOARD_UART_BASE         0x40004000u     /* CMSDK UART 0 */
 #define BOARD_IDM_BASE          0x50000000u     /* the board has no platform bus: hetd puts the IDM here */
 #define BOARD_IDM_IRQ           31u
+#define BOARD_IDM_TRIGGER       IRQ_LEVEL
 #define BOARD_IPCC_BASE         0x50010000u     /* and here the STM32 registers, if the slave has them */
 #define BOARD_IPCC_IRQ          29u
 #define BOARD_IPCC_FREE_IRQ     30u

@@ -7,6 +7,7 @@
 #include "board.h"
 #include "console.h"
 #include "irq.h"
+#include "line.h"
 #include "mmio.h"
 
 #define UART_DR                 (BOARD_UART_BASE + 0x00)
@@ -20,10 +21,6 @@
 #define UART_IMSC               (BOARD_UART_BASE + 0x38)
 #define UART_IMSC_RECEIVE       (1u << 4 | 1u << 6)                     /* characters, and a rest of them */
 
-static ConsoleLineHandler line_handler;
-static char line[80];
-static unsigned line_length;
-
 void console_init(void) {
         mmio_write32(UART_LCR_H, UART_LCR_H_8N1_FIFO);
         mmio_write32(UART_CR, UART_CR_ENABLE);
@@ -35,19 +32,6 @@ void console_putc(char c) {
         mmio_write32(UART_DR, (uint8_t) c);
 }
 
-static void line_input(char c) {
-        if (c == '\r' || c == '\n') {
-                line[line_length] = '\0';
-                if (line_length > 0)
-                        line_handler(line);
-                line_length = 0;
-        } else if (c == '\b' || c == 0x7f) {
-                if (line_length > 0)
-                        line_length--;
-        } else if (line_length < sizeof(line) - 1)
-                line[line_length++] = c;
-}
-
 static void console_interrupt(void) {
         /* Taking out the last character also takes back the interrupt. */
         while (!(mmio_read32(UART_FR) & UART_FR_RXFE))
@@ -55,7 +39,7 @@ static void console_interrupt(void) {
 }
 
 void console_listen(ConsoleLineHandler handler) {
-        line_handler = handler;
+        line_start(handler);
         irq_enable(BOARD_UART_IRQ, IRQ_LEVEL, console_interrupt);
         mmio_write32(UART_IMSC, UART_IMSC_RECEIVE);
 }

@@ -33,7 +33,7 @@ int doorbell_self(void) {
 
 void doorbell_enable(uintptr_t resource_table) {
         idm_publish_resource_table(resource_table);
-        irq_enable(BOARD_IDM_IRQ, IRQ_LEVEL, idm_interrupt);
+        irq_enable(BOARD_IDM_IRQ, BOARD_IDM_TRIGGER, idm_interrupt);
         idm_enable(IDM_MASTER, ~0u, 0);
 }
 

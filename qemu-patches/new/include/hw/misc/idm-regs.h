@@ -16,6 +16,16 @@
  */
 #define IDM_MMIO_SIZE           0x8000
 
+/*
+ * On PCI. The number is one of those that are kept for experiments: a driver
+ * looks at IDM_ID as well. There is one interrupt.
+ */
+#define IDM_PCI_VENDOR_ID       0x1af4
+#define IDM_PCI_DEVICE_ID       0x10f1
+#define IDM_PCI_REVISION        1
+#define IDM_PCI_BAR             0       /* the registers */
+#define IDM_PCI_MSIX_BAR        1       /* MSI-X: table and pending bits */
+
 /* Global registers */
 #define IDM_ID                  0x000   /* RO: IDM_ID_VALUE */
 #define IDM_ID_VALUE            0x314d4449u     /* "IDM1" in memory order */

@@ -1,0 +1,78 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* The timer of a PC; see timer.h. */
+
+#include <stdint.h>
+
+#include "board.h"
+#include "mmio.h"
+#include "timer.h"
+
+#define HPET_PERIOD             (BOARD_HPET_BASE + 0x004)       /* femtoseconds */
+#define HPET_CONFIG             (BOARD_HPET_BASE + 0x010)
+#define HPET_CONFIG_ENABLE      1u
+#define HPET_COUNTER            (BOARD_HPET_BASE + 0x0f0)
+
+#define LAPIC_TIMER             (BOARD_LAPIC_BASE + 0x320)
+#define LAPIC_TIMER_MASKED      (1u << 16)
+#define LAPIC_TIMER_COUNT       (BOARD_LAPIC_BASE + 0x380)
+#define LAPIC_TIMER_LEFT        (BOARD_LAPIC_BASE + 0x390)
+#define LAPIC_TIMER_DIVIDE      (BOARD_LAPIC_BASE + 0x3e0)
+#define LAPIC_TIMER_BY_128      0x0au           /* 32 bits are minutes then */
+
+#define FS_PER_MS               1000000000000ull
+#define MEASURE_MS              50u
+
+static uint32_t tsc_per_ms, lapic_per_ms;
+
+/* The compiler's, for which there is no library here */
+uint64_t __udivdi3(uint64_t n, uint64_t d);
+
+uint64_t __udivdi3(uint64_t n, uint64_t d) {
+        uint64_t quotient = 0, rest = 0;
+
+        for (int bit = 63; bit >= 0; bit--) {
+                rest = rest << 1 | (n >> bit & 1);
+                if (rest >= d) {
+                        rest -= d;
+                        quotient |= 1ull << bit;
+                }
+        }
+        return quotient;
+}
+
+static void measure(void) {
+        uint32_t ticks = (uint32_t) (MEASURE_MS * FS_PER_MS / mmio_read32(HPET_PERIOD)), begin;
+        uint64_t tsc;
+
+        mmio_write32(HPET_CONFIG, HPET_CONFIG_ENABLE);
+        mmio_write32(LAPIC_TIMER, LAPIC_TIMER_MASKED | BOARD_TIMER_IRQ);
+        mmio_write32(LAPIC_TIMER_DIVIDE, LAPIC_TIMER_BY_128);
+        begin = mmio_read32(HPET_COUNTER);
+        tsc = timer_now();
+        mmio_write32(LAPIC_TIMER_COUNT, ~0u);
+        while (mmio_read32(HPET_COUNTER) - begin < ticks)
+                ;
+        lapic_per_ms = (~0u - mmio_read32(LAPIC_TIMER_LEFT)) / MEASURE_MS;
+        tsc_per_ms = (uint32_t) ((timer_now() - tsc) / MEASURE_MS);
+}
+
+uint32_t timer_frequency(void) {
+        if (tsc_per_ms == 0)
+                measure();
+        return tsc_per_ms * 1000u;
+}
+
+void timer_start(uint64_t when) {
+        uint64_t now = timer_now(), left = when > now ? when - now : 0;
+        uint32_t count;
+
+        (void) timer_frequency();
+        count = (uint32_t) (left * lapic_per_ms / tsc_per_ms);
+        mmio_write32(LAPIC_TIMER, BOARD_TIMER_IRQ);
+        mmio_write32(LAPIC_TIMER_COUNT, count > 0 ? count : 1);
+}
+
+void timer_stop(void) {
+        mmio_write32(LAPIC_TIMER, LAPIC_TIMER_MASKED | BOARD_TIMER_IRQ);
+        mmio_write32(LAPIC_TIMER_COUNT, 0);
+}
