@@ -148,6 +148,21 @@ uint64_t het_couple_peer_resource_table(const HetCoupleState *c)
     return c->peer_resource_table;
 }
 
+void het_heartbeat(void)
+{
+    HetCoupleState *c = couples[0];
+
+    if (c) {
+        qatomic_set_u64(&c->local->heartbeat_ns,
+                        qemu_clock_get_ns(QEMU_CLOCK_REALTIME));
+    }
+}
+
+uint32_t het_heartbeat_ms(void)
+{
+    return couples[0] ? qatomic_read(&couples[0]->page->heartbeat_ms) : 0;
+}
+
 /* --- receiving --- */
 
 static void het_couple_report(void *opaque)
@@ -332,6 +347,9 @@ static void het_couple_publish_state(HetCoupleState *c, HetState state)
 {
     qatomic_set_u64(&c->local->resource_table,
                     state == HET_STATE_OFFLINE ? 0 : het_resource_table());
+    if (state < HET_STATE_RUNNING) {
+        qatomic_set_u64(&c->local->heartbeat_ns, 0);
+    }
     /* Who sees a booted state finds its resource table */
     smp_wmb();
     qatomic_set_mb(&c->local->state, state);
@@ -471,6 +489,7 @@ static void het_couple_reset_side(HetCoupleState *c)
     qatomic_set_u64(&c->local->received, 0);
     qatomic_set_u64(&c->local->coalesced, 0);
     qatomic_set_u64(&c->local->last_sent_ns, 0);
+    qatomic_set_u64(&c->local->heartbeat_ns, 0);
 }
 
 static bool het_couple_listen(HetCoupleState *c, Error **errp)

@@ -358,6 +358,11 @@ void qmp_het_slave_stop(Error **errp)
     het_stop(errp);
 }
 
+void qmp_het_slave_fail(Error **errp)
+{
+    het_fail(errp);
+}
+
 /* --- IPIs --- */
 
 void qmp_het_ipi_send(uint32_t id, uint32_t vector, Error **errp)

@@ -116,6 +116,11 @@ void qmp_het_slave_stop(Error **errp)
     error_setg(errp, HET_UNSUPPORTED);
 }
 
+void qmp_het_slave_fail(Error **errp)
+{
+    error_setg(errp, HET_UNSUPPORTED);
+}
+
 void qmp_het_ipi_send(uint32_t id, uint32_t vector, Error **errp)
 {
     error_setg(errp, HET_UNSUPPORTED);

@@ -546,6 +546,22 @@ bool het_boot(HetBootProtocol protocol, uint64_t entry, uint64_t argument,
     return true;
 }
 
+bool het_fail(Error **errp)
+{
+    if (het.role != HET_ROLE_SLAVE) {
+        error_setg(errp, "this QEMU process is not a slave");
+        return false;
+    }
+    if (het.state != HET_STATE_RUNNING && het.state != HET_STATE_CRASHED) {
+        error_setg(errp, "the slave is %s: only one that runs can fail",
+                   HetState_str(het.state));
+        return false;
+    }
+    /* What follows is the same as when its guest says it: het_slave_stopped() */
+    vm_stop(RUN_STATE_WATCHDOG);
+    return true;
+}
+
 bool het_stop(Error **errp)
 {
     if (het.role != HET_ROLE_SLAVE) {

@@ -37,7 +37,7 @@ static bool idm_read_global(IDMState *s, hwaddr addr, uint32_t *value)
     case IDM_FEATURES:
         *value = IDM_FEATURE_RESOURCE_TABLE |
                  (idm_is_master() ? IDM_FEATURE_MASTER | IDM_FEATURE_CONTROL
-                                  : 0);
+                                  : IDM_FEATURE_HEARTBEAT);
         return true;
     case IDM_SELF:
         *value = het_couple_self();
@@ -254,6 +254,9 @@ static bool idm_read_extension(IDMState *s, uint32_t id, hwaddr reg,
     case IDM_PEER_RESOURCE_TABLE_HI:
         *value = peer >> 32;
         return idm_is_master();
+    case IDM_HEARTBEAT:
+        *value = het_heartbeat_ms();
+        return !idm_is_master();
     default:
         return false;
     }
@@ -275,6 +278,9 @@ static bool idm_write_extension(IDMState *s, uint32_t id, hwaddr reg,
             het_set_resource_table(c->resource_table);
         }
         return true;
+    case IDM_HEARTBEAT:
+        het_heartbeat();
+        return !idm_is_master();
     default:
         return false;
     }

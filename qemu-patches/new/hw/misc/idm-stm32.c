@@ -82,6 +82,14 @@ static void idm_stm32_received(IDMView *view, uint32_t repeated)
     idm_stm32_update_irqs(s);
 }
 
+/* Those that interrupt when they come */
+static uint32_t idm_stm32_heard(const IDMView *view)
+{
+    const IDMStm32State *s = container_of(view, IDMStm32State, view);
+
+    return s->control & STM32_IPCC_CR_RXOIE ? ~s->mask & STM32_CHANNEL_MASK : 0;
+}
+
 static void idm_stm32_acknowledged(IDMView *view)
 {
     idm_stm32_update_irqs(container_of(view, IDMStm32State, view));
@@ -104,6 +112,7 @@ static void idm_stm32_completed(IDMView *view)
 
 static const IDMViewOps idm_stm32_view_ops = {
     .received = idm_stm32_received,
+    .heard = idm_stm32_heard,
     .changed = idm_stm32_changed,
     .request_completed = idm_stm32_completed,
     .acknowledged = idm_stm32_acknowledged,
@@ -227,11 +236,16 @@ static bool idm_stm32_write_master(IDMStm32State *s, hwaddr addr,
 
 static bool idm_stm32_read_slave(hwaddr addr, uint32_t *value)
 {
-    if (addr != STM32_RESOURCE_TABLE) {
+    switch (addr) {
+    case STM32_RESOURCE_TABLE:
+        *value = het_resource_table();
+        return true;
+    case STM32_HEARTBEAT:
+        *value = het_heartbeat_ms();
+        return true;
+    default:
         return false;
     }
-    *value = het_resource_table();
-    return true;
 }
 
 static bool idm_stm32_write_slave(hwaddr addr, uint32_t value)
@@ -243,6 +257,9 @@ static bool idm_stm32_write_slave(hwaddr addr, uint32_t value)
     case STM32_WATCHDOG:
         qemu_system_vmstop_request_prepare();
         qemu_system_vmstop_request(RUN_STATE_WATCHDOG);
+        return true;
+    case STM32_HEARTBEAT:
+        het_heartbeat();
         return true;
     default:
         return false;

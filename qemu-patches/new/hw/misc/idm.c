@@ -67,6 +67,28 @@ void idm_update_couple(IDMState *s, uint32_t id)
 
 /* --- what the couples tell --- */
 
+/*
+ * Vectors that nothing tells the guest of, so that it will not acknowledge
+ * them: it polls its memory instead, is not up yet, or has no use for them.
+ * A guest that masks one until it has handled it is not meant: that one has
+ * come before.
+ */
+static uint32_t idm_unheard(const IDMState *s, uint32_t id)
+{
+    const IDMView *view = s->view[id];
+    uint32_t heard;
+
+    switch (s->auto_ack) {
+    case ON_OFF_AUTO_ON:
+        return UINT32_MAX;
+    case ON_OFF_AUTO_OFF:
+        return 0;
+    default:
+        heard = s->ctrl & IDM_CTRL_IRQ_ENABLE ? s->couple[id].enable : 0;
+        return ~(heard | (view ? view->ops->heard(view) : 0));
+    }
+}
+
 static void idm_received(void *opaque, uint32_t id, uint32_t vectors)
 {
     IDMState *s = opaque;
@@ -78,6 +100,9 @@ static void idm_received(void *opaque, uint32_t id, uint32_t vectors)
     if (view) {
         view->ops->received(view, repeated);
     }
+    /* They stay pending: a sender that waits goes on, that is all */
+    het_channels_acknowledge(het_couple_find(id),
+                             vectors & idm_unheard(s, id));
 }
 
 static void idm_acknowledged(void *opaque, uint32_t id)

@@ -81,6 +81,8 @@ uint64_t het_boots(void);
 uint64_t het_resource_table(void);
 /* The slave's guest says it; ignored while it is not booted */
 void het_set_resource_table(uint64_t address);
+/* Stops a slave that runs as it is: crashed, with the reason watchdog */
+bool het_fail(Error **errp);
 
 /* --- het-boot.c: how a CPU is booted --- */
 
@@ -179,6 +181,10 @@ void het_couple_drain(HetCoupleState *c);
 HetState het_couple_peer_state(const HetCoupleState *c);
 /* 0: the other side publishes none, or is not booted. It may be any value. */
 uint64_t het_couple_peer_resource_table(const HetCoupleState *c);
+/* The slave's guest is alive; ignored while there is no couple */
+void het_heartbeat(void);
+/* How often whoever made the couple wants to see that; 0: never */
+uint32_t het_heartbeat_ms(void);
 HetCoupleInfo *het_couple_query(const HetCoupleState *c);
 #define HET_COUPLE_FDS_MAX  5
 /* page, rx, tx, and perhaps rx-halt and tx-halt, borrowed; how many */

@@ -46,6 +46,8 @@ static void test_no_role(void)
                      "not a slave");
     het_assert_error(qtest_qmp(s, "{ 'execute': 'het-slave-stop' }"),
                      "not a slave");
+    het_assert_error(qtest_qmp(s, "{ 'execute': 'het-slave-fail' }"),
+                     "not a slave");
     het_assert_error(qtest_qmp(s, "{ 'execute': 'qom-set', 'arguments':"
                                " { 'path': '/machine', 'property': 'slave',"
                                " 'value': true } }"), "is made already");

@@ -297,6 +297,113 @@ static void test_resource_table_hostile(const void *data)
     side_end(&master);
 }
 
+/* --- signs of life --- */
+
+static void expect_reason(Side *slave, const char *reason)
+{
+    QDict *info = qtest_qmp_assert_success_ref(slave->qts,
+                                               "{ 'execute': 'query-het' }");
+
+    g_assert_cmpstr(qdict_get_str(info, "reason"), ==, reason);
+    qobject_unref(info);
+}
+
+/* From the slave's guest to whoever looks at the page; and what he does */
+static void test_heartbeat(const void *data)
+{
+    int memory = make_memfd(16 * 1024 * 1024, SEALS);
+    uint32_t reg = IDM_EXTENSION(0) + IDM_HEARTBEAT;
+    uint64_t *heartbeat, first;
+    Side master, slave;
+    Couple c;
+    QDict *answer;
+
+    side_start(&master, &idm_virt, false);
+    side_start(&slave, data, true);
+    check_ro(&slave, reg, 0);
+    couple_make(&c, 1);
+    c.page->heartbeat_ms = 50;
+    heartbeat = &c.page->slave.heartbeat_ns;
+    *heartbeat = 1;
+    couple_attach(&c, &master);
+    couple_attach(&c, &slave);
+    g_assert_cmpuint(qatomic_read_u64(heartbeat), ==, 0);
+    check_ro(&master, IDM_EXTENSION(1) + IDM_HEARTBEAT, 0);
+    give_fd(slave.qts, "m", memory);
+    qtest_qmp_assert_success(slave.qts, "{ 'execute': 'het-memory-grant',"
+                             " 'arguments': { 'id': 'mem',"
+                             " 'memory': 'm' } }");
+    answer = qtest_qmp(slave.qts, "{ 'execute': 'het-slave-fail' }");
+    g_assert_true(qdict_haskey(answer, "error"));
+    qobject_unref(answer);
+
+    slave_boot(&slave, 0);
+    g_assert_cmpuint(qatomic_read_u64(heartbeat), ==, 0);
+    g_assert_cmpuint(rd(&slave, reg), ==, 50);
+    wr(&slave, reg, 0);
+    first = qatomic_read_u64(heartbeat);
+    g_assert_cmpuint(first, !=, 0);
+    wr(&slave, reg, UINT32_MAX);
+    g_assert_cmpuint(qatomic_read_u64(heartbeat), >, first);
+    g_assert_cmpuint(rd(&slave, reg), ==, 50);
+    for (int n = 0; n < 2; n++) {
+        qtest_qmp_assert_success(slave.qts, "{ 'execute': 'het-slave-fail' }");
+        wait_for(&master, IDM_COUPLE(1) + IDM_PEER_STATE, UINT32_MAX,
+                 IDM_STATE_CRASHED);
+        expect_reason(&slave, "watchdog");
+    }
+    /* the next program begins without any */
+    qtest_qmp_assert_success(slave.qts, "{ 'execute': 'het-slave-stop' }");
+    g_assert_cmpuint(qatomic_read_u64(heartbeat), ==, 0);
+    slave_boot(&slave, 0);
+    g_assert_cmpuint(qatomic_read_u64(heartbeat), ==, 0);
+    close(memory);
+    couple_end(&c);
+    side_end(&slave);
+    side_end(&master);
+}
+
+/* --- acknowledgements --- */
+
+/* A sender that waits, and a guest that is not interrupted by all vectors */
+static void check_acknowledged(const Machine *machine, const char *option,
+                               uint32_t waits_deaf, uint32_t waits)
+{
+    g_autofree char *form = g_strdup_printf("-global %s.auto-ack=%s %s",
+                                            machine->sysbus ? "idm_ipi"
+                                                            : "idm_ipi-flat",
+                                            option, machine->args);
+    Machine with_option = *machine;
+    Side slave;
+    Couple c;
+
+    with_option.args = form;
+    side_start(&slave, &with_option, true);
+    couple_make(&c, 1);
+    couple_attach(&c, &slave);
+    send_to_slave(&slave, &c, 3);
+    g_assert_cmphex(qatomic_read(&c.page->slave.channels), ==, waits_deaf);
+    g_assert_cmphex(rd(&slave, IDM_COUPLE(0) + IDM_PENDING), ==, 3);
+    wr(&slave, IDM_COUPLE(0) + IDM_PENDING, 3);
+    g_assert_cmphex(qatomic_read(&c.page->slave.channels), ==, 0);
+
+    wr(&slave, IDM_CTRL, IDM_CTRL_IRQ_ENABLE);
+    wr(&slave, IDM_COUPLE(0) + IDM_ENABLE, 2);
+    send_to_slave(&slave, &c, 3);
+    g_assert_cmphex(qatomic_read(&c.page->slave.channels), ==, waits);
+    wr(&slave, IDM_COUPLE(0) + IDM_PENDING, 3);
+    g_assert_cmphex(qatomic_read(&c.page->slave.channels), ==, 0);
+    couple_end(&c);
+    side_end(&slave);
+}
+
+static void test_acknowledged(const void *data)
+{
+    check_acknowledged(data, "auto", 0, 2);
+    check_acknowledged(data, "on", 0, 0);
+    check_acknowledged(data, "off", 3, 3);
+}
+
 /* --- */
 
 static const MachineTest tests[] = {
@@ -305,6 +412,8 @@ static const MachineTest tests[] = {
     { "replace", test_replace },
     { "resource-table", test_resource_table },
     { "resource-table-hostile", test_resource_table_hostile },
+    { "heartbeat", test_heartbeat },
+    { "acknowledged", test_acknowledged },
 };
 
 int main(int argc, char **argv)

@@ -321,6 +321,8 @@ static void test_native_peer(void)
     start_attached(&master, &c, false);
     side_start(&slave, &idm_virt, true);
     couple_attach(&c, &slave);
+    qtest_writel(slave.qts, VIRT_BASE + IDM_CTRL, IDM_CTRL_IRQ_ENABLE);
+    qtest_writel(slave.qts, block + IDM_ENABLE, 1);
     wr(&master, MASTER(STM32_IPCC_CR), RX_TX_ENABLE);
     wr(&master, MASTER(STM32_IPCC_SCR), 0x10000);
     wr(&master, MASTER(STM32_IPCC_MR), ~0x10001u);
@@ -374,6 +376,41 @@ static void test_both_views(void)
     g_assert_true(pends(&slave, TX));
     side_end(&slave);
     end(&master, &c);
+}
+
+/* What interrupts in neither kind of registers is acknowledged at once */
+static void test_unheard(void)
+{
+    uint32_t *channels;
+    Side side;
+    Couple c;
+
+    start_attached(&side, &c, true);
+    channels = &c.page->slave.channels;
+    wr(&side, SLAVE(STM32_IPCC_MR), ~1u);
+    send_to_slave(&side, &c, 5);
+    g_assert_cmphex(qatomic_read(channels), ==, 0);
+    /* it is there all the same, for who polls and for who comes late */
+    g_assert_cmphex(rd(&side, MASTER(STM32_IPCC_TOSR)), ==, 5);
+    wr(&side, SLAVE(STM32_IPCC_SCR), 5);
+
+    wr(&side, SLAVE(STM32_IPCC_CR), STM32_IPCC_CR_RXOIE);
+    send_to_slave(&side, &c, 5);
+    g_assert_cmphex(qatomic_read(channels), ==, 1);
+    /* to mask it until it was handled is not to be deaf */
+    wr(&side, SLAVE(STM32_IPCC_MR), UINT32_MAX);
+    send_to_slave(&side, &c, 4);
+    g_assert_cmphex(qatomic_read(channels), ==, 1);
+    wr(&side, SLAVE(STM32_IPCC_SCR), 5);
+    g_assert_cmphex(qatomic_read(channels), ==, 0);
+
+    qtest_writel(side.qts, VIRT_BASE + IDM_COUPLE(0) + IDM_ENABLE, 4);
+    send_to_slave(&side, &c, 4);
+    g_assert_cmphex(qatomic_read(channels), ==, 0);
+    qtest_writel(side.qts, VIRT_BASE + IDM_CTRL, IDM_CTRL_IRQ_ENABLE);
+    send_to_slave(&side, &c, 5);
+    g_assert_cmphex(qatomic_read(channels), ==, 4);
+    end(&side, &c);
 }
 
 /* --- start and stop --- */
@@ -711,6 +748,11 @@ static void test_slave_reset(void)
     wr(&side, STM32_RESOURCE_TABLE, 0x40002000);
     g_assert_cmphex(qatomic_read_u64(&c.page->slave.resource_table), ==,
                     0x40002000);
+    c.page->heartbeat_ms = 250;
+    g_assert_cmpuint(rd(&side, STM32_HEARTBEAT), ==, 250);
+    g_assert_cmpuint(qatomic_read_u64(&c.page->slave.heartbeat_ns), ==, 0);
+    wr(&side, STM32_HEARTBEAT, 0);
+    g_assert_cmpuint(qatomic_read_u64(&c.page->slave.heartbeat_ns), !=, 0);
     wr(&side, SLAVE(STM32_IPCC_SCR), 0x10000);
     g_assert_cmphex(qatomic_read(&c.page->master.channels), ==, 1);
     qatomic_or(&c.page->slave.channels, 2);
@@ -736,14 +778,6 @@ static void start_flat(Side *side, Couple *c)
     side_start_args(side, &flat_view_of_slave, true, flat_view_of_slave.args);
     couple_make(c, ID);
     couple_attach(c, side);
-}
-
-static void send_to_slave(Side *side, Couple *c, uint32_t flags)
-{
-    qatomic_or(&c->page->slave.channels, flags);
-    qatomic_or(&c->page->slave.pending, flags);
-    wake(c->slave_rx);
-    settle(side);
 }
 
 /* The levels: the NVIC keeps what was pending */
@@ -887,6 +921,7 @@ int main(int argc, char **argv)
     qtest_add_func("/idm-stm32/received-again", test_received_again);
     qtest_add_func("/idm-stm32/native-peer", test_native_peer);
     qtest_add_func("/idm-stm32/both-views", test_both_views);
+    qtest_add_func("/idm-stm32/unheard", test_unheard);
     qtest_add_func("/idm-stm32/start-stop", test_start_stop);
     qtest_add_func("/idm-stm32/default-entry", test_default_entry);
     qtest_add_func("/idm-stm32/crash", test_crash);

@@ -65,7 +65,8 @@ static bool is_reserved(uint32_t reg, bool slave)
                      : reg < IDM_COUPLE(1);
     }
     if (slave) {
-        return reg >= IDM_EXTENSION(0) + IDM_PEER_RESOURCE_TABLE_LO;
+        return reg >= IDM_EXTENSION(0) + IDM_PEER_RESOURCE_TABLE_LO &&
+               reg != IDM_EXTENSION(0) + IDM_HEARTBEAT;
     }
     return reg < IDM_EXTENSION(1) || (reg - IDM_EXTENSION(0)) %
            IDM_EXTENSION_SIZE > IDM_PEER_RESOURCE_TABLE_HI;
@@ -390,7 +391,8 @@ static void test_slave(const void *data)
 
     side_start(&side, data, true);
     check_reserved(&side);
-    g_assert_cmphex(rd(&side, IDM_FEATURES), ==, IDM_FEATURE_RESOURCE_TABLE);
+    g_assert_cmphex(rd(&side, IDM_FEATURES), ==,
+                    IDM_FEATURE_RESOURCE_TABLE | IDM_FEATURE_HEARTBEAT);
     g_assert_cmphex(rd(&side, IDM_SELF), ==, IDM_SELF_NONE);
     couple_make(&c, 200);
     c.page->master.state = IDM_STATE_RUNNING;

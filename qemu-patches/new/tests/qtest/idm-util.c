@@ -231,6 +231,14 @@ void send_to_master(Couple *c, uint32_t vectors)
     }
 }
 
+void send_to_slave(Side *side, Couple *c, uint32_t vectors)
+{
+    qatomic_or(&c->page->slave.channels, vectors);
+    qatomic_or(&c->page->slave.pending, vectors);
+    wake(c->slave_rx);
+    settle(side);
+}
+
 void set_slave_state(Couple *c, uint32_t state)
 {
     qatomic_set(&c->page->slave.state, state);

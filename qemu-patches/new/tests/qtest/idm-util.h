@@ -79,6 +79,8 @@ void couple_detach(Couple *c, Side *side);
 void wake(int fd);
 uint64_t woken(int fd);
 void send_to_master(Couple *c, uint32_t vectors);
+/* By a sender that waits until they are acknowledged */
+void send_to_slave(Side *side, Couple *c, uint32_t vectors);
 void set_slave_state(Couple *c, uint32_t state);
 QDict *query_couple(Side *side, uint32_t id);
 /* That it reads as value, whatever is written to it */

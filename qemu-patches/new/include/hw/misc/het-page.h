@@ -61,7 +61,11 @@ typedef struct HetPageSide {
          * and 0 once it says that the slave is not booted.
          */
         uint64_t resource_table;
-        uint32_t reserved2[2];
+        /*
+         * Slave only: when its firmware gave the last sign of life since its
+         * boot, CLOCK_MONOTONIC; 0: none yet, or it is not booted.
+         */
+        uint64_t heartbeat_ns;
 } HetPageSide;
 
 typedef struct HetPage {
@@ -69,7 +73,9 @@ typedef struct HetPage {
         uint32_t magic;
         uint32_t version;
         uint32_t id;                    /* number of the slave */
-        uint32_t reserved[13];
+        /* the slave is to give a sign of life so often, 0: nobody looks */
+        uint32_t heartbeat_ms;
+        uint32_t reserved[12];
         HetPageSide master;
         HetPageSide slave;
 } HetPage;

@@ -30,12 +30,14 @@
 #define IDM_ID                  0x000   /* RO: IDM_ID_VALUE */
 #define IDM_ID_VALUE            0x314d4449u     /* "IDM1" in memory order */
 #define IDM_VERSION             0x004   /* RO: major << 16 | minor */
-#define IDM_VERSION_VALUE       0x00010001u
+#define IDM_VERSION_VALUE       0x00010002u
 #define IDM_FEATURES            0x008   /* RO: bits below */
 #define IDM_FEATURE_MASTER      (1u << 0)       /* this side is the master */
 #define IDM_FEATURE_CONTROL     (1u << 1)       /* CONTROL register works */
 /* since 1.1: the extension blocks */
 #define IDM_FEATURE_RESOURCE_TABLE (1u << 2)
+/* since 1.2: HEARTBEAT; slaves only */
+#define IDM_FEATURE_HEARTBEAT   (1u << 3)
 #define IDM_SELF                0x00c   /* RO: own processor number; ~0: none */
 #define IDM_SELF_NONE           0xffffffffu
 #define IDM_COUPLES             0x010   /* RO: number of attached couples */
@@ -114,6 +116,9 @@
 /* RO: what the slave publishes; 0: none, or it is not booted */
 #define IDM_PEER_RESOURCE_TABLE_LO 0x08
 #define IDM_PEER_RESOURCE_TABLE_HI 0x0c
+/* slave only; since 1.2 (IDM_FEATURE_HEARTBEAT) */
+/* RW: written: a sign of life; read: wanted every so many ms, 0: never */
+#define IDM_HEARTBEAT           0x10
 
 /* PEER_STATE; the same numbers as HetState in qapi/het.json */
 #define IDM_STATE_OFFLINE       0u

@@ -62,5 +62,7 @@
 #define STM32_RESOURCE_TABLE    0x810
 /* slave only, WO: any value: it has crashed */
 #define STM32_WATCHDOG          0x820
+/* slave only, RW: as HEARTBEAT of the IDM */
+#define STM32_HEARTBEAT         0x824
 
 #endif

@@ -44,6 +44,8 @@ typedef struct IDMView IDMView;
 typedef struct IDMViewOps {
     /* PENDING has more; repeated: what was not acknowledged when it came */
     void (*received)(IDMView *view, uint32_t repeated);
+    /* the vectors that would interrupt the guest in these registers now */
+    uint32_t (*heard)(const IDMView *view);
     /* the other side's state, or whether there is a couple */
     void (*changed)(IDMView *view);
     void (*request_completed)(IDMView *view);
@@ -65,6 +67,7 @@ struct IDMState {
     HetCoupleClient client;
     uint32_t halt_poll_max_ns;
     bool halt_poll_fixed;
+    OnOffAuto auto_ack;
 
     uint32_t ctrl;
     IDMCouple couple[IDM_COUPLE_MAX];
@@ -81,7 +84,9 @@ struct IDMState {
     DEFINE_PROP_UINT32("halt-poll-max-ns", _state,                      \
                        _field.halt_poll_max_ns, IDM_HALT_POLL_MAX_NS),  \
     DEFINE_PROP_BOOL("halt-poll-fixed", _state,                         \
-                     _field.halt_poll_fixed, false)
+                     _field.halt_poll_fixed, false),                    \
+    DEFINE_PROP_ON_OFF_AUTO("auto-ack", _state, _field.auto_ack,        \
+                            ON_OFF_AUTO_AUTO)
 
 /* The help texts of these */
 void idm_describe_properties(ObjectClass *oc);
