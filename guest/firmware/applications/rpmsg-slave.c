@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
  * What the names of Linux's own rpmsg drivers are good for:
- *   rpmsg-tty   0x400  echo, on /dev/ttyRPMSGn; a line "crash" makes the program fail
+ *   rpmsg-tty   0x400  echo, on /dev/ttyRPMSGn; a line "crash" makes the program fail, and "hang" makes it hang
  *   rpmsg-raw   0x401  echo, for rpmsg_char: /dev/rpmsgN
  *   rpmsg-ping  0x402  "ping…" is answered with "pong…"
  */
@@ -19,6 +19,12 @@ static void terminal(const RpmsgService *service, uint32_t source, char *data, s
         if (text_take_word(&text, "crash") && text_is_empty(&text)) {
                 print("crashing, as told\n");
                 __builtin_trap();       /* an undefined instruction */
+        }
+        text = (Text) { data, size };
+        if (text_take_word(&text, "hang") && text_is_empty(&text)) {
+                print("hanging, as told\n");
+                for (;;)
+                        ;
         }
         echo(service, source, data, size);
 }

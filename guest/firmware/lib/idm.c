@@ -128,6 +128,16 @@ bool idm_publish_resource_table(uintptr_t address) {
         return true;
 }
 
+unsigned idm_heartbeat_ms(void) {
+        if (!(mmio_read32(idm_base + IDM_FEATURES) & IDM_FEATURE_HEARTBEAT))
+                return 0;
+        return mmio_read32(idm_base + IDM_EXTENSION(IDM_MASTER) + IDM_HEARTBEAT);
+}
+
+void idm_heartbeat(void) {
+        mmio_write32(idm_base + IDM_EXTENSION(IDM_MASTER) + IDM_HEARTBEAT, 1);
+}
+
 void idm_request_start(unsigned couple, uint64_t entry, uint64_t argument, uint32_t protocol) {
         couple_write64(couple, IDM_ENTRY_LO, entry);
         couple_write64(couple, IDM_ARGUMENT_LO, argument);

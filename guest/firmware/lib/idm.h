@@ -52,6 +52,10 @@ uint32_t idm_take_vectors(unsigned couple);
  */
 bool idm_publish_resource_table(uintptr_t address);
 
+/* Of a slave only: signs of life are wanted every so many ms; 0: nobody looks (an IDM before 1.2 included) */
+unsigned idm_heartbeat_ms(void);
+void idm_heartbeat(void);
+
 /*
  * Of the master only. The answer to a request comes as IDM_EVENT_REQUEST.
  * entry 0 with IDM_PROTOCOL_AUTO: what the platform has for this slave

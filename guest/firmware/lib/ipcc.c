@@ -79,3 +79,11 @@ void ipcc_wake_when_free(unsigned channel) {
 void ipcc_publish_resource_table(uintptr_t address) {
         ipcc_write(STM32_RESOURCE_TABLE, (uint32_t) address);
 }
+
+unsigned ipcc_heartbeat_ms(void) {
+        return ipcc_read(STM32_HEARTBEAT);
+}
+
+void ipcc_heartbeat(void) {
+        ipcc_write(STM32_HEARTBEAT, 1);
+}

@@ -34,3 +34,7 @@ void ipcc_wake_when_free(unsigned channel);
 
 /* For masters that find this program running: where its resource table is */
 void ipcc_publish_resource_table(uintptr_t address);
+
+/* Signs of life are wanted every so many ms; 0: nobody looks */
+unsigned ipcc_heartbeat_ms(void);
+void ipcc_heartbeat(void);

@@ -2,9 +2,10 @@
 #pragma once
 
 /*
- * How a program with rpmsg and its master wake each other. There are two of it, and scripts/firmware takes one of them:
+ * How a program with rpmsg and its master wake each other. There are three of it, and scripts/firmware takes one of them:
  *   doorbell/idm.c     by the vectors of the IDM, for masters with either kind of driver
  *   doorbell/ipcc.c    by the mailbox of an STM32MP1, for slaves with Remoteproc=stm32
+ *   doorbell/poll.c    not at all: the program looks again and again
  */
 
 #include <stdbool.h>
@@ -21,6 +22,8 @@ int doorbell_self(void);
 /* From now on the master is heard, and knows the resource table */
 void doorbell_enable(uintptr_t resource_table);
 
+/* It must look so often, since nothing wakes it; 0: no need for that */
+unsigned doorbell_poll_ms(void);
 /* What has come since the last call: DOORBELL_*. It came in irq_wait(). */
 unsigned doorbell_take(void);
 
@@ -28,3 +31,7 @@ unsigned doorbell_take(void);
 bool doorbell_is_valid(uint32_t number);
 /* Tells the master, of what was written before. May wait, and let interrupts in, until it has seen the last time. */
 void doorbell_ring(unsigned number);
+
+/* Whoever watches this program wants a sign of life every so many ms; 0: nobody does */
+unsigned doorbell_heartbeat_ms(void);
+void doorbell_heartbeat(void);

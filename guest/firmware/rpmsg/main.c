@@ -10,10 +10,41 @@
 
 extern const char vectors[];            /* where this program begins */
 
+/* Several signs of life in the time in which one is wanted: one may be late */
+#define HEARTBEATS      4u
+
 static bool tick_is_due;
+static unsigned tick_ms;                /* how often it is due */
+static unsigned application_ms;         /* since the application's last tick */
 
 static void ticked(void) {
         tick_is_due = true;
+}
+
+static void need_tick(unsigned ms) {
+        if (ms && (!tick_ms || ms < tick_ms))
+                tick_ms = ms;
+}
+
+static void start_ticks(unsigned heartbeat_ms) {
+        need_tick(application.tick ? application.tick_ms : 0);
+        need_tick(heartbeat_ms < HEARTBEATS ? heartbeat_ms : heartbeat_ms / HEARTBEATS);
+        need_tick(doorbell_poll_ms());
+        if (tick_ms > TICK_MS_MAX)
+                tick_ms = TICK_MS_MAX;
+        if (tick_ms)
+                tick_start(tick_ms, ticked);
+}
+
+static void tick(void) {
+        tick_is_due = false;
+        if (!application.tick)
+                return;
+        application_ms += tick_ms;
+        if (application_ms >= application.tick_ms) {
+                application_ms -= application.tick_ms;
+                application.tick();
+        }
 }
 
 static void introduce(void) {
@@ -27,7 +58,7 @@ static void introduce(void) {
 }
 
 int main(void) {
-        unsigned events = 0;
+        unsigned events = 0, heartbeat_ms;
 
         console_init();
         trace_init();
@@ -38,18 +69,19 @@ int main(void) {
 
         rpmsg_init(application.services, application.service_count, application.gone);
         doorbell_enable((uintptr_t) &resource_table);
-        if (application.tick)
-                tick_start(application.tick_ms, ticked);
+        heartbeat_ms = doorbell_heartbeat_ms();
+        start_ticks(heartbeat_ms);
         for (;;) {
+                /* Here and nowhere else: a program that does not come round any more has hung */
+                if (heartbeat_ms)
+                        doorbell_heartbeat();
                 if (events & DOORBELL_LEFT)
                         rpmsg_driver_left();
                 if (events & DOORBELL_KICK)
                         rpmsg_driver_kicked();
                 rpmsg_poll();
-                if (tick_is_due) {
-                        tick_is_due = false;
-                        application.tick();
-                }
+                if (tick_is_due)
+                        tick();
                 /* To send may wait as well, so there may be something already */
                 if (!(events = doorbell_take()) && !tick_is_due) {
                         irq_wait();

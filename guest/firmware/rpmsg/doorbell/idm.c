@@ -37,6 +37,10 @@ void doorbell_enable(uintptr_t resource_table) {
         idm_enable(IDM_MASTER, ~0u, 0);
 }
 
+unsigned doorbell_poll_ms(void) {
+        return 0;
+}
+
 unsigned doorbell_take(void) {
         unsigned taken = events;
 
@@ -50,4 +54,12 @@ bool doorbell_is_valid(uint32_t number) {
 
 void doorbell_ring(unsigned number) {
         idm_send(IDM_MASTER, number);
+}
+
+unsigned doorbell_heartbeat_ms(void) {
+        return idm_heartbeat_ms();
+}
+
+void doorbell_heartbeat(void) {
+        idm_heartbeat();
 }

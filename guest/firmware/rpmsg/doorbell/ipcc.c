@@ -54,6 +54,10 @@ void doorbell_enable(uintptr_t resource_table) {
         ipcc_enable(CHANNELS);
 }
 
+unsigned doorbell_poll_ms(void) {
+        return 0;
+}
+
 unsigned doorbell_take(void) {
         unsigned taken = events;
 
@@ -71,4 +75,12 @@ void doorbell_ring(unsigned number) {
                 ipcc_wake_when_free(number);
                 irq_wait();
         }
+}
+
+unsigned doorbell_heartbeat_ms(void) {
+        return ipcc_heartbeat_ms();
+}
+
+void doorbell_heartbeat(void) {
+        ipcc_heartbeat();
 }
