@@ -22,6 +22,7 @@ void couple_renew(Couple *c) {
         c->page->magic = HET_PAGE_MAGIC;
         c->page->version = HET_PAGE_VERSION;
         c->page->id = c->id;
+        c->page->heartbeat_ms = c->heartbeat_ms;
 }
 
 static bool make_page(Couple *c) {
@@ -57,7 +58,7 @@ static bool make_eventfds(Couple *c) {
         return true;
 }
 
-bool couple_new(uint32_t id, Couple **ret, GError **error) {
+bool couple_new(uint32_t id, uint32_t heartbeat_ms, Couple **ret, GError **error) {
         g_autoptr(Couple) c = NULL;
 
         if (id == 0 || id > HET_ID_MAX) {
@@ -68,6 +69,7 @@ bool couple_new(uint32_t id, Couple **ret, GError **error) {
 
         c = g_new0(Couple, 1);
         c->id = id;
+        c->heartbeat_ms = heartbeat_ms;
         c->page_fd = c->to_master = c->to_slave = c->to_master_halt = c->to_slave_halt = -EBADF;
 
         if (!make_page(c) || !make_eventfds(c)) {
@@ -157,6 +159,7 @@ static void mend_side(HetPageSide *side, int rx, int rx_halt, uint32_t state) {
         __atomic_store_n(&side->wait, HET_WAIT_EVENTFD, __ATOMIC_RELAXED);
         (void) __atomic_exchange_n(&side->pending, 0, __ATOMIC_SEQ_CST);
         __atomic_store_n(&side->resource_table, 0, __ATOMIC_RELAXED);
+        __atomic_store_n(&side->heartbeat_ns, 0, __ATOMIC_RELAXED);
         __atomic_store_n(&side->state, state, __ATOMIC_SEQ_CST);
 }
 
@@ -174,6 +177,10 @@ void couple_set_master_state(Couple *c, uint32_t state) {
 
 uint32_t couple_get_slave_state(const Couple *c) {
         return __atomic_load_n(&c->page->slave.state, __ATOMIC_RELAXED);
+}
+
+uint64_t couple_get_heartbeat_ns(const Couple *c) {
+        return __atomic_load_n(&c->page->slave.heartbeat_ns, __ATOMIC_RELAXED);
 }
 
 static void get_counters(const HetPageSide *side, CoupleCounters *ret) {

@@ -20,6 +20,7 @@ typedef struct CoupleIdentity {
 
 typedef struct Couple {
         uint32_t id;                    /* of the slave */
+        uint32_t heartbeat_ms;          /* its firmware is asked for a sign of life so often, 0: not at all */
         int page_fd;                    /* sealed memfd of HET_PAGE_SIZE */
         HetPage *page;                  /* our mapping of it */
         int to_master, to_slave;        /* eventfds: rx of the one is tx of the other */
@@ -27,7 +28,7 @@ typedef struct Couple {
         CoupleIdentity identity;        /* page is 0: nobody has asked yet */
 } Couple;
 
-bool couple_new(uint32_t id, Couple **ret, GError **error);
+bool couple_new(uint32_t id, uint32_t heartbeat_ms, Couple **ret, GError **error);
 Couple *couple_free(Couple *c);         /* returns NULL */
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(Couple, couple_free)
 
@@ -41,6 +42,8 @@ void couple_renew(Couple *c);
 void couple_set_slave_state(Couple *c, uint32_t state);
 /* What the slave's QEMU says of itself (HetState); the master's guest has seen it already */
 uint32_t couple_get_slave_state(const Couple *c);
+/* When its firmware gave the last sign of life since its boot: CLOCK_MONOTONIC, 0: none yet. The slave can write anything there. */
+uint64_t couple_get_heartbeat_ns(const Couple *c);
 /* The master's process is gone */
 void couple_set_master_state(Couple *c, uint32_t state);
 

@@ -30,6 +30,7 @@ static json_object *describe_couple(Processor *p) {
         couple_get_counters(p->couple, &master, &slave);
         json_object_object_add(couple, "master", describe_side(&master));
         json_object_object_add(couple, "slave", describe_side(&slave));
+        json_add_uint64(couple, "heartbeat-ns", couple_get_heartbeat_ns(p->couple));
         return couple;
 }
 

@@ -24,6 +24,7 @@
 #define RESTART_USEC_DEFAULT            1000U
 #define START_LIMIT_BURST_DEFAULT       5U
 #define START_LIMIT_USEC_DEFAULT        (10 * G_USEC_PER_SEC)
+#define WATCHDOG_START_USEC_DEFAULT     (10 * G_USEC_PER_SEC)
 
 static bool is_absent(const ParsedProcessor *pp, ProcessorKey key) {
         return pp->keys[key].state == KEY_ABSENT;
@@ -57,7 +58,8 @@ static void refuse_keys(PlatformParser *p, ParsedProcessor *pp, const ProcessorK
 static void check_role(PlatformParser *p, ParsedProcessor *pp) {
         static const ProcessorKey of_slaves[] = { KEY_WINDOW, KEY_ENTRY, KEY_ARGUMENT, KEY_PROTOCOL, KEY_AUTO_BOOT,
                                                   KEY_REMOTEPROC, KEY_ON_MASTER_RESET, KEY_RESTART, KEY_RESTART_SEC,
-                                                  KEY_START_LIMIT_BURST, KEY_START_LIMIT_INTERVAL_SEC };
+                                                  KEY_START_LIMIT_BURST, KEY_START_LIMIT_INTERVAL_SEC,
+                                                  KEY_WATCHDOG_SEC, KEY_WATCHDOG_START_SEC };
 
         if (is_absent(pp, KEY_ROLE)) {
                 platform_parser_key_error(p, pp, KEY_ROLE, "is missing; write Role=master or Role=slave");
@@ -109,6 +111,16 @@ static void check_restart(PlatformParser *p, ParsedProcessor *pp) {
         if (is_slave(pp) && is_absent(pp, KEY_RESTART))
                 refuse_keys(p, pp, of_restart, G_N_ELEMENTS(of_restart),
                             "has no effect without Restart=; add Restart=on-failure, or remove it");
+}
+
+static void check_watchdog(PlatformParser *p, ParsedProcessor *pp) {
+        static const ProcessorKey of_watchdog[] = { KEY_WATCHDOG_START_SEC };
+
+        if (is_absent(pp, KEY_WATCHDOG_START_SEC))
+                pp->config->watchdog_start_usec = WATCHDOG_START_USEC_DEFAULT;
+        if (is_slave(pp) && is_absent(pp, KEY_WATCHDOG_SEC))
+                refuse_keys(p, pp, of_watchdog, G_N_ELEMENTS(of_watchdog),
+                            "has no effect without WatchdogSec=; add WatchdogSec=, or remove it");
 }
 
 /* hetd loads it as a boot loader would do */
@@ -555,6 +567,7 @@ void platform_parser_check(PlatformParser *p) {
                 check_role(p, pp);
                 check_start(p, pp);
                 check_restart(p, pp);
+                check_watchdog(p, pp);
                 check_machine(p, pp);
                 check_target(p, pp);
                 check_boot_files(p, pp);

@@ -108,6 +108,8 @@ typedef struct ProcessorConfig {
         uint64_t restart_usec;          /* the first pause before that */
         unsigned start_limit_burst;     /* at most so often in start_limit_usec; 0 in either: any number of times */
         uint64_t start_limit_usec;
+        uint64_t watchdog_usec;         /* slaves: one that gives no sign of life for so long has hung; 0: nobody looks */
+        uint64_t watchdog_start_usec;   /* at least so long after its boot */
         char *qemu;                     /* path of the QEMU binary; NULL: hetd's default for the target */
         char **extra_arguments;         /* NULL-terminated */
 } ProcessorConfig;

@@ -114,7 +114,8 @@ void platform_join(Processor *slave, DoneFunc done, void *userdata) {
         add_master_detach(steps, slave);
         forget_couple(slave);
 
-        if (!processor_make_window(slave, &error) || !couple_new(slave->config->id, &slave->couple, &error)) {
+        if (!processor_make_window(slave, &error) ||
+            !couple_new(slave->config->id, (uint32_t) (slave->config->watchdog_usec / 1000), &slave->couple, &error)) {
                 steps_free(steps);
                 done(error, userdata);
                 return;

@@ -164,18 +164,43 @@ static void set_restart(PlatformParser *p, ParsedProcessor *pp, ProcessorKey key
         platform_parser_key_error(p, pp, key, "'%s' is not known; use no, on-failure or always", value);
 }
 
+typedef struct TimeLimits {
+        const char *what;
+        uint64_t min, max;              /* 0 is possible all the same */
+} TimeLimits;
+
+static const TimeLimits *time_limits_of(ProcessorKey key) {
+        static const TimeLimits pause = { "pause", 0, RESTART_USEC_MAX }, any = { "time", 0, TIME_SPAN_INFINITY },
+                watchdog = { "time", WATCHDOG_USEC_MIN, WATCHDOG_USEC_MAX };
+
+        return key == KEY_RESTART_SEC ? &pause : key == KEY_WATCHDOG_SEC ? &watchdog : &any;
+}
+
+static uint64_t *time_of(ProcessorConfig *config, ProcessorKey key) {
+        switch (key) {
+        case KEY_RESTART_SEC:                   return &config->restart_usec;
+        case KEY_START_LIMIT_INTERVAL_SEC:      return &config->start_limit_usec;
+        case KEY_WATCHDOG_SEC:                  return &config->watchdog_usec;
+        case KEY_WATCHDOG_START_SEC:            return &config->watchdog_start_usec;
+        default:                                g_assert_not_reached();
+        }
+}
+
 static void set_time_span(PlatformParser *p, ParsedProcessor *pp, ProcessorKey key, const char *value) {
-        bool pause = key == KEY_RESTART_SEC;
-        char longest[FORMAT_TIME_SPAN_MAX];
+        const TimeLimits *limits = time_limits_of(key);
+        char limit[FORMAT_TIME_SPAN_MAX];
         uint64_t usec;
 
         if (parse_time_span(value, &usec) < 0)
                 platform_parser_key_error(p, pp, key, "'%s' is no span of time; write it like 100ms, 5s or 1min 30s", value);
-        else if (pause && usec > RESTART_USEC_MAX)
-                platform_parser_key_error(p, pp, key, "%s is too long; the longest pause is %s", value,
-                                          format_time_span(RESTART_USEC_MAX, longest));
+        else if (usec > limits->max)
+                platform_parser_key_error(p, pp, key, "%s is too long; the longest %s is %s", value, limits->what,
+                                          format_time_span(limits->max, limit));
+        else if (usec != 0 && usec < limits->min)
+                platform_parser_key_error(p, pp, key, "%s is too short; the shortest %s is %s", value, limits->what,
+                                          format_time_span(limits->min, limit));
         else
-                *(pause ? &pp->config->restart_usec : &pp->config->start_limit_usec) = usec;
+                *time_of(pp->config, key) = usec;
 }
 
 static void set_start_limit_burst(PlatformParser *p, ParsedProcessor *pp, ProcessorKey key, const char *value) {
@@ -266,6 +291,8 @@ static const struct {
         [KEY_RESTART_SEC]     = { "RestartSec",     set_time_span       },
         [KEY_START_LIMIT_BURST]        = { "StartLimitBurst",       set_start_limit_burst },
         [KEY_START_LIMIT_INTERVAL_SEC] = { "StartLimitIntervalSec", set_time_span         },
+        [KEY_WATCHDOG_SEC]       = { "WatchdogSec",      set_time_span },
+        [KEY_WATCHDOG_START_SEC] = { "WatchdogStartSec", set_time_span },
         [KEY_QEMU]            = { "QEMU",           set_path            },
         [KEY_EXTRA_ARGUMENTS] = { "ExtraArguments", set_extra_arguments },
         [KEY_REMOTEPROC]      = { "Remoteproc",     set_remoteproc      },

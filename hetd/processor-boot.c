@@ -492,7 +492,7 @@ static void on_settled(const GError *error, void *userdata) {
         Request *request = userdata;
         g_autoptr(GError) stale = NULL;
 
-        if (!error && (request->slave->busy || processor_is_restarting(request->slave))) {
+        if (!error && (request->slave->busy || processor_is_restarting(request->slave) || processor_is_failing(request->slave))) {
                 wait_settled(request);          /* somebody was before us */
                 return;
         }

@@ -75,8 +75,9 @@ static void set_ended(Processor *p, ProcessorState state, const char *reason, co
 
 static void set_end_state(Processor *p, const SpawnExit *status) {
         g_autofree char *how = spawn_exit_to_string(status), *text = NULL;
-        bool clean = !status->killed && (status->unknown || status->status == 0);
+        bool clean = !status->killed && (status->unknown || status->status == 0), hung = p->watchdog.killed;
 
+        p->watchdog.killed = false;
         if (p->end_reason) {
                 p->restart.phase = RESTART_NONE;
                 processor_tell_peer(p, false);
@@ -85,7 +86,9 @@ static void set_end_state(Processor *p, const SpawnExit *status) {
         } else if (p->start_failure) {
                 text = g_strdup_printf("It was started again, and could not be used: %s (%s)", p->start_failure, how);
                 set_ended(p, PROCESSOR_CRASHED, "restart-failed", text);
-        } else if (clean && p->shutdown_reason) {
+        } else if (hung)
+                set_ended(p, PROCESSOR_CRASHED, "watchdog", "It gave no sign of life in time, its QEMU did not answer, and was killed");
+        else if (clean && p->shutdown_reason) {
                 text = g_strdup_printf("%s, and its QEMU process ended", g_str_equal(p->shutdown_reason, "guest-shutdown") ?
                                        "Its guest powered off" : "QEMU was asked to quit");
                 set_ended(p, PROCESSOR_STOPPED, p->shutdown_reason, text);
@@ -111,6 +114,7 @@ void processor_finish_exit(Processor *p) {
                 p->slave_attached = false;
 
         set_end_state(p, &p->exit_status);
+        processor_unwatch(p);
         processor_check_waiters(p);
 }
 
@@ -151,6 +155,7 @@ static void forget_past(Processor *p, bool platform_start) {
         g_clear_pointer(&p->memory_id, g_free);
         g_clear_pointer(&p->start_failure, g_free);
         p->end_reason = p->shutdown_reason = NULL;
+        p->watchdog.killed = false;
         p->reconnects = 0;
         p->boots = 0;
         processor_changed(p, "Boots");

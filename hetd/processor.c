@@ -109,6 +109,7 @@ void processor_set_state(Processor *p, ProcessorState state, const char *reason,
         processor_changed(p, "StateChangeTimestamp");
         platform_save_soon(p->platform);
 
+        processor_watch(p);
         processor_check_waiters(p);
         platform_processor_changed(p->platform, p);
 }
@@ -122,7 +123,8 @@ static void waiter_free(Waiter *waiter) {
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(Waiter, waiter_free)
 
 static bool is_at_work(const Processor *p, unsigned mask) {
-        return ((mask & (PROCESSOR_IDLE | PROCESSOR_SETTLED)) && p->busy) || ((mask & PROCESSOR_SETTLED) && processor_is_restarting(p));
+        return ((mask & (PROCESSOR_IDLE | PROCESSOR_SETTLED)) && p->busy) ||
+                ((mask & PROCESSOR_SETTLED) && (processor_is_restarting(p) || processor_is_failing(p)));
 }
 
 /* True when there is nothing more to wait for; waiter->error says if that was in vain */
@@ -132,7 +134,7 @@ static bool waiter_check(Waiter *waiter) {
         if ((waiter->mask & PROCESSOR_PROCESS_GONE) ? !p->process :
             processor_in_states(p, waiter->mask) && !is_at_work(p, waiter->mask))
                 return true;
-        if ((waiter->mask & PROCESSOR_PROCESS_GONE) || ((waiter->mask & PROCESSOR_SETTLED) && processor_is_restarting(p)) ||
+        if ((waiter->mask & PROCESSOR_PROCESS_GONE) || ((waiter->mask & PROCESSOR_SETTLED) && is_at_work(p, PROCESSOR_SETTLED)) ||
             !processor_in_states(p, PROCESSOR_STATES_ENDED | PROCESSOR_STATE_MASK(PROCESSOR_LOST)))
                 return false;
         if ((waiter->mask & PROCESSOR_FROM_LOST) && p->state == PROCESSOR_LOST)
@@ -259,6 +261,7 @@ void processor_disconnect(Processor *p) {
         Waiter *waiter;
 
         (void) processor_cancel_restart(p);
+        processor_unwatch(p);
         processor_drop_monitor(p);
         while ((waiter = g_queue_pop_head(&p->waiters))) {
                 waiter->done(error, waiter->userdata);

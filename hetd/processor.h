@@ -11,6 +11,7 @@
  * processor-monitor.c  the connection to QEMU, what its events mean, loss and return
  * processor-boot.c     boot, stop, reset, kick
  * processor-memory.c   grant and revoke
+ * processor-watchdog.c  a slave that hangs
  * adopt.h              what outlives hetd, and is taken over by the next one
  *
  * A function with a DoneFunc may run it from inside itself, where there is nothing to wait for.
@@ -91,6 +92,20 @@ typedef struct ProcessorRestart {
         void *userdata;
 } ProcessorRestart;
 
+typedef enum WatchdogPhase {
+        WATCHDOG_OFF,
+        WATCHDOG_WATCHING,              /* it runs, and WatchdogSec= says so */
+        WATCHDOG_FAILING,               /* it has hung, its QEMU was told to stop it */
+        WATCHDOG_UNRESPONSIVE,          /* and has not answered: the master was told without it */
+} WatchdogPhase;
+
+typedef struct ProcessorWatchdog {
+        WatchdogPhase phase;
+        sd_event_source *timer;
+        uint64_t since_usec;            /* CLOCK_MONOTONIC: it runs from then on */
+        bool killed;                    /* its QEMU, because it did not answer */
+} ProcessorWatchdog;
+
 typedef struct Processor {
         Platform *platform;
         const ProcessorConfig *config;
@@ -117,6 +132,7 @@ typedef struct Processor {
         uint64_t started_usec;          /* CLOCK_MONOTONIC of the last try to start it */
         char *start_failure;            /* it was started again and could not be used, and why */
         ProcessorRestart restart;
+        ProcessorWatchdog watchdog;
 
         QmpClient *monitor;
         bool monitor_ready;             /* negotiated, and its state was queried */
@@ -142,6 +158,7 @@ typedef struct Processor {
         bool slave_attached;            /* the slave's QEMU has it */
         uint64_t boots;
         bool stopped_by_reset;          /* the stop that is at work is because of the master's reset */
+        bool stop_when_back;            /* that reset came while it was lost */
 } Processor;
 
 Processor *processor_new(Platform *platform, const ProcessorConfig *config);
@@ -208,6 +225,14 @@ bool processor_cancel_restart(Processor *p);
 void processor_forget_restarts(Processor *p);
 /* The D-Bus verb: ends the process, if there is one, and starts another */
 void processor_restart(Processor *p, DoneFunc done, void *userdata);
+
+/* --- processor-watchdog.c --- */
+
+/* Its state has changed: it is watched while it runs */
+void processor_watch(Processor *p);
+/* It has hung, and it is not yet clear what becomes of its QEMU */
+bool processor_is_failing(const Processor *p);
+void processor_unwatch(Processor *p);
 
 /* --- processor-monitor.c --- */
 

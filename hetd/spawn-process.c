@@ -464,11 +464,13 @@ bool spawn_is_gone(const Spawn *spawn) {
         return waitid(P_PID, (id_t) spawn->pid, &si, WEXITED | WNOHANG | WNOWAIT) >= 0 && si.si_pid == spawn->pid;
 }
 
-static int on_kill_timer(sd_event_source *source, uint64_t usec, void *userdata) {
-        Spawn *spawn = userdata;
-
+void spawn_end_now(Spawn *spawn) {
         if (spawn->pid > 0)
                 spawn_kill(spawn, SIGKILL);
+}
+
+static int on_kill_timer(sd_event_source *source, uint64_t usec, void *userdata) {
+        spawn_end_now(userdata);
         return 0;
 }
 
@@ -482,7 +484,7 @@ void spawn_end(Spawn *spawn) {
         /* No timer: then it is better to end it the hard way than to wait for ever */
         if (sd_event_add_time_relative(spawn->event, &spawn->kill_timer, CLOCK_MONOTONIC, SPAWN_TERM_TIMEOUT_USEC, 0,
                                        on_kill_timer, spawn) < 0)
-                spawn_kill(spawn, SIGKILL);
+                spawn_end_now(spawn);
 }
 
 void spawn_leave(Spawn *spawn) {

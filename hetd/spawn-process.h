@@ -72,5 +72,7 @@ pid_t spawn_get_pid(const Spawn *spawn);
 bool spawn_is_gone(const Spawn *spawn);
 /* Asks the process to end (SIGTERM), later makes it (SIGKILL); `exited` tells when it has. Again: no effect. */
 void spawn_end(Spawn *spawn);
+/* SIGKILL at once: for one that would not hear the other signal */
+void spawn_end_now(Spawn *spawn);
 /* "it was killed by signal 9 (Killed)", "it ended with status 1" */
 char *spawn_exit_to_string(const SpawnExit *status);

@@ -96,6 +96,41 @@ class Crash(RemoteprocTestCase):
             self.stop(number)
 
 
+class Hang(RemoteprocTestCase):
+    """A program that does not come round any more, and a QEMU that does not, are crashes as well."""
+
+    changes = (("Restart=on-failure\n", "Restart=on-failure\nWatchdogSec=3s\n"),)
+
+    def hang(self, number, how):
+        since = self.console.mark()
+        how()
+        self.console.expect(f"remoteproc remoteproc{number}: crash detected in slave{number + 1}: type", since)
+        self.wait_recovered(number, since)
+        self.echo(self.tty(number), "back again")
+        self.echo(self.tty(1 - number), "never away")
+
+    def test_program(self):
+        for number in (0, 1):
+            self.start(number)
+        for number, slave in ((0, self.slave1), (1, self.slave2), (0, self.slave1)):
+            mark, pid = self.bus.mark(), slave.pid
+            self.hang(number, lambda number=number: self.shell.ok(f"echo hang >{self.tty(number)}"))
+            self.bus.mark()
+            self.assertEqual(self.bus.values(slave.path, "Reason", mark), ["watchdog", "stop", "boot"])
+            self.assertEqual((slave.pid, slave.get("Restarts")), (pid, 0))
+        for number in (0, 1):
+            self.stop(number)
+
+    def test_qemu(self):
+        self.start(0)
+        self.start(1)
+        mark, pid = self.bus.mark(), self.slave2.pid
+        self.hang(1, lambda: os.kill(pid, signal.SIGSTOP))
+        self.bus.mark()
+        self.assertEqual(self.bus.values(self.slave2.path, "Reason", mark)[:3], ["watchdog", "watchdog", "restart"])
+        self.assertNotEqual(self.slave2.pid, pid)
+
+
 class KilledForGood(RemoteprocTestCase):
     changes = (("Restart=on-failure\n", ""),)
 

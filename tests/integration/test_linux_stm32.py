@@ -158,6 +158,51 @@ class AttachedCrash(AttachStm32, test_linux_attach.Crash):
     test_another_image = None           # it is recovered with whatever Linux would start
 
 
+class Hang(Stm32, test_linux_crash.Hang):
+    pass
+
+
+class Polls(Stm32, RemoteprocTestCase):
+    """Firmware that acknowledges nothing: its IDM does that for it, and neither a kick nor a stop waits for ever."""
+
+    example_firmware = tuple((name, name.replace("slave-", "slave-poll-")) for name in SLAVES)
+    changes = tuple((f"/{old}\n", f"/{new}\n") for old, new in example_firmware)
+    firmware = tuple(new for _, new in example_firmware)
+    no_ack = "remote FW shutdown without ack"
+    full = "Try increasing MBOX_TX_QUEUE_LEN"
+
+    def talk_and_stop(self):
+        """More kicks than the kernel keeps for a slave that takes none"""
+        for number in (0, 1):
+            self.start(number)
+        tty = self.tty(1)
+        for n in range(40):
+            self.echo(tty, f"line {n}")
+        since = self.console.mark()
+        for number in (0, 1):
+            self.stop(number)
+        self.shell.ok("echo stopped >/dev/kmsg")
+        self.console.expect("stopped$", since)
+
+    def test_start_talk_stop(self):
+        for _ in range(2):
+            self.talk_and_stop()
+        self.assertEqual([self.console.find(text) for text in (self.no_ack, self.full)], [None, None])
+
+
+class PollsUnheard(Polls):
+    """The same without that"""
+
+    changes = Polls.changes + (("Window=16M@0x70000000\n", "Window=16M@0x70000000\n"
+                                "ExtraArguments=-global idm_ipi-flat.auto-ack=off\n"),)
+
+    def test_start_talk_stop(self):
+        self.start(1)
+        since = self.console.mark()
+        self.stop(1)
+        self.console.expect(self.no_ack, since)
+
+
 class KilledForGood(Stm32, test_linux_crash.KilledForGood):
     """Linux is not told that it cannot be started, and tries it again and again; what bounds that are longer and longer pauses."""
 

@@ -58,7 +58,7 @@ static void test_new(void **state) {
         HetPage *other;
         struct stat st;
 
-        assert_true(couple_new(255, &c, NULL));
+        assert_true(couple_new(255, 0, &c, NULL));
         assert_int_equal(count_fds(), n_fds + 5);
         assert_int_equal(c->id, 255);
 
@@ -87,8 +87,8 @@ static void test_numbers(void **state) {
         Couple *untouched = (Couple *) 1, *c = untouched;
         g_autoptr(GError) error = NULL;
 
-        assert_false(couple_new(0, &c, NULL));
-        assert_false(couple_new(256, &c, &error));
+        assert_false(couple_new(0, 0, &c, NULL));
+        assert_false(couple_new(256, 0, &c, &error));
         assert_true(g_error_matches(error, HET_ERROR, HET_ERROR_INVALID_ARGUMENT));
         assert_string_equal(error->message, "Slaves have the numbers 1 to 255, not 256");
         assert_ptr_equal(c, untouched);
@@ -112,7 +112,7 @@ static void test_no_fds_left(void **state) {
                 limit = before;
                 limit.rlim_cur = (rlim_t) top + spare;
                 assert_int_equal(setrlimit(RLIMIT_NOFILE, &limit), 0);
-                made = couple_new(7, &c, &error);
+                made = couple_new(7, 0, &c, &error);
                 assert_int_equal(setrlimit(RLIMIT_NOFILE, &before), 0);
 
                 assert_false(made);
@@ -125,7 +125,7 @@ static void test_no_fds_left(void **state) {
 static void test_slave_gone(void **state) {
         g_autoptr(Couple) c = NULL;
 
-        assert_true(couple_new(1, &c, NULL));
+        assert_true(couple_new(1, 0, &c, NULL));
         c->page->slave.state = IDM_STATE_RUNNING;
         c->page->slave.wait = HET_WAIT_HALT;
         c->page->slave.pending = 0x80000001;
@@ -155,7 +155,7 @@ static void test_slave_gone(void **state) {
 static void test_master_gone(void **state) {
         g_autoptr(Couple) c = NULL;
 
-        assert_true(couple_new(1, &c, NULL));
+        assert_true(couple_new(1, 0, &c, NULL));
         c->page->master.state = IDM_STATE_RUNNING;
         c->page->master.wait = HET_WAIT_POLL;
         c->page->master.pending = 1;
@@ -178,7 +178,7 @@ static void test_full_eventfd(void **state) {
         g_autoptr(Couple) c = NULL;
         uint64_t most = UINT64_MAX - 1;
 
-        assert_true(couple_new(1, &c, NULL));
+        assert_true(couple_new(1, 0, &c, NULL));
         assert_int_equal(write(c->to_master, &most, sizeof(most)), sizeof(most));
         couple_set_slave_state(c, IDM_STATE_OFFLINE);
         assert_true(take(c->to_master) == most);
@@ -189,7 +189,7 @@ static void test_blocking_eventfds(void **state) {
         g_autoptr(Couple) c = NULL;
         uint64_t full = UINT64_MAX - 1;
 
-        assert_true(couple_new(1, &c, NULL));
+        assert_true(couple_new(1, 0, &c, NULL));
         assert_int_equal(fd_set_nonblock(c->to_master, false), 0);
         assert_int_equal(fd_set_nonblock(c->to_slave, false), 0);
         assert_int_equal(fd_set_nonblock(c->to_master_halt, false), 0);
@@ -234,7 +234,7 @@ static void test_filled_in_between(void **state) {
         Filler filler = {};
         GThread *thread;
 
-        assert_true(couple_new(1, &c, NULL));
+        assert_true(couple_new(1, 0, &c, NULL));
         assert_int_equal(fd_set_nonblock(c->to_master, false), 0);
         assert_int_equal(fd_set_nonblock(c->to_master_halt, false), 0);
         filler.fd = c->to_master;
@@ -257,7 +257,7 @@ static void test_counters(void **state) {
         g_autoptr(Couple) c = NULL;
         CoupleCounters master, slave;
 
-        assert_true(couple_new(1, &c, NULL));
+        assert_true(couple_new(1, 0, &c, NULL));
         couple_get_counters(c, &master, &slave);
         assert_int_equal(master.sent | master.coalesced | master.last_sent_ns, 0);
 
@@ -271,6 +271,12 @@ static void test_counters(void **state) {
         assert_true(master.last_sent_ns == 1234567890123ULL);
         assert_true(slave.sent == UINT64_MAX);
         assert_int_equal(slave.coalesced, 0);
+
+        assert_true(couple_get_heartbeat_ns(c) == 0);
+        c->page->slave.heartbeat_ns = 1234567890123ULL;
+        assert_true(couple_get_heartbeat_ns(c) == 1234567890123ULL);
+        couple_set_slave_state(c, IDM_STATE_CRASHED);
+        assert_true(couple_get_heartbeat_ns(c) == 0);
 }
 
 static void test_hostile_page(void **state) {
@@ -278,7 +284,7 @@ static void test_hostile_page(void **state) {
         CoupleCounters master, slave;
         void *page;
 
-        assert_true(couple_new(1, &c, NULL));
+        assert_true(couple_new(1, 50, &c, NULL));
         page = mmap(NULL, HET_PAGE_SIZE, PROT_READ | PROT_WRITE, MAP_SHARED, c->page_fd, 0);
         assert_ptr_not_equal(page, MAP_FAILED);
 
@@ -297,6 +303,7 @@ static void test_hostile_page(void **state) {
                 assert_int_equal(c->page->magic, HET_PAGE_MAGIC);
                 assert_int_equal(c->page->version, HET_PAGE_VERSION);
                 assert_int_equal(c->page->id, 1);
+                assert_int_equal(c->page->heartbeat_ms, 50);
         }
         assert_int_equal(munmap(page, HET_PAGE_SIZE), 0);
 }

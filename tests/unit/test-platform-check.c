@@ -405,6 +405,23 @@ static const PlatformCase restart_cases[] = {
                 .error = "test.platform:11: [Processor s] RestartSec=: has no effect without Restart=; add "
                          "Restart=on-failure, or remove it",
         },
+        {
+                .name = "watchdog that is too fast",
+                .text = TEXT(MASTER SLAVE "WatchdogSec=999us\n" CORTEX_M "WatchdogSec=0\n" "WatchdogStartSec=1us\n"),
+                .error = "test.platform:11: [Processor s] WatchdogSec=: 999us is too short; the shortest time is 1ms",
+        },
+        {
+                .name = "watchdog that is too slow",
+                .text = TEXT(MASTER SLAVE "WatchdogSec=infinity\n"),
+                .error = "test.platform:11: [Processor s] WatchdogSec=: infinity is too long; the longest time is 1h",
+        },
+        {
+                .name = "watchdog of the master, and half of one",
+                .text = TEXT(MASTER "WatchdogSec=1s\n" SLAVE "WatchdogStartSec=1s\n"),
+                .error = "test.platform:6: [Processor m] WatchdogSec=: is for slaves only; remove it from the master\n"
+                         "test.platform:12: [Processor s] WatchdogStartSec=: has no effect without WatchdogSec=; add "
+                         "WatchdogSec=, or remove it",
+        },
 };
 
 static void test_restart(void **state) {

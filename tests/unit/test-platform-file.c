@@ -69,6 +69,8 @@ static void test_defaults(void **state) {
         assert_int_equal(s->restart_usec, 1000);
         assert_int_equal(s->start_limit_burst, 5);
         assert_int_equal(s->start_limit_usec, 10000000);
+        assert_int_equal(s->watchdog_usec, 0);
+        assert_int_equal(s->watchdog_start_usec, 10000000);
         assert_int_equal(s->protocol, BOOT_PROTOCOL_AUTO);
 
         t = platform_config_get_processor_by_id(config, 2);
@@ -117,7 +119,8 @@ static void test_all_keys(void **state) {
                 "Argument=18446744073709551615\nProtocol=raw\nAutoBoot=Yes\nStart=external\n"
                 "[Processor t]\n"
                 "Role=slave\nMachine=mps2-an385\nWindow=16M@0x64000000\n"
-                "OnMasterReset=keep\nRestart=on-failure\nRestartSec=1min 30s\nStartLimitBurst=0\nStartLimitIntervalSec=infinity\n", NULL);
+                "OnMasterReset=keep\nRestart=on-failure\nRestartSec=1min 30s\nStartLimitBurst=0\nStartLimitIntervalSec=infinity\n"
+                "WatchdogSec=50ms\nWatchdogStartSec=infinity\n", NULL);
         g_autofree char *file = platform_cases_path("file.elf"), *qemu = platform_cases_path("qemu");
         const ProcessorConfig *m = platform_config_get_master(config), *s = platform_config_get_processor(config, "s");
         const ProcessorConfig *t = platform_config_get_processor(config, "t");
@@ -150,6 +153,8 @@ static void test_all_keys(void **state) {
         assert_int_equal(t->restart_usec, 90000000);
         assert_int_equal(t->start_limit_burst, 0);
         assert_true(t->start_limit_usec == UINT64_MAX);
+        assert_int_equal(t->watchdog_usec, 50000);
+        assert_true(t->watchdog_start_usec == UINT64_MAX);
 }
 
 static void test_targets(void **state) {
@@ -285,7 +290,7 @@ static void test_many_errors(void **state) {
                                                "Machine=, CPU=, CPUs=, Target=, Memory=, Window=, Firmware=, Kernel=, Initrd=, "
                                                "CommandLine=, "
                                                "DeviceTree=, Entry=, Argument=, Protocol=, Remoteproc=, AutoBoot=, OnMasterReset=, Start=, Restart=, "
-                                               "RestartSec=, StartLimitBurst=, StartLimitIntervalSec=, QEMU=, "
+                                               "RestartSec=, StartLimitBurst=, StartLimitIntervalSec=, WatchdogSec=, WatchdogStartSec=, QEMU=, "
                                                "ExtraArguments=\n",
                                                6 + i, i);
         }

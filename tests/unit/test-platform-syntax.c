@@ -135,7 +135,8 @@ static const PlatformCase syntax_cases[] = {
                 .error = "test.platform:6: [Processor m] Xylophone=: is not known here; there are Role=, Id=, "
                          "Machine=, CPU=, CPUs=, Target=, Memory=, Window=, Firmware=, Kernel=, Initrd=, CommandLine=, "
                          "DeviceTree=, Entry=, Argument=, Protocol=, Remoteproc=, AutoBoot=, OnMasterReset=, Start=, Restart=, "
-                         "RestartSec=, StartLimitBurst=, StartLimitIntervalSec=, QEMU=, ExtraArguments=",
+                         "RestartSec=, StartLimitBurst=, StartLimitIntervalSec=, WatchdogSec=, "
+                         "WatchdogStartSec=, QEMU=, ExtraArguments=",
         },
         {
                 .name = "unknown key of the platform",
