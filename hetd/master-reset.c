@@ -43,10 +43,20 @@ static void stop_slave(Processor *slave) {
                 slave->restart.no_boot = true;
         else if (slave->busy)           /* perhaps with a boot */
                 processor_wait(slave, PROCESSOR_STATES_ALL | PROCESSOR_IDLE, PROCESSOR_STATE_TIMEOUT_USEC, on_idle, slave);
+        else if (slave->state == PROCESSOR_LOST)
+                slave->stop_when_back = true;
         else if (is_booted(slave)) {
                 slave->stopped_by_reset = true;
                 processor_stop(slave, on_stopped, slave);
         }
+}
+
+void platform_slave_back(Processor *slave) {
+        if (!slave->stop_when_back || slave->state == PROCESSOR_LOST || slave->state == PROCESSOR_STARTING)
+                return;
+
+        slave->stop_when_back = false;
+        stop_slave(slave);
 }
 
 void platform_master_reset(Platform *platform) {

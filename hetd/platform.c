@@ -128,6 +128,8 @@ void platform_processor_changed(Platform *platform, Processor *p) {
                         fail_start(platform, p);
         } else if (processor_is_master(p))
                 master_changed(platform, p);
+        else
+                platform_slave_back(p);
 }
 
 /* --- pause and resume --- */

@@ -117,6 +117,8 @@ void platform_start_slave(Processor *slave, const char *reason, DoneFunc done, v
 
 /* RESET of the master's QEMU */
 void platform_master_reset(Platform *platform);
+/* A slave's state has changed: one that was lost when the master was reset is stopped */
+void platform_slave_back(Processor *slave);
 
 /* --- platform-end.c --- */
 

@@ -23,6 +23,7 @@
 #define LOST_GRACE_USEC         (500 * G_USEC_PER_SEC / 1000)   /* the end of the process comes within it, if that is the reason */
 #define RECONNECT_MIN_USEC      (100 * G_USEC_PER_SEC / 1000)
 #define RECONNECT_MAX_USEC      (10 * G_USEC_PER_SEC)
+#define HUNG_USEC_MAX           (UINT64_C(365) * 24 * 3600 * G_USEC_PER_SEC)
 
 /* --- what QEMU says of its state --- */
 
@@ -531,8 +532,29 @@ static void call_done(Call *call, const GError *error) {
         done(full, userdata);
 }
 
+/* Nothing is asked of a QEMU without need, so that one that hangs is noticed by a command that it does not answer. Its socket keeps
+ * what was sent: the answer to one more question is the sign that it is back, and says how. */
+static void set_hung(Processor *p) {
+        g_autoptr(GError) error = NULL;
+
+        if (!processor_in_states(p, PROCESSOR_STATES_CONNECTED | PROCESSOR_STATE_MASK(PROCESSOR_CRASHED)))
+                return;
+
+        if (qmp_client_call(p->monitor, "query-het", NULL, NULL, 0, HUNG_USEC_MAX, on_het, p, &error) == 0) {
+                processor_log(p, LOG_WARNING, "%s: It does not answer, and cannot be asked again: %s", p->config->name, error->message);
+                return;
+        }
+
+        p->failure = HET_ERROR_TIMEOUT;
+        processor_set_state(p, PROCESSOR_LOST, "monitor-hung", "Its QEMU does not answer; it may go on, and its state is known when it answers");
+}
+
 static void on_answered(QmpClient *client, json_object *result, const GError *error, void *userdata) {
-        call_done(userdata, error);
+        Call *call = userdata;
+
+        if (error && error->code == HET_ERROR_TIMEOUT && call->processor->monitor == client)
+                set_hung(call->processor);
+        call_done(call, error);
 }
 
 void processor_call(Processor *p, const char *command, json_object *arguments_consume, const QmpClientFd *fds, size_t n_fds,

@@ -167,13 +167,27 @@ class Hangs(Failures):
         other.stop()
         other.remove()
         self.assert_works(self.slave1, 1)
-        self.assertEqual(self.slave2.state, "running")
         self.assertRefused(TIMEOUT, "slave2: het-ipi-send", pending.wait)
+        self.assertEqual((self.slave2.state, self.slave2.reason, self.platform.state), ("lost", "monitor-hung", "running"))
         self.go_on()
+        self.slave2.wait_state("running")
         since = self.console.mark()
         self.slave2.kick(2, FromSlave=True)
         self.console.expect("received vector 2 from slave 2", since)
         self.assert_works(self.slave2, 2)
+
+    def test_master_is_reset_meanwhile(self):
+        """It is stopped when it is back, if not by then."""
+        since = self.bus.mark()
+        pending = self.slave2.begin("Kick", "ua{sv}", dbus.UInt32(1), options(FromSlave=True))
+        self.assertRefused(TIMEOUT, "slave2: het-ipi-send", pending.wait)
+        self.platform.processor("master").call("Reset")
+        self.assertEqual(self.slave2.state, "lost")
+        self.go_on()
+        self.slave2.wait_state("ready")
+        self.bus.mark()
+        self.assertEqual(self.bus.values(self.slave2.path, "State", since), ["lost", "running", "ready"])
+        self.assertEqual(self.slave2.reason, "master-reset")
 
     def test_calls_that_wait_are_limited(self):
         connection = self.bus.connect()
