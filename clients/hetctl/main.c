@@ -40,6 +40,7 @@ static const struct {
         { "Look", verbs_look },
         { NULL, verbs_console },
         { NULL, verbs_log },
+        { NULL, verbs_coredump },
         { NULL, verbs_monitor },
         { NULL, verbs_top },
         { NULL, verbs_graph },

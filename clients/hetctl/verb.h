@@ -18,6 +18,7 @@ typedef struct Verb {
 
 extern const Verb verbs_platform[];     /* verb-platform.c: start, stop, ... */
 extern const Verb verbs_processor[];    /* verb-processor.c: boot, halt, kick, ... */
+extern const Verb verbs_coredump[];     /* verb-coredump.c */
 extern const Verb verbs_look[];         /* verb-look.c: list, status, describe, version */
 extern const Verb verbs_console[];      /* verb-console.c */
 extern const Verb verbs_monitor[];      /* verb-monitor.c */

@@ -22,8 +22,8 @@ het_packages=(
         # the guests' firmware, and looking at their device trees
         gcc-arm-none-eabi gcc-riscv64-unknown-elf device-tree-compiler
 
-        # tests: unit tests, a private bus, busctl, the D-Bus descriptions, the scripts themselves
-        libcmocka-dev dbus python3-dbus python3-yaml systemd libxml2-utils shellcheck
+        # tests: unit tests, a private bus, busctl, the D-Bus descriptions, core files, the scripts themselves
+        libcmocka-dev dbus python3-dbus python3-yaml systemd libxml2-utils gdb-multiarch shellcheck
 
         # manual pages, and looking at them
         lowdown groff man-db

@@ -4,7 +4,9 @@
 
 import json
 import os
+import shutil
 import signal
+import struct
 import subprocess
 import termios
 
@@ -256,6 +258,52 @@ class FirstLight(HetctlTest):
         self.assertTrue(all(len(line) <= 60 for line in table), plain)
         self.assertNotIn("MACHINE", plain)
         self.assertIn("STATE", plain)
+
+    def gdb(self, core, *commands):
+        program = shutil.which("gdb-multiarch")
+        if not program:
+            self.skipTest("gdb-multiarch is not installed")
+        arguments = [a for command in commands for a in ("-ex", command)]
+        return subprocess.run([program, "-nx", "-batch", *arguments, FIRMWARE / "first-light-slave-m3.elf", core], check=True,
+                              capture_output=True, text=True, timeout=DEADLINE).stdout
+
+    def test_coredump(self):
+        core, again = self.directory / "slave2.core", self.directory / "again"
+        self.ok("boot", "slave2")
+        self.until("slave2", FIRST_WORDS)
+        self.assertRegex(self.ok("coredump", "slave2", "-o", core), rf"^{PLATFORM}/slave2: {core} has its window of 16M, \d+K of it")
+        header = struct.unpack_from("<16sHHIIIIIHHHHHH", (data := core.read_bytes()))
+        self.assertEqual((header[0][:7], header[1:4], header[8:11]), (b"\x7fELF\1\1\1", (4, 40, 1), (52, 32, 1)))
+        kind, offset, *place = struct.unpack_from("<8I", data, header[5])
+        self.assertEqual((kind, place[:4], len(data)), (1, [0x70000000, 0x70000000, 16 << 20, 16 << 20], offset + (16 << 20)))
+        self.assertLess(core.stat().st_blocks * 512, 1 << 20, "zeros have no place on the disk")
+        self.assertEqual(core.stat().st_mode & 0o777, 0o600)
+        # It can be taken of a slave that does not run any more, too; and no file is written over
+        self.ok("halt", "slave2")
+        self.assertIn("again has its window", self.ok("coredump", f"{PLATFORM}/slave2", f"--output={again}"))
+        self.assertEqual(again.read_bytes(), data)
+        self.fails(WRONG_STATE, "is there already, and is not written over", "coredump", "slave2", "-o", again)
+        self.assertEqual(self.json("coredump", "slave1", "-o", self.directory / "1"),
+                         {"processor": f"{PLATFORM}/slave1", "result": "dumped", "file": str(self.directory / "1")})
+        self.fails(WRONG_STATE, "is a master, and has no window", "coredump", "master", "-o", self.directory / "master")
+        self.fails(NOT_FOUND, "no/such/place", "coredump", "slave1", "-o", "/no/such/place")
+        self.assertFalse((self.directory / "master").exists())
+        terminal = self.terminal("coredump", "slave2", "-o", self.directory / "3")
+        self.assertEqual(terminal.finish()[0], OK)
+        said = self.gdb(core, "info files", "x/s (char *) &mailbox + 4")
+        self.assertIn("0x70000000 - 0x71000000 is load", said)
+        self.assertIn("Hello from the master, through shared memory", said)
+
+    def test_coredump_on_a_full_disk(self):
+        mount = self.directory / "small"
+        mount.mkdir()
+        self.wrapper = ["unshare", "-m", "sh", "-c", f"mount -t tmpfs -o size=8k small {mount} && \"$@\"; status=$?; ls {mount}; exit $status",
+                        "sh"]
+        if subprocess.run([*self.wrapper, "true"], capture_output=True, check=False).returncode:
+            self.skipTest("no tmpfs can be mounted here")
+        result = self.run_hetctl("coredump", "slave1", "-o", mount / "core")
+        self.assertEqual((result.returncode, result.stdout), (FAILED, ""))
+        self.assertRegex(result.stderr, "There is no room for the window of first-light/slave1: No space left on device")
 
     def test_start_again(self):
         pid = self.processor("master")["pid"]
