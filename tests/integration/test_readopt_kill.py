@@ -5,13 +5,11 @@ hetd is killed at each step of what it does with a platform, by kill-at.c right 
 Then another hetd takes over: the platform is there, in a state that can be gone on from, its guests talk, and at the end nothing
 is left.
 
-QEMU_HET_KILLS is how often that is done in all (a step is killed in at least once); scripts/soak --hetd does 200.
+QEMU_HET_HETD_KILLS is how often that is done in all (a step is killed in at least once); scripts/soak --part=hetd does 200.
 """
 
 import os
 import subprocess
-
-import dbus
 
 from het_bus import BusError, options
 from het_events import Pipe
@@ -20,7 +18,7 @@ from het_qemu import SLAVE2_ARGUMENTS, Qemu
 
 KILL_AT = BUILD / "tests/integration/kill-at"
 STEPS = ("define", "start", "attach", "revoke", "grant", "boot", "stop", "detach", "end", "remove")
-KILLS = int(os.environ.get("QEMU_HET_KILLS", len(STEPS)))
+KILLS = int(os.environ.get("QEMU_HET_HETD_KILLS", len(STEPS)))
 
 # What a call is answered with by the bus, when there is nobody (any more) to do it
 GONE = ("org.freedesktop.DBus.Error.NoReply", "org.freedesktop.DBus.Error.ServiceUnknown")
