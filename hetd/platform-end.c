@@ -4,6 +4,7 @@
 
 #include "platform.h"
 
+#include "adopt.h"
 #include "log.h"
 #include "util/fd-util.h"
 
@@ -87,6 +88,7 @@ static bool must_finish(const Processor *p, const Processor *master) {
 
 void platform_end(Platform *platform, PlatformState state, const char *reason, const char *text, DoneFunc done, void *userdata) {
         Processor *master = platform_get_master(platform);
+        g_autoptr(GError) error = NULL;
         Gather *gather;
         End *end;
 
@@ -108,6 +110,9 @@ void platform_end(Platform *platform, PlatformState state, const char *reason, c
         platform->ending = true;
         platform->end_state = state;
         platform_set_state(platform, PLATFORM_STOPPING, reason, "%s", text);
+        /* Before any of its QEMUs ends: the next hetd must not take that for an accident */
+        if (!platform_save(platform, &error))
+                log_warning("%s: %s", platform->config->name, error->message);
 
         /* A verb that goes on while a slave leaves could give its QEMU the memory that was just taken away */
         gather = gather_new(on_verbs_ended, end);

@@ -148,6 +148,7 @@ static void monitor_is_ready(Processor *p) {
 static void on_status(QmpClient *client, json_object *result, const GError *error, void *userdata) {
         Processor *p = userdata;
         const char *status = result ? json_get_string(result, "status") : NULL;
+        bool adopted;
 
         if (p->monitor != client || (error && (error->code == HET_ERROR_CANCELED || error->code == HET_ERROR_MONITOR_LOST)))
                 return;         /* given up, or `closed` follows */
@@ -158,8 +159,9 @@ static void on_status(QmpClient *client, json_object *result, const GError *erro
         }
 
         monitor_is_ready(p);
+        adopted = p->platform->job && p->platform->job->type == JOB_ADOPT;
         apply_run_state(p, status);
-        if (!p->platform->job)
+        if (!adopted)           /* else the end of the job does it */
                 processor_repeat_requests(p);
 }
 

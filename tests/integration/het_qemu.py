@@ -6,6 +6,7 @@ import selectors
 import socket
 import threading
 
+from het_events import DEADLINE
 from het_harness import FIRMWARE, QEMU
 from het_qmp import Qmp
 
@@ -15,6 +16,36 @@ SLAVE1_ARGUMENTS = ("-object", "memory-backend-shared,id=late,size=64M", "-machi
                     "-cpu", "cortex-a15", "-m", "64M", "-device", "idm_ipi")
 SLAVE2_ARGUMENTS = ("-object", "memory-backend-shared,id=late,size=16M", "-machine", "mps2-an385,slave=on,memory-backend=late",
                     "-m", "16M", "-device", "idm_ipi-flat,addr=0x50000000,irq=31")
+
+# Registers of slave 2 in the master's IDM, see docs/idm-registers.md
+IDM_SLAVE2 = 0x0c000000 + 0x1000 + 2 * 0x40
+CONTROL = IDM_SLAVE2 + 0x1c
+START, STOP, RESULT_PENDING, RESULT_DONE = 1, 2, 1, 2
+
+
+class Registers:
+    """What the guest of a master reads and writes, without a guest that does."""
+
+    def __init__(self, test):
+        self.test, self.path = test, test.directory / "qtest"
+        self.arguments = f"ExtraArguments=-qtest unix:{self.path},server=on,wait=off\n"
+
+    def connect(self):
+        self.socket = socket.socket(socket.AF_UNIX)
+        self.test.addCleanup(self.socket.close)
+        self.socket.settimeout(DEADLINE)
+        self.socket.connect(str(self.path))
+        self.answers = self.socket.makefile("r")
+        self.test.addCleanup(self.answers.close)
+        return self
+
+    def write(self, address, value):
+        self.socket.sendall(f"writel {address:#x} {value:#x}\n".encode())
+        self.test.assertEqual(self.answers.readline(), "OK\n")
+
+    def read(self, address):
+        self.socket.sendall(f"readl {address:#x}\n".encode())
+        return int(self.answers.readline().split()[1], 16)
 
 
 class Qemu:

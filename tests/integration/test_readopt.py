@@ -7,12 +7,13 @@ import os
 import signal
 
 from het_bus import ERROR
-from het_harness import MASTER, SLAVE1, SLAVE2, TestCase, main, platform_text
+from het_harness import FIRMWARE, MASTER, SLAVE1, SLAVE2, TestCase, main, platform_text
+from het_qemu import CONTROL, RESULT_DONE, RESULT_PENDING, START, STOP, Registers
 
 
 class Readopt(TestCase):
-    def start(self, slave1="", slave2=""):
-        self.platform = self.hetd.define("p", platform_text(MASTER, SLAVE1 + slave1, SLAVE2 + slave2)).start()
+    def start(self, slave1="", slave2="", master=""):
+        self.platform = self.hetd.define("p", platform_text(MASTER + master, SLAVE1 + slave1, SLAVE2 + slave2)).start()
         self.master, self.slave1, self.slave2 = (self.platform.processor(n) for n in ("master", "slave1", "slave2"))
         self.console = self.master.console()
         self.console.expect("received vector 3 from slave 1")
@@ -132,6 +133,94 @@ class Killed(Readopt):
         self.slave2.boot()
         self.assert_works(self.slave2, 2)
 
+    def test_a_master_that_hangs(self):
+        """A slave's own QEMU gives the couple back as well."""
+        self.start()
+        os.kill(self.master.pid, signal.SIGSTOP)
+        self.hetd.kill()
+        self.hetd.take_over()
+        self.consoles()
+        self.assertEqual((self.platform.state, self.master.state, self.slave1.state), ("running", "lost", "running"))
+        os.kill(self.master.pid, signal.SIGCONT)
+        self.master.wait_state("running")
+        self.assert_works(self.slave1, 1)
+        self.slave2.boot()
+        self.assert_works(self.slave2, 2)
+
+    def test_the_end_of_one_that_was_taken_over(self):
+        """It is no child, so nobody knows how it ended; all else is as usual."""
+        self.start(slave2="Restart=on-failure\nRestartSec=1ms\n")
+        self.kill_and_take_over()
+        since = self.console.mark()
+        os.kill(self.slave1.pid, signal.SIGKILL)
+        self.slave1.wait_state("crashed")
+        self.assertEqual((self.slave1.reason, self.slave1.pid), ("process-exit", 0))
+        self.assertIn("how it ended is not known", self.slave1.get("ReasonText"))
+        self.console.expect("^master: slave 1 is crashed", since)
+        os.kill(self.slave2.pid, signal.SIGKILL)
+        self.bus.wait_property(self.slave2.path, "Processor", "Restarts", 1)
+        self.slave2.wait_state("ready")
+        self.slave2.boot()
+        self.assert_works(self.slave2, 2)
+        self.slave1.call("Restart")
+        self.assertEqual(self.slave1.state, "ready")
+
+    def test_a_restart_that_was_planned(self):
+        self.start(slave2="Restart=on-failure\nRestartSec=1h\n")
+        os.kill(self.slave2.pid, signal.SIGKILL)
+        self.slave2.wait_state("crashed")
+        self.kill_and_take_over()
+        self.assertEqual(self.slave2.state, "crashed")
+        self.assertIn("it is started again in ", self.slave2.get("ReasonText"))
+        self.slave2.call("Restart")
+        self.slave2.boot()
+        self.assert_works(self.slave2, 2)
+
+    def test_what_qemu_prints(self):
+        """It is heard again, and not waited for in between."""
+        self.start(slave2="ExtraArguments=-d guest_errors,unimp\n")
+        self.hetd.kill()
+        self.hetd.take_over()
+        self.consoles()
+        since = len(self.hetd.log())
+        os.kill(self.slave2.pid, signal.SIGTERM)
+        self.slave2.wait_state("stopped", "crashed")
+        self.assertRegex(self.hetd.log()[since:], "p/slave2: QEMU says: .*terminating on signal 15")
+
+    def test_another_couple_than_ours(self):
+        """What a QEMU gives back is taken only if hetd has made it: the slave is made a part of the platform anew."""
+        self.start()
+        self.hetd.kill()
+        state = self.hetd.runtime / "p.state"
+        content = json.loads(state.read_text(encoding="utf-8"))
+        saved = next(p for p in content["processors"] if p["name"] == "slave1")
+        saved["couple"]["eventfds"][0] += 1000000
+        pid = saved["pid"]
+        state.write_text(json.dumps(content), encoding="utf-8")
+        self.hetd.take_over()
+        self.consoles()
+        self.assertIn("What was given back is not the couple of slave 1", self.hetd.log())
+        self.bus.wait_property(self.slave1.path, "Processor", "Restarts", 1)
+        self.slave1.wait_state("ready")
+        self.assertNotEqual(self.slave1.pid, pid)
+        self.slave2.boot()
+        self.assert_works(self.slave2, 2)
+
+    def test_files_that_are_gone(self):
+        """A platform is taken over though what it was made of is not there any more."""
+        firmware = self.directory / "slave.elf"
+        firmware.write_bytes((FIRMWARE / "first-light-slave-m3.elf").read_bytes())
+        self.platform = self.hetd.define("p", platform_text(MASTER, SLAVE1, SLAVE2.replace("${FIRMWARE_DIR}/first-light-slave-m3.elf",
+                                                                                           str(firmware)))).start()
+        self.master, self.slave1, self.slave2 = (self.platform.processor(n) for n in ("master", "slave1", "slave2"))
+        self.slave2.boot()
+        firmware.unlink()
+        self.kill_and_take_over()
+        self.assert_works(self.slave2, 2)
+        self.slave2.call("Stop")
+        with self.assertRaisesRegex(Exception, "slave.elf: cannot be read: No such file"):
+            self.slave2.boot()
+
     def test_a_number_that_somebody_else_has(self):
         """hetd does not end what is not its own."""
         self.start()
@@ -170,6 +259,46 @@ class Killed(Readopt):
         self.hetd.start()
         self.assertEqual(self.hetd.platforms(), [])
         self.assertEqual(self.hetd.files(), [])
+
+
+class Requests(Readopt):
+    """Of the master's guest, while there is nobody"""
+
+    def setUp(self):
+        super().setUp()
+        self.registers = Registers(self)
+        self.start(master=self.registers.arguments)
+        self.registers.connect()
+
+    def wait_done(self):
+        self.console.expect("request of slave 2: done")
+        self.assertEqual(self.registers.read(CONTROL) & 0xff, RESULT_DONE)
+
+    def test_start_and_stop(self):
+        self.hetd.kill()
+        self.registers.write(CONTROL, START)
+        self.assertEqual(self.registers.read(CONTROL) & 0xff, RESULT_PENDING)
+        self.hetd.take_over()
+        self.consoles()
+        self.wait_done()
+        self.assertEqual((self.slave2.wait_state("running"), self.slave2.boots), ("running", 1))
+        self.assert_works(self.slave2, 2)
+        self.hetd.kill()
+        self.registers.write(CONTROL, STOP)
+        self.hetd.take_over()
+        self.consoles()
+        self.assertEqual(self.slave2.wait_state("ready"), "ready")
+        self.assertEqual(self.slave2.reason, "stop")
+
+    def test_carried_out_and_not_answered(self):
+        """hetd was killed between the boot and its answer: it is not refused because it was done."""
+        self.slave2.boot()
+        self.hetd.kill()
+        self.registers.write(CONTROL, START)            # as if it had been asked for by that
+        self.hetd.take_over()
+        self.consoles()
+        self.wait_done()
+        self.assertEqual(self.slave2.boots, 1)
 
 
 class Kept(Readopt):

@@ -4,21 +4,14 @@
 
 import os
 import signal
-import socket
 
 from het_bus import ERROR
-from het_events import DEADLINE
 from het_harness import MASTER, MIB, QEMU, SLAVE1, SLAVE2, TestCase, main, memfd, platform_text
-from het_qemu import MASTER_ARGUMENTS, Qemu
+from het_qemu import CONTROL, MASTER_ARGUMENTS, RESULT_DONE, RESULT_PENDING, START, STOP, Qemu, Registers
 
 EXTERNAL_MASTER = "".join(line for line in MASTER.splitlines(True) if not line.startswith("Firmware")) + "Start=external\n"
 HOUR = "RestartSec=1h\n"
 BACK = ["crashed", "starting", "waiting", "ready"]
-
-# Registers of slave 2 in the master's IDM, see docs/idm-registers.md
-IDM_SLAVE2 = 0x0c000000 + 0x1000 + 2 * 0x40
-CONTROL = IDM_SLAVE2 + 0x1c
-START, STOP, RESULT_PENDING, RESULT_DONE = 1, 2, 1, 2
 
 
 class Restart(TestCase):
@@ -392,22 +385,10 @@ class WithRegisters(WithProgram):
     """The master's guest asks as a driver does that does not know what the others here know: by the registers."""
 
     def start_with_registers(self, keys=""):
-        path = self.directory / "qtest"
-        self.start_program(keys, master=f"ExtraArguments=-qtest unix:{path},server=on,wait=off\n")
-        self.qtest = socket.socket(socket.AF_UNIX)
-        self.addCleanup(self.qtest.close)
-        self.qtest.settimeout(DEADLINE)
-        self.qtest.connect(str(path))
-        self.answers = self.qtest.makefile("r")
-        self.addCleanup(self.answers.close)
-
-    def write(self, address, value):
-        self.qtest.sendall(f"writel {address:#x} {value:#x}\n".encode())
-        self.assertEqual(self.answers.readline(), "OK\n")
-
-    def read(self, address):
-        self.qtest.sendall(f"readl {address:#x}\n".encode())
-        return int(self.answers.readline().split()[1], 16)
+        registers = Registers(self)
+        self.start_program(keys, master=registers.arguments)
+        registers.connect()
+        self.read, self.write = registers.read, registers.write
 
     def request(self, what):
         since = self.console.mark()
