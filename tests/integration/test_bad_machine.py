@@ -168,6 +168,40 @@ class FewFileDescriptors(BadMachine):
         self.assert_works()
 
 
+class RuntimeDirectory(TestCase):
+    def test_second_on_the_same_bus(self):
+        """It goes away, and does no harm to the first: not even with the same folder."""
+        platform = self.hetd.load("first-light").start()
+        for runtime, words in ((self.directory / "run2", "another hetd is on this bus"),
+                               (self.hetd.runtime, f"Another hetd uses {self.hetd.runtime}: end that one, or name another directory")):
+            directory = self.directory / f"second-{runtime.name}"
+            directory.mkdir()
+            second = Hetd(self.loop, self.bus, directory, runtime=runtime).launch()
+            self.assertEqual(second.process.wait(), 1)
+            self.assertIn(words, second.log())
+            self.assertNotIn("READY=1", second.told)
+            second.close()
+        platform.processor("slave2").boot()
+        platform.processor("slave2").console().expect("booted from the shared window")
+        self.assertEqual(platform.state, "running")
+
+    def test_runtime_directory(self):
+        file = self.directory / "file"
+        file.touch()
+        for runtime, words in ((file, "Not a directory"), (file / "x", "Not a directory"), ("/proc/het", "/proc/het")):
+            with self.subTest(runtime=runtime):
+                second = Hetd(self.loop, self.bus, self.directory / "x", runtime=runtime)
+                second.directory.mkdir()
+                second.log_path = self.directory / "x.log"
+                second.launch()
+                self.assertEqual(second.process.wait(), 1)
+                self.assertIn(words, second.log())
+                second.close()
+                second.log_path.unlink()
+                (second.directory / "notify").unlink()
+                second.directory.rmdir()
+
+
 class LittleMemory(BadMachine):
     def test_none_left(self):
         """GLib ends a process that gets no memory. That is one more way to die, and the next hetd takes over."""

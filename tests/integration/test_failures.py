@@ -11,9 +11,9 @@ import unittest
 
 import dbus
 
-from het_bus import ERROR, INVALID_ARGS, ROOT, Pending, options
+from het_bus import ERROR, INVALID_ARGS, ROOT, BusError, Pending, options
 from het_events import wait_for_end
-from het_harness import FIRMWARE, MASTER, MIB, SLAVE1, SLAVE2, Hetd, TestCase, main, memfd, platform_text, text_fd
+from het_harness import FIRMWARE, MASTER, MIB, QEMU, SLAVE1, SLAVE2, Hetd, TestCase, main, memfd, platform_text, text_fd
 
 TIMEOUT = "org.freedesktop.DBus.Error.Timeout"
 LIMITS = "org.freedesktop.DBus.Error.LimitsExceeded"
@@ -206,6 +206,30 @@ class Hangs(Failures):
         self.assertEqual((self.platform.state, self.slave2.state, self.slave2.reason), ("stopped", "stopped", "platform-stop"))
         self.assertFalse(os.path.exists(f"/proc/{self.stopped}"))
 
+    def test_ends_with_a_command_that_has_an_fd(self):
+        """Between the command and its answer: what the master got for it is taken away again."""
+        self.go_on()
+        self.slave2.call("Stop")
+        self.slave2.call("RevokeMemory")
+        os.kill(self.stopped, signal.SIGSTOP)
+        fd = memfd(16 * MIB)
+        self.addCleanup(os.close, fd)
+        since = self.hetd.log().count("HET_SLAVE_ATTACHED")
+        pending = self.slave2.begin("GrantMemory", "ha{sv}", dbus.types.UnixFd(fd), options())
+        self.loop.wait(lambda: self.hetd.settle() or self.hetd.log().count("HET_SLAVE_ATTACHED") > since, "the master has the window")
+        self.hetd.settle()
+        os.kill(self.stopped, signal.SIGKILL)
+        self.assertRaises(BusError, pending.wait)
+        self.slave2.wait_state("crashed")
+        self.assertEqual((self.slave2.reason, self.slave2.get("MemoryGranted")), ("process-killed", False))
+        self.assertRefused(ERROR + "WrongState", "", self.slave2.get_memory)
+        self.assert_works(self.slave1, 1)
+        self.slave2.call("Restart")
+        self.assertEqual(self.slave2.state, "waiting", "a window that was revoked stays so")
+        self.slave2.grant(fd)
+        self.slave2.boot()
+        self.assert_works(self.slave2, 2)
+
     def test_one_verb_at_a_time(self):
         pending = self.slave2.begin("Stop")
         self.bus.find(lambda m: m.member == "Stop" and m.path == self.slave2.path, 0, "the call")
@@ -264,6 +288,25 @@ class Programs(Failures):
                                  "connection.sendall(b'220 mail.example ready\\r\\n')\n"
                                  "signal.pause()\n")
         self.assertRegex(self.start_fails("a", f"QEMU={talker}\n"), "monitor sent a byte")
+
+    def test_greets_and_says_no_more(self):
+        """It is asked again, and becomes a part of the platform when it answers."""
+        slow = self.executable("slow", "#!/usr/bin/python3\n"
+                               "import os, socket, sys\n"
+                               "connection, _ = socket.socket(fileno=os.dup(0)).accept()\n"
+                               "connection.sendall(b'{\"QMP\": {\"version\": {\"qemu\": {\"major\": 10, \"minor\": 0, \"micro\": 0}, '\n"
+                               "                   b'\"package\": \"\"}, \"capabilities\": []}}\\r\\n')\n"
+                               "request = connection.makefile().readline()\n"
+                               "name = request.split('\"id\":')[1].split('\"')[1]\n"
+                               "connection.sendall(b'{\"return\": {}, \"id\": \"%s\"}\\r\\n' % name.encode())\n"
+                               "while connection.recv(4096):\n"
+                               "    pass\n"
+                               f"os.execv({QEMU!r}, [{QEMU!r}, *sys.argv[1:]])\n")
+        self.use(self.hetd.define("slow", platform_text(MASTER, SLAVE1, SLAVE2 + f"QEMU={slow}\n")))
+        self.start()
+        self.slave2.boot()
+        self.console.expect("received vector 3 from slave 2")
+        self.assert_works(self.slave2, 2)
 
     def test_knows_nothing_of_platforms(self):
         """As a QEMU without our patches answers: there is no such command"""
@@ -508,38 +551,6 @@ class Arguments(Failures):
 
 
 class Daemon(TestCase):
-    def test_second_on_the_same_bus(self):
-        """It goes away, and does no harm to the first: not even with the same folder."""
-        platform = self.hetd.load("first-light").start()
-        for runtime, words in ((self.directory / "run2", "another hetd is on this bus"),
-                               (self.hetd.runtime, f"Another hetd uses {self.hetd.runtime}: end that one, or name another directory")):
-            directory = self.directory / f"second-{runtime.name}"
-            directory.mkdir()
-            second = Hetd(self.loop, self.bus, directory, runtime=runtime).launch()
-            self.assertEqual(second.process.wait(), 1)
-            self.assertIn(words, second.log())
-            self.assertNotIn("READY=1", second.told)
-            second.close()
-        platform.processor("slave2").boot()
-        platform.processor("slave2").console().expect("booted from the shared window")
-        self.assertEqual(platform.state, "running")
-
-    def test_runtime_directory(self):
-        file = self.directory / "file"
-        file.touch()
-        for runtime, words in ((file, "Not a directory"), (file / "x", "Not a directory"), ("/proc/het", "/proc/het")):
-            with self.subTest(runtime=runtime):
-                second = Hetd(self.loop, self.bus, self.directory / "x", runtime=runtime)
-                second.directory.mkdir()
-                second.log_path = self.directory / "x.log"
-                second.launch()
-                self.assertEqual(second.process.wait(), 1)
-                self.assertIn(words, second.log())
-                second.close()
-                second.log_path.unlink()
-                (second.directory / "notify").unlink()
-                second.directory.rmdir()
-
     def test_directory_of_a_platform(self):
         platform = self.hetd.load("first-light")
         (self.hetd.runtime / "first-light").touch()
