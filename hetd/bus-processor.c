@@ -246,6 +246,7 @@ BUS_GETTER(get_state, Processor, p, "s", processor_state_to_string(p->state))
 BUS_GETTER(get_reason, Processor, p, "s", p->reason)
 BUS_GETTER(get_reason_text, Processor, p, "s", p->reason_text)
 BUS_GETTER(get_window, Processor, p, "(tt)", p->config->window_address, processor_is_master(p) ? (uint64_t) 0 : p->config->window_size)
+BUS_GETTER(get_access, Processor, p, "s", processor_is_master(p) ? "" : window_access_to_string(p->config->read_only))
 BUS_GETTER(get_memory_granted, Processor, p, "b", (int) p->granted)
 BUS_GETTER(get_console, Processor, p, "s", p->process ? p->console_path : "")
 BUS_GETTER(get_console_log, Processor, p, "s", p->log_path ?: "")
@@ -293,6 +294,7 @@ const sd_bus_vtable bus_processor_vtable[] = {
         SD_BUS_PROPERTY("Reason", "s", get_reason, 0, CHANGES),
         SD_BUS_PROPERTY("ReasonText", "s", get_reason_text, 0, CHANGES),
         SD_BUS_PROPERTY("Window", "(tt)", get_window, 0, CONST),
+        SD_BUS_PROPERTY("Access", "s", get_access, 0, CONST),
         SD_BUS_PROPERTY("MemoryGranted", "b", get_memory_granted, 0, CHANGES),
         SD_BUS_PROPERTY("Console", "s", get_console, 0, CHANGES),
         SD_BUS_PROPERTY("ConsoleLog", "s", get_console_log, 0, CHANGES),

@@ -53,7 +53,7 @@ static void add_common(GPtrArray *argv, const PlatformConfig *platform, const Pr
         add_option(argv, "-sandbox", "%s", SANDBOX);
         add_option(argv, "-chardev", "socket,id=qmp,fd=0,server=on,wait=off");
         add_option(argv, "-mon", "chardev=qmp,mode=control");
-        add_option(argv, "-chardev", "socket,id=console,path=%s,server=on,wait=off,logfile=%s,logappend=on", socket,
+        add_option(argv, "-chardev", "socket,id=console,path=%s,server=on,wait=off,drop=on,logfile=%s,logappend=on", socket,
                    log);
         add_option(argv, "-serial", "chardev:console");
 }

@@ -10,6 +10,7 @@ static json_object *describe_window(Processor *p) {
 
         json_add_uint64(window, "address", p->config->window_address);
         json_add_uint64(window, "size", p->config->window_size);
+        json_add_string(window, "access", window_access_to_string(p->config->read_only));
         json_add_bool(window, "granted", p->granted);
         return window;
 }

@@ -56,7 +56,7 @@ static void refuse_keys(PlatformParser *p, ParsedProcessor *pp, const ProcessorK
 }
 
 static void check_role(PlatformParser *p, ParsedProcessor *pp) {
-        static const ProcessorKey of_slaves[] = { KEY_WINDOW, KEY_ENTRY, KEY_ARGUMENT, KEY_PROTOCOL, KEY_AUTO_BOOT,
+        static const ProcessorKey of_slaves[] = { KEY_WINDOW, KEY_ACCESS, KEY_ENTRY, KEY_ARGUMENT, KEY_PROTOCOL, KEY_AUTO_BOOT,
                                                   KEY_REMOTEPROC, KEY_ON_MASTER_RESET, KEY_RESTART, KEY_RESTART_SEC,
                                                   KEY_START_LIMIT_BURST, KEY_START_LIMIT_INTERVAL_SEC,
                                                   KEY_WATCHDOG_SEC, KEY_WATCHDOG_START_SEC };
@@ -163,6 +163,8 @@ static void check_boot_files(PlatformParser *p, ParsedProcessor *pp) {
 
         if (is_slave(pp))
                 check_kernel_of_slave(p, pp);
+        if (is_good(pp, KEY_ACCESS) && pp->config->read_only && pp->config->protocol == BOOT_PROTOCOL_LINUX)
+                platform_parser_key_error(p, pp, KEY_ACCESS, "Linux cannot run in memory that it cannot write to");
         if (is_slave(pp) && pp->keys[KEY_PROTOCOL].state != KEY_BAD && pp->config->protocol != BOOT_PROTOCOL_LINUX)
                 refuse_keys(p, pp, of_linux, G_N_ELEMENTS(of_linux),
                             "is for a slave that boots Linux; add Protocol=linux, or remove it");

@@ -436,6 +436,10 @@ static const char *const remoteprocs[_REMOTEPROC_MAX] = {
         [REMOTEPROC_STM32] = "stm32",
 };
 
+const char *window_access_to_string(bool read_only) {
+        return read_only ? "ro" : "rw";
+}
+
 const char *remoteproc_to_string(Remoteproc remoteproc) {
         return remoteproc < _REMOTEPROC_MAX ? remoteprocs[remoteproc] : NULL;
 }

@@ -94,6 +94,7 @@ typedef struct ProcessorConfig {
         uint64_t memory;                /* bytes of main memory; of a slave: the window's size */
         uint64_t window_address;        /* slaves: guest physical in the master; also the slave's bus address */
         uint64_t window_size;
+        bool read_only;                 /* slaves: the window is ROM to it */
         char *firmware;                 /* ELF: of a master -kernel, of a slave loaded into the window; NULL: none */
         char *kernel, *initrd, *command_line, *device_tree;
         bool has_entry;
@@ -151,5 +152,6 @@ bool platform_name_is_valid(const char *name);
 const char *processor_role_to_string(ProcessorRole role);
 const char *boot_protocol_to_string(BootProtocol protocol);     /* as in QAPI: "vector-table" */
 bool boot_protocol_from_string(const char *s, BootProtocol *ret);
+const char *window_access_to_string(bool read_only);
 const char *remoteproc_to_string(Remoteproc remoteproc);
 bool remoteproc_from_string(const char *s, Remoteproc *ret);

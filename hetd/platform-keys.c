@@ -116,6 +116,13 @@ static void set_window(PlatformParser *p, ParsedProcessor *pp, ProcessorKey key,
                 (void) parse_size_or_complain(p, pp, key, "address", address, &pp->config->window_address);
 }
 
+static void set_access(PlatformParser *p, ParsedProcessor *pp, ProcessorKey key, const char *value) {
+        pp->config->read_only = strcmp(value, "ro") == 0;
+        if (!pp->config->read_only && strcmp(value, "rw") != 0)
+                platform_parser_key_error(p, pp, key, "'%s' is not known; use rw (it reads and writes its window) or ro (it only reads)",
+                                          value);
+}
+
 static void set_number(PlatformParser *p, ParsedProcessor *pp, ProcessorKey key, const char *value) {
         uint64_t *to = key == KEY_ENTRY ? &pp->config->entry : &pp->config->argument;
         int r = parse_uint(value, UINT64_MAX, to);
@@ -276,6 +283,7 @@ static const struct {
         [KEY_TARGET]          = { "Target",         set_target          },
         [KEY_MEMORY]          = { "Memory",         set_memory          },
         [KEY_WINDOW]          = { "Window",         set_window          },
+        [KEY_ACCESS]          = { "Access",         set_access          },
         [KEY_FIRMWARE]        = { "Firmware",       set_path            },
         [KEY_KERNEL]          = { "Kernel",         set_path            },
         [KEY_INITRD]          = { "Initrd",         set_path            },

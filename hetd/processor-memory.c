@@ -44,10 +44,20 @@ static const char *memory_id(const Processor *p) {
 }
 
 void processor_grant(Processor *p, DoneFunc done, void *userdata) {
-        QmpClientFd fds[] = { { "memory", p->window_fd } };
+        g_autoptr(GError) error = NULL;
+        HET_AUTO_FD int read_only = p->config->read_only ? window_open_read_only(p->window_fd, &error) : -EBADF;
+        QmpClientFd fds[] = { { "memory", p->config->read_only ? read_only : p->window_fd } };
         json_object *arguments;
 
+        if (error) {
+                g_prefix_error(&error, "%s: ", p->config->name);
+                done(error, userdata);
+                return;
+        }
+
         arguments = json_object_new_object();
+        if (p->config->read_only)
+                json_add_bool(arguments, "readonly", true);
         json_add_string(arguments, "id", memory_id(p));
         json_add_uint64(arguments, "offset", p->window_offset);
         json_add_uint64(arguments, "bus-address", p->config->window_address);

@@ -34,7 +34,7 @@ bool window_memory_new(const char *platform, const char *processor, uint64_t siz
 
         fd = memfd_create(name, MFD_CLOEXEC | MFD_ALLOW_SEALING);
         /* F_SEAL_SEAL: a QEMU that has the fd cannot make it read-only for everybody */
-        if (fd < 0 || ftruncate(fd, (off_t) size) < 0 || fcntl(fd, F_ADD_SEALS, SEALS_REQUIRED | F_SEAL_SEAL) < 0) {
+        if (fd < 0 || fchmod(fd, 0600) < 0 || ftruncate(fd, (off_t) size) < 0 || fcntl(fd, F_ADD_SEALS, SEALS_REQUIRED | F_SEAL_SEAL) < 0) {
                 int saved = errno;
 
                 g_set_error(error, HET_ERROR, het_error_from_errno(saved),
@@ -111,6 +111,15 @@ bool window_memory_check(int fd, uint64_t offset, uint64_t size, GError **error)
                               (uint64_t) st.st_size, size, offset);
 
         return true;
+}
+
+int window_open_read_only(int fd, GError **error) {
+        g_autofree char *path = g_strdup_printf("/proc/self/fd/%d", fd);
+        int read_only = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY);
+
+        if (read_only < 0)
+                g_set_error(error, HET_ERROR, het_error_from_errno(errno), "Cannot open a window for reading only: %s", g_strerror(errno));
+        return read_only;
 }
 
 /*

@@ -8,10 +8,13 @@
 #include <stddef.h>
 #include <stdint.h>
 
-/* Sealed against shrinking and growing; named so that /proc tells whose it is */
+/* Sealed against shrinking and growing, and another user cannot open it anew; named so that /proc tells whose it is */
 bool window_memory_new(const char *platform, const char *processor, uint64_t size, int *ret_fd, GError **error);
 /* HET_ERROR_MEMORY_REFUSED: not a memfd, not read-write, seals missing, smaller than offset + size, offset not page-aligned */
 bool window_memory_check(int fd, uint64_t offset, uint64_t size, GError **error);
+
+/* The same memory for somebody who must not write to it: a file of its own that is open for reading only. -1 with *error set. */
+int window_open_read_only(int fd, GError **error);
 
 /* Writes into it at offset, where it must have room. 0 or a negative errno; -ENOMEM: no huge page is left for it. */
 int window_write(int fd, const void *data, size_t size, uint64_t offset);

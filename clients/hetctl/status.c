@@ -143,7 +143,8 @@ static void print_processor_window(json_object *p) {
         g_autofree char *size = text_size(json_get_number_at(p, "Window", 1));
 
         if (json_get_number_at(p, "Window", 1) > 0)
-                print_line("Window", "%s at 0x%" PRIx64 ", %s", size, json_get_number_at(p, "Window", 0),
+                print_line("Window", "%s at 0x%" PRIx64 ", %s%s", size, json_get_number_at(p, "Window", 0),
+                           strcmp(json_get_string(p, "Access"), "ro") == 0 ? "read-only, " : "",
                            json_get_bool(p, "MemoryGranted") ? "has its memory" : "has no memory now");
 }
 

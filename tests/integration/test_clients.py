@@ -230,6 +230,31 @@ class Quotas(Clients):
             self.assertIn(wrong, done.stderr)
 
 
+class Consoles(Clients):
+    def test_reader_that_does_not_read(self):
+        """It misses something. The guest, its QEMU and the log do not."""
+        self.platform.start()
+        master = self.platform.processor("master")
+        console = master.console()
+        console.expect("received vector 3 from slave 1")
+        word = "nonsense" * 8
+        count = 2 * MIB // len(word)                    # more than all the buffers of a socket hold
+        with socket.socket(socket.AF_UNIX) as deaf:
+            deaf.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+            deaf.connect(str(master.get("Console")))
+            deaf.settimeout(60)
+            for _ in range(count // 100):
+                deaf.sendall(f"{word}\n".encode() * 100)
+            deaf.sendall(b"last\n")
+            console.expect("^master: unknown command last")
+            self.assertGreaterEqual(console.count(f"unknown command {word}"), count // 100 * 100)
+            since = console.mark()
+            self.slave1.kick(11)
+            console.expect("received vector 11 from slave 1", since)
+            self.platform.call("Pause")                 # its monitor answers, too
+            self.platform.call("Resume")
+
+
 class Floods(Clients):
     def start_deaf(self, *arguments, **more):
         """(its process, what it says) of a client that calls and calls, and reads no reply"""

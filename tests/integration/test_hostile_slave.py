@@ -7,7 +7,10 @@ slave; the master, and the slave beside it, are real QEMUs. Whatever it does, th
 
 import os
 import pathlib
+import shutil
 import signal
+import socket
+import struct
 import subprocess
 import sys
 import threading
@@ -75,10 +78,11 @@ class HostileSlave(Monitor):
 
 class Hostile(TestCase):
     hetd_arguments = ("--log-level=info",)      # it would log each event
+    slave2 = SLAVE2
 
     def setUp(self):
         super().setUp()
-        self.platform = self.hetd.define("p", platform_text(MASTER, SLAVE1, SLAVE2 + EXTERNAL)).start()
+        self.platform = self.hetd.define("p", platform_text(MASTER, SLAVE1, self.slave2 + EXTERNAL)).start()
         self.master, self.slave1, self.slave2 = (self.platform.processor(n) for n in ("master", "slave1", "slave2"))
         self.console, self.console1 = self.master.console(), self.slave1.console()
         self.console.expect("received vector 3 from slave 1")
@@ -96,15 +100,16 @@ class Hostile(TestCase):
         self.assertEqual((self.master.state, self.slave1.state, self.slave1.boots), ("running", "running", 1))
         self.hetd.settle()
 
-    def attack(self, name):
+    def attack(self, name, **more):
         fds = self.hostile.all_fds()
-        process = self.start_process(sys.executable, PROGRAM, name, *fds, pass_fds=fds, stdout=subprocess.PIPE)
+        program = shutil.copy(PROGRAM, self.directory)          # where everybody can read it
+        process = self.start_process(sys.executable, program, name, *fds, pass_fds=fds, stdout=subprocess.PIPE, **more)
         process.says = Pipe(self.loop, process.popen.stdout)
         self.addCleanup(process.says.close)
         return process
 
-    def attack_and_check(self, name):
-        process = self.attack(name)
+    def attack_and_check(self, name, **more):
+        process = self.attack(name, **more)
         self.loop.wait(lambda: process.says.lines or process.says.ended, f"{name} is at work")
         self.assertEqual(process.says.lines, ["at work"])
         for _ in range(3):
@@ -146,6 +151,95 @@ class Memory(Hostile):
 
     def test_holes(self):
         self.attack_and_check("holes")
+
+
+class ReadOnly(Hostile):
+    """Access=ro"""
+
+    slave2 = SLAVE2 + "Access=ro\n"
+
+    def check_another(self):
+        """Its firmware would have nowhere to put its stack."""
+
+    def test_process(self):
+        """As another user, if we can be one: that is how QEMUs are kept apart."""
+        other = {"user": 65534, "group": 65534, "extra_groups": []} if os.geteuid() == 0 else {}
+        window, _, size = self.slave2.get_memory()
+        os.pwrite(window, b"as it was", size - 9)
+        self.attack_and_check("write", **other)
+        self.slave2.call("Detach")
+        self.assertEqual(os.pread(window, 9, size - 9), b"as it was")
+        os.close(window)
+
+
+class ReadOnlyGuest(TestCase):
+    """Of a real QEMU: what its guest, or a debugger, writes is not there; what the master writes is."""
+
+    BASE, DATA, STACK, DOORBELL = 0x70000000, 0x8000, 0x20001000, 0x50001004
+    UNCHANGED, CHANGED = 20, 21
+
+    def program(self):
+        """It writes to its window, and tells the master by a vector what it reads there then."""
+        code = struct.pack("<12H", 0x4806,      # ldr r0, [pc, #24]: the data
+                           0x6801,              # ldr r1, [r0]
+                           0x1c4a,              # adds r2, r1, #1
+                           0x6002,              # str r2, [r0]
+                           0x6803,              # ldr r3, [r0]
+                           0x2400 | self.UNCHANGED,     # movs r4, #UNCHANGED
+                           0x428b,              # cmp r3, r1
+                           0xd000,              # beq .+4
+                           0x2400 | self.CHANGED,       # movs r4, #CHANGED
+                           0x4d03,              # ldr r5, [pc, #12]: the doorbell
+                           0x602c,              # str r4, [r5]
+                           0xe7fe)              # b .
+        return code.ljust(28, b"\0") + struct.pack("<II", self.BASE + self.DATA, self.DOORBELL)
+
+    def start(self, access):
+        gdb = self.directory / "gdb"
+        slave = SLAVE2.replace("Firmware=${FIRMWARE_DIR}/first-light-slave-m3.elf\n", "") + \
+            f"ExtraArguments=-chardev socket,id=gdb,path={gdb},server=on,wait=off -gdb chardev:gdb\n"
+        self.platform = self.hetd.define("p", platform_text(MASTER, slave + access)).start()
+        self.slave2, self.console = self.platform.processor("slave2"), self.platform.processor("master").console()
+        self.window, _, self.size = self.slave2.get_memory()
+        self.addCleanup(os.close, self.window)
+        os.pwrite(self.window, struct.pack("<II", self.STACK, self.BASE + 0x101), 0)
+        os.pwrite(self.window, self.program(), 0x100)
+        os.pwrite(self.window, struct.pack("<I", 41), self.DATA)
+        self.slave2.boot(Entry=self.BASE, Protocol="vector-table", Load=False)
+        return gdb
+
+    def value(self):
+        return struct.unpack("<I", os.pread(self.window, 4, self.DATA))[0]
+
+    def test_written_to(self):
+        self.start("Access=ro\n")
+        self.console.expect(f"received vector {self.UNCHANGED} from slave 2")
+        self.assertEqual((self.value(), self.slave2.state, str(self.slave2.get("Access"))), (41, "running", "ro"))
+        self.assertEqual(self.platform.describe()["processors"][1]["window"]["access"], "ro")
+        with open(f"/proc/{self.slave2.pid}/maps", encoding="utf-8") as f:
+            self.assertEqual([line.split()[1] for line in f if "/memfd:het:p/slave2" in line], ["r--s"])
+
+    def test_not_read_only(self):
+        """The same program sees what it has written, so it would have told."""
+        self.start("")
+        self.console.expect(f"received vector {self.CHANGED} from slave 2")
+        self.assertEqual((self.value(), str(self.slave2.get("Access"))), (42, "rw"))
+
+    def test_debugger(self):
+        path = self.start("Access=ro\n")
+        self.console.expect(f"received vector {self.UNCHANGED} from slave 2")
+        with socket.socket(socket.AF_UNIX) as gdb:
+            gdb.connect(str(path))
+            gdb.settimeout(60)
+            for command in (f"M{self.BASE + self.DATA:x},1:ff", f"m{self.BASE + self.DATA:x},4"):
+                gdb.sendall(f"${command}#{sum(command.encode()) & 0xff:02x}".encode())
+                answer = b""
+                while answer.count(b"#") == 0:
+                    self.assertTrue(data := gdb.recv(4096), "QEMU has ended")
+                    answer += data
+                gdb.sendall(b"+")
+        self.assertIn(b"$29000000#", answer)
+        self.assertEqual(self.value(), 41)
 
 
 class Couple(Hostile):
@@ -224,15 +318,14 @@ class Messages(Hostile):
         for data in (b'{"event": ', b'{"QMP": {"version": {"qemu": {"major": 1, "minor": 0, "micro": 0}}, "capabilities": []}}', b"\xff\xfe",
                      b"[" * 100000):
             with self.subTest(data=data[:20]):
-                if self.slave2.state == "defined":
+                if self.slave2.state == "crashed":
                     self.hostile = HostileSlave(self, f"hostile-{len(data)}")
                     self.slave2.attach(self.hostile.path)
                 self.hostile.peer.sendall(data + b"\r\n")
                 self.hostile.peer.shutdown(1)
                 self.hostile.listener.close()
-                self.slave2.wait_state("crashed", "lost")
+                self.slave2.wait_state("crashed")
                 self.assert_unhurt()
-                self.slave2.call("Detach")
 
     def test_silent(self):
         """It answers nothing: only who talks to it waits, and not for ever."""

@@ -56,7 +56,7 @@ static void check(const char *text, const char *processor, const char *device_tr
         "-sandbox", SANDBOX, \
         "-chardev", "socket,id=qmp,fd=0,server=on,wait=off", \
         "-mon", "chardev=qmp,mode=control", \
-        "-chardev", "socket,id=console,path=/run/a,,b/console,server=on,wait=off,logfile=/run/a,,b/log,logappend=on", \
+        "-chardev", "socket,id=console,path=/run/a,,b/console,server=on,wait=off,drop=on,logfile=/run/a,,b/log,logappend=on", \
         "-serial", "chardev:console"
 
 static void test_master(void **state) {

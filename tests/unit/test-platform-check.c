@@ -366,6 +366,18 @@ static const PlatformCase restart_cases[] = {
                          "stopped) or keep (it goes on)",
         },
         {
+                .name = "access",
+                .text = TEXT(MASTER "Access=ro\n" SLAVE "Access=read\n"),
+                .error = "test.platform:6: [Processor m] Access=: is for slaves only; remove it from the master\n"
+                         "test.platform:12: [Processor s] Access=: 'read' is not known; use rw (it reads and writes its "
+                         "window) or ro (it only reads)",
+        },
+        {
+                .name = "access of Linux",
+                .text = TEXT(MASTER SLAVE "Access=ro\n" "Protocol=linux\n"),
+                .error = "test.platform:11: [Processor s] Access=: Linux cannot run in memory that it cannot write to",
+        },
+        {
                 .name = "restart of the master",
                 .text = TEXT(MASTER "Restart=always\n" "RestartSec=1s\n"),
                 .error = "test.platform:6: [Processor m] Restart=: is for slaves only; remove it from the master\n"

@@ -119,7 +119,7 @@ static void test_all_keys(void **state) {
                 "Argument=18446744073709551615\nProtocol=raw\nAutoBoot=Yes\nStart=external\n"
                 "[Processor t]\n"
                 "Role=slave\nMachine=mps2-an385\nWindow=16M@0x64000000\n"
-                "OnMasterReset=keep\nRestart=on-failure\nRestartSec=1min 30s\nStartLimitBurst=0\nStartLimitIntervalSec=infinity\n"
+                "Access=ro\nOnMasterReset=keep\nRestart=on-failure\nRestartSec=1min 30s\nStartLimitBurst=0\nStartLimitIntervalSec=infinity\n"
                 "WatchdogSec=50ms\nWatchdogStartSec=infinity\n", NULL);
         g_autofree char *file = platform_cases_path("file.elf"), *qemu = platform_cases_path("qemu");
         const ProcessorConfig *m = platform_config_get_master(config), *s = platform_config_get_processor(config, "s");
@@ -140,6 +140,8 @@ static void test_all_keys(void **state) {
         assert_true(g_strv_equal((const char *const *) m->extra_arguments, extra));
 
         assert_int_equal(s->window_address, 0x60000000);
+        assert_false(s->read_only);
+        assert_true(t->read_only);
         assert_string_equal(s->firmware, file);
         assert_true(s->has_entry);
         assert_int_equal(s->entry, 0x40000001);
@@ -287,7 +289,7 @@ static void test_many_errors(void **state) {
                         g_string_append_printf(expected,
                                                "p:%u: [Processor m] Nothing%u=: is not known here; there are Role=, "
                                                "Id=, "
-                                               "Machine=, CPU=, CPUs=, Target=, Memory=, Window=, Firmware=, Kernel=, Initrd=, "
+                                               "Machine=, CPU=, CPUs=, Target=, Memory=, Window=, Access=, Firmware=, Kernel=, Initrd=, "
                                                "CommandLine=, "
                                                "DeviceTree=, Entry=, Argument=, Protocol=, Remoteproc=, AutoBoot=, OnMasterReset=, Start=, Restart=, "
                                                "RestartSec=, StartLimitBurst=, StartLimitIntervalSec=, WatchdogSec=, WatchdogStartSec=, QEMU=, "

@@ -253,9 +253,26 @@ static void hostmem_shared_remove_alias(HostMemoryBackendShared *s)
     }
 }
 
+/*
+ * What the guest writes to memory that is read only is dropped, as it is
+ * with ROM. There is no other way for it to the mapping, which would fault.
+ */
+static void hostmem_shared_set_readonly(HostMemoryBackendShared *s,
+                                        bool readonly)
+{
+    MemoryRegion *mr = hostmem_shared_mr(s);
+
+    memory_region_set_readonly(mr, readonly);
+    if (readonly) {
+        mr->ram_block->flags |= RAM_READONLY | RAM_READONLY_FD;
+    } else {
+        mr->ram_block->flags &= ~(RAM_READONLY | RAM_READONLY_FD);
+    }
+}
+
 bool hostmem_shared_grant(HostMemoryBackendShared *s, int fd, uint64_t offset,
-                          size_t page_size, const uint64_t *bus_address,
-                          Error **errp)
+                          size_t page_size, bool readonly,
+                          const uint64_t *bus_address, Error **errp)
 {
     MemoryRegion *mr = hostmem_shared_mr(s);
     SharedReservation *r = s->reservation;
@@ -276,7 +293,7 @@ bool hostmem_shared_grant(HostMemoryBackendShared *s, int fd, uint64_t offset,
         goto err;
     }
 
-    ptr = mmap(r->host, r->size, PROT_READ | PROT_WRITE,
+    ptr = mmap(r->host, r->size, PROT_READ | (readonly ? 0 : PROT_WRITE),
                MAP_SHARED | MAP_FIXED, fd, offset);
     if (ptr == MAP_FAILED) {
         error_setg_errno(errp, errno, "cannot map the memory for '%s'",
@@ -291,6 +308,7 @@ bool hostmem_shared_grant(HostMemoryBackendShared *s, int fd, uint64_t offset,
     mr->ram_block->fd = fd;
     mr->ram_block->fd_offset = offset;
     mr->ram_block->page_size = page_size;
+    hostmem_shared_set_readonly(s, readonly);
     if (alias) {
         hostmem_shared_add_alias(s, *bus_address);
     }
@@ -316,6 +334,7 @@ void hostmem_shared_revoke(HostMemoryBackendShared *s)
     mr->ram_block->fd = -1;
     mr->ram_block->fd_offset = 0;
     mr->ram_block->page_size = qemu_real_host_page_size();
+    hostmem_shared_set_readonly(s, false);
     close(r->fd);
     r->fd = -1;
     s->granted = false;
@@ -359,6 +378,7 @@ HetMemoryInfo *hostmem_shared_query(HostMemoryBackendShared *s)
         info->page_size = qemu_ram_pagesize(mr->ram_block);
         info->offset = mr->ram_block->fd_offset;
     }
+    info->readonly = s->granted && mr->readonly;
     info->has_bus_address = s->has_alias;
     info->bus_address = s->bus_address;
     return info;

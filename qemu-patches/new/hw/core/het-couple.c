@@ -408,7 +408,7 @@ static bool het_couple_take_fds(HetCoupleState *c, HetCouple *fds,
     Error *err = NULL;
     size_t page_size;
 
-    c->page_fd = het_take_memory_fd(fds->page, 0, 0, &page_size, &err);
+    c->page_fd = het_take_memory_fd(fds->page, 0, 0, false, &page_size, &err);
     c->rx = het_take_eventfd(fds->rx, err ? NULL : &err);
     c->tx = het_take_eventfd(fds->tx, err ? NULL : &err);
     if (fds->rx_halt) {

@@ -30,13 +30,19 @@ static char *het_fd_target(int fd)
     return g_file_read_link(link, NULL);
 }
 
-static bool het_check_read_write(int fd, const char *name, Error **errp)
+/*
+ * Memory that is to be read only must be so for this process, whatever
+ * becomes of it: not even mprotect() gets more out of such a file.
+ */
+static bool het_check_access(int fd, const char *name, bool readonly,
+                             Error **errp)
 {
     int flags = fcntl(fd, F_GETFL);
 
-    if (flags < 0 || (flags & O_ACCMODE) != O_RDWR) {
-        error_setg(errp, "file descriptor '%s' is not open for reading and"
-                   " writing", name);
+    if (flags < 0 ||
+        (flags & O_ACCMODE) != (readonly ? O_RDONLY : O_RDWR)) {
+        error_setg(errp, "file descriptor '%s' is not open for reading %s",
+                   name, readonly ? "only" : "and writing");
         return false;
     }
     return true;
@@ -48,8 +54,8 @@ static bool het_check_read_write(int fd, const char *name, Error **errp)
  * hugetlbfs cannot be sealed; who hands it out answers for it. Where the
  * kernel does not tell which it is, seals are asked for.
  */
-static bool het_check_memory_type(int fd, const char *name, struct stat *st,
-                                  Error **errp)
+static bool het_check_memory_type(int fd, const char *name, bool readonly,
+                                  struct stat *st, Error **errp)
 {
     g_autofree char *target = NULL;
     QemuFsType fs;
@@ -66,7 +72,7 @@ static bool het_check_memory_type(int fd, const char *name, struct stat *st,
                    " on tmpfs or hugetlbfs", name);
         return false;
     }
-    if (!het_check_read_write(fd, name, errp)) {
+    if (!het_check_access(fd, name, readonly, errp)) {
         return false;
     }
 
@@ -80,7 +86,7 @@ static bool het_check_memory_type(int fd, const char *name, struct stat *st,
                    " F_SEAL_GROW", name);
         return false;
     }
-    if (seals & HET_SEALS_REFUSED) {
+    if (!readonly && (seals & HET_SEALS_REFUSED)) {
         error_setg(errp, "memfd '%s' is sealed against writing", name);
         return false;
     }
@@ -111,7 +117,7 @@ static bool het_check_memory_range(const char *name, uint64_t file_size,
 }
 
 int het_take_memory_fd(const char *name, uint64_t offset, uint64_t size,
-                       size_t *page_size, Error **errp)
+                       bool readonly, size_t *page_size, Error **errp)
 {
     int fd = monitor_get_fd(monitor_cur(), name, errp);
     struct stat st;
@@ -119,7 +125,7 @@ int het_take_memory_fd(const char *name, uint64_t offset, uint64_t size,
     if (fd < 0) {
         return -1;
     }
-    if (!het_check_memory_type(fd, name, &st, errp)) {
+    if (!het_check_memory_type(fd, name, readonly, &st, errp)) {
         goto err;
     }
     *page_size = qemu_fd_getpagesize(fd);
@@ -157,7 +163,7 @@ int het_take_eventfd(const char *name, Error **errp)
         error_setg(errp, "file descriptor '%s' is not an eventfd", name);
         goto err;
     }
-    if (!het_check_read_write(fd, name, errp)) {
+    if (!het_check_access(fd, name, false, errp)) {
         goto err;
     }
     /* getfd has cleared it, for the other side as well */

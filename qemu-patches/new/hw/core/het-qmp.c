@@ -141,7 +141,8 @@ void qmp_het_master_detach(Error **errp)
 /* --- memory --- */
 
 static bool het_grant(const char *id, const char *memory, uint64_t offset,
-                      const uint64_t *bus_address, Error **errp)
+                      const uint64_t *bus_address, bool readonly,
+                      Error **errp)
 {
     HostMemoryBackendShared *s;
     size_t page_size;
@@ -154,18 +155,20 @@ static bool het_grant(const char *id, const char *memory, uint64_t offset,
     if (!s) {
         return false;
     }
-    fd = het_take_memory_fd(memory, offset, hostmem_shared_size(s), &page_size,
-                            errp);
-    return fd >= 0 &&
-           het_memory_grant(s, fd, offset, page_size, bus_address, errp);
+    fd = het_take_memory_fd(memory, offset, hostmem_shared_size(s), readonly,
+                            &page_size, errp);
+    return fd >= 0 && het_memory_grant(s, fd, offset, page_size, readonly,
+                                       bus_address, errp);
 }
 
 void qmp_het_memory_grant(const char *id, const char *memory, bool has_offset,
                           uint64_t offset, bool has_bus_address,
-                          uint64_t bus_address, Error **errp)
+                          uint64_t bus_address, bool has_readonly,
+                          bool readonly, Error **errp)
 {
     if (!het_grant(id, memory, has_offset ? offset : 0,
-                   has_bus_address ? &bus_address : NULL, errp)) {
+                   has_bus_address ? &bus_address : NULL,
+                   has_readonly && readonly, errp)) {
         het_forget_fd(memory);
     }
 }

@@ -74,7 +74,8 @@ void qmp_het_master_detach(Error **errp)
 
 void qmp_het_memory_grant(const char *id, const char *memory, bool has_offset,
                           uint64_t offset, bool has_bus_address,
-                          uint64_t bus_address, Error **errp)
+                          uint64_t bus_address, bool has_readonly,
+                          bool readonly, Error **errp)
 {
     error_setg(errp, HET_UNSUPPORTED);
 }

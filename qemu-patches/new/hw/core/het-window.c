@@ -109,8 +109,8 @@ bool het_window_map(uint32_t slave_id, HetWindow *window, Error **errp)
         error_setg(errp, "the window's size must not be 0");
         return false;
     }
-    fd = het_take_memory_fd(window->memory, offset, window->size, &page_size,
-                            errp);
+    fd = het_take_memory_fd(window->memory, offset, window->size, false,
+                            &page_size, errp);
     if (fd < 0) {
         return false;
     }

@@ -445,10 +445,11 @@ static int het_lacks_memory(HostMemoryBackendShared *s, void *opaque)
 }
 
 bool het_memory_grant(HostMemoryBackendShared *s, int fd, uint64_t offset,
-                      size_t page_size, const uint64_t *bus_address,
-                      Error **errp)
+                      size_t page_size, bool readonly,
+                      const uint64_t *bus_address, Error **errp)
 {
-    if (!hostmem_shared_grant(s, fd, offset, page_size, bus_address, errp)) {
+    if (!hostmem_shared_grant(s, fd, offset, page_size, readonly, bus_address,
+                              errp)) {
         return false;
     }
     qapi_event_send_het_memory_granted(

@@ -68,8 +68,8 @@ bool het_guest_lockup(CPUState *cs);
 /* --- het.c: memory and booting, for het-qmp.c --- */
 
 bool het_memory_grant(HostMemoryBackendShared *s, int fd, uint64_t offset,
-                      size_t page_size, const uint64_t *bus_address,
-                      Error **errp);
+                      size_t page_size, bool readonly,
+                      const uint64_t *bus_address, Error **errp);
 bool het_memory_revoke(HostMemoryBackendShared *s, Error **errp);
 /* resource_table: what the slave publishes while it is booted, 0: nothing */
 bool het_boot(HetBootProtocol protocol, uint64_t entry, uint64_t argument,
@@ -252,12 +252,12 @@ bool het_check_place(const char *what, uint64_t address, uint64_t size,
  * Takes the fd that getfd stored under name, checks that it is memory that
  * its owner cannot pull away under us (a memfd sealed against shrinking and
  * growing, or a file on tmpfs or hugetlbfs, where there are no seals and
- * whoever hands it out vouches for it), read-write, and that
- * offset..offset+size lies in it, page-aligned. Returns -1 with errp; the
- * fd is then closed. size 0: not checked.
+ * whoever hands it out vouches for it), open for reading only or for both,
+ * and that offset..offset+size lies in it, page-aligned. Returns -1 with
+ * errp; the fd is then closed. size 0: not checked.
  */
 int het_take_memory_fd(const char *name, uint64_t offset, uint64_t size,
-                       size_t *page_size, Error **errp);
+                       bool readonly, size_t *page_size, Error **errp);
 /* The same for an eventfd */
 int het_take_eventfd(const char *name, Error **errp);
 /*

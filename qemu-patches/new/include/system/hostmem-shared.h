@@ -33,10 +33,13 @@ bool hostmem_shared_is_granted(HostMemoryBackendShared *s);
 bool hostmem_shared_address(HostMemoryBackendShared *s, uint64_t *address);
 uint64_t hostmem_shared_size(HostMemoryBackendShared *s);
 
-/* The fd is the object's own from now on, or closed if this fails */
+/*
+ * The fd is the object's own from now on, or closed if this fails. Of memory
+ * that is read only it is open for reading only.
+ */
 bool hostmem_shared_grant(HostMemoryBackendShared *s, int fd, uint64_t offset,
-                          size_t page_size, const uint64_t *bus_address,
-                          Error **errp);
+                          size_t page_size, bool readonly,
+                          const uint64_t *bus_address, Error **errp);
 /* The guest must not see the memory. Leaves neither a mapping nor an fd. */
 void hostmem_shared_revoke(HostMemoryBackendShared *s);
 /* Lets the guest see the memory and its alias, or neither; in a transaction */

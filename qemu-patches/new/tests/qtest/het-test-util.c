@@ -111,6 +111,27 @@ bool het_holds(QTestState *s, const char *name)
     return found;
 }
 
+bool het_maps_readonly(QTestState *s, const char *name)
+{
+    g_autofree char *path = g_strdup_printf("/proc/%d/maps", qtest_pid(s));
+    g_autofree char *target = g_strdup_printf("/memfd:%s (deleted)", name);
+    g_autofree char *maps = NULL;
+    g_auto(GStrv) lines = NULL;
+    bool found = false;
+
+    g_assert(g_file_get_contents(path, &maps, NULL, NULL));
+    lines = g_strsplit(maps, "\n", -1);
+    for (char **line = lines; *line; line++) {
+        if (strstr(*line, target)) {
+            found = true;
+            if (!strstr(*line, " r--s ")) {
+                return false;
+            }
+        }
+    }
+    return found;
+}
+
 void het_assert_error(QDict *response, const char *text)
 {
     QDict *error = qdict_get_qdict(response, "error");

@@ -47,6 +47,8 @@ void het_pass(QTestState *s, const char *name, int fd);
 void het_assert_no_fd(QTestState *s, const char *name);
 /* Whether the process has mapped, or has open, the memfd called name */
 bool het_holds(QTestState *s, const char *name);
+/* Whether that is so, and no page of it can be written to */
+bool het_maps_readonly(QTestState *s, const char *name);
 
 /* Consumes the response of a command that must fail with this in its text */
 void het_assert_error(QDict *response, const char *text);

@@ -243,6 +243,64 @@ static void test_grant_two(void)
     qtest_quit(s);
 }
 
+static void revoke_memory(QTestState *s)
+{
+    qtest_qmp_assert_success(s, "{ 'execute': 'het-memory-revoke',"
+                             " 'arguments': { 'id': 'mem' } }");
+}
+
+static void grant_readonly_error(QTestState *s, int fd, const char *text)
+{
+    het_give(s, "w", fd);
+    het_assert_error(qtest_qmp(s, "{ 'execute': 'het-memory-grant',"
+                               " 'arguments': { 'id': 'mem', 'memory': 'w',"
+                               " 'readonly': true } }"), text);
+    het_assert_no_fd(s, "w");
+}
+
+/* Neither the guest nor the process can write to it, until it is another's */
+static void test_grant_readonly(void)
+{
+    QTestState *s = qtest_init(SLAVE_ARGS);
+    int fd = het_memfd("w", SLAVE_SIZE, SEALS);
+    g_autofree char *path = g_strdup_printf("/proc/self/fd/%d", fd);
+    int readonly = open(path, O_RDONLY | O_CLOEXEC);
+    uint8_t *memory = het_map(fd, SLAVE_SIZE);
+
+    grant_readonly_error(s, fd, "not open for reading only");
+    grant_error(s, readonly, 0, NO_BUS, "not open for reading and writing");
+    het_give(s, "w", readonly);
+    qtest_qmp_assert_success(s, "{ 'execute': 'het-memory-grant',"
+                             " 'arguments': { 'id': 'mem', 'memory': 'w',"
+                             " 'readonly': true, 'bus-address': %u } }",
+                             WINDOW);
+    g_assert_true(het_maps_readonly(s, "w"));
+    memory[0x100] = 1;
+    qtest_qmp_assert_success(s, "{ 'execute': 'het-slave-boot',"
+                             " 'arguments': { 'entry': %u } }", SLAVE_RAM);
+    g_assert_cmpint(qtest_readb(s, SLAVE_RAM + 0x100), ==, 1);
+    qtest_writeb(s, SLAVE_RAM + 0x100, 2);
+    qtest_writeb(s, WINDOW + 0x100, 3);
+    qtest_memset(s, SLAVE_RAM, 4, 0x10000);
+    g_assert_cmpint(qtest_readb(s, WINDOW + 0x100), ==, 1);
+    g_assert_cmpint(memory[0x100], ==, 1);
+    g_assert_cmpint(memory[0x101], ==, 0);
+
+    /* The same memory, to be written to */
+    qtest_qmp_assert_success(s, "{ 'execute': 'het-slave-stop' }");
+    revoke_memory(s);
+    het_grant(s, fd);
+    g_assert_false(het_maps_readonly(s, "w"));
+    qtest_qmp_assert_success(s, "{ 'execute': 'het-slave-boot',"
+                             " 'arguments': { 'entry': %u } }", SLAVE_RAM);
+    qtest_writeb(s, SLAVE_RAM + 0x100, 2);
+    g_assert_cmpint(memory[0x100], ==, 2);
+    munmap(memory, SLAVE_SIZE);
+    close(readonly);
+    close(fd);
+    qtest_quit(s);
+}
+
 static QDict *query_memory(QTestState *s, QDict **info)
 {
     *info = qtest_qmp_assert_success_ref(s, "{ 'execute': 'query-het' }");
@@ -262,12 +320,6 @@ static void assert_memory(QTestState *s, bool granted, bool visible,
     g_assert_cmpint(qdict_get_try_int(memory, "bus-address", -1), ==,
                     bus_address);
     qobject_unref(info);
-}
-
-static void revoke_memory(QTestState *s)
-{
-    qtest_qmp_assert_success(s, "{ 'execute': 'het-memory-revoke',"
-                             " 'arguments': { 'id': 'mem' } }");
 }
 
 static void test_grant_revoke(void)
@@ -556,6 +608,7 @@ int main(int argc, char **argv)
     qtest_add_func("/het/grant/range", test_grant_wrong_range);
     qtest_add_func("/het/grant/two", test_grant_two);
     qtest_add_func("/het/grant/revoke", test_grant_revoke);
+    qtest_add_func("/het/grant/readonly", test_grant_readonly);
     qtest_add_func("/het/grant/object-del", test_object_del);
     qtest_add_func("/het/boot/visibility", test_visibility);
     qtest_add_func("/het/boot/errors", test_boot_errors);
