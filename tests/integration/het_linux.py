@@ -9,6 +9,7 @@ QEMU_HET_LINUX=arm64  the masters of all examples have 64 bits
 """
 
 import collections
+import copy
 import os
 import pathlib
 import re
@@ -194,6 +195,12 @@ CHECK_FREED = ("CommandLine=", "CommandLine=slub_debug=FU ")
 KERNEL_COMPLAINT = r"BUG:|BUG \S+ \(|kernel BUG|WARNING: CPU|Oops|Internal error|Unable to handle|blocked for more than|detected stalls"
 
 
+# Makes slaves offline that Linux has started or attached to, and takes away what dumps are left
+OFFLINE = f"""for n in 0 1; do for i in $(seq 20); do case $(cat {CLASS}$n/state) in
+offline | detached) break;; crashed) echo recover >{CLASS}$n/recovery;; *) echo stop >{CLASS}$n/state;; esac; done; done
+for d in /sys/class/devcoredump/devcd*/data; do [ ! -e $d ] || echo 1 >$d; done"""
+
+
 class RemoteprocTestCase(LinuxTestCase):
     """What Linux shows of the slaves, by the number of its instance: slave1 is 0. Which driver it has is in the attributes."""
 
@@ -201,11 +208,55 @@ class RemoteprocTestCase(LinuxTestCase):
     interrupts = "idm"                  # what those of its devices are called
     firmware_names = SLAVES             # that it asks for by itself
     no_table = "the image has no resource table"
+    complaint = KERNEL_COMPLAINT
+    # The tests of a class have one boot together, which takes longer than what most of them do. Each finds what the first one has
+    # found, by renew(); where that is not possible, and after one that has failed, the next one boots anew.
+    shares_boot = False
+    shared = None                       # the test of this class that has left its platform for the next one
+
+    def setUp(self):
+        cls = type(self)
+        if not (before := cls.__dict__.get("shared")):
+            super().setUp()
+            return
+        cls.shared = None
+        own = dict(self.__dict__)
+        self.__dict__ |= before.__dict__ | own | {"_cleanups": before._cleanups}
+        before._cleanups = []
 
     def tearDown(self):
-        complaint = self.console.find(KERNEL_COMPLAINT)
-        super().tearDown()
+        cls = type(self)
+        renewed = self.shares_boot and not self.has_failed() and self.renew()
+        complaint = self.console.find(self.complaint)
+        if renewed and not complaint:
+            # A copy: what this one has to do at its end is done with
+            cls.shared = copy.copy(self)
+            self._cleanups = []
+        else:
+            super().tearDown()
         self.assertIsNone(complaint, complaint and complaint.string)
+
+    @classmethod
+    def tearDownClass(cls):
+        if last := cls.__dict__.get("shared"):
+            cls.shared = None
+            try:
+                super(RemoteprocTestCase, last).tearDown()
+            finally:
+                last.doCleanups()
+
+    def renew(self):
+        """A new driver, and slaves that are ready, as after a boot. False: that is not possible"""
+        self.shell.ok(OFFLINE)
+        if self.shell.run(f"rmmod {self.driver}")[0]:
+            return False
+        for slave in (self.slave1, self.slave2):
+            if slave.state in ("running", "paused", "crashed") and slave.pid:
+                slave.call("Stop")
+            if slave.state != "ready":
+                return False
+        self.shell.ok(f"cd; rm -f /dev/ttyRPMSG* /tmp/*; modprobe {self.driver}")
+        return [self.state(n) for n in (0, 1)] == ["offline", "offline"]
 
     def state(self, number):
         return self.shell.read(f"{CLASS}{number}/state")

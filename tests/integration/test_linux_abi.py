@@ -13,6 +13,8 @@ INVALID, BUSY, MISSING = "Invalid argument", "busy", "No such file"
 
 
 class Abi(AttachTestCase):
+    shares_boot = True
+
     def read(self, number, name):
         return self.shell.read(f"{CLASS}{number}/{name}")
 

@@ -44,6 +44,8 @@ def symbols(path):
 
 
 class Crash(RemoteprocTestCase):
+    shares_boot = True
+
     def test_fault_of_the_firmware(self):
         """The core stops it, loads its image again and starts it; the other one does not notice."""
         self.start(0)
@@ -169,6 +171,8 @@ class KilledForGood(RemoteprocTestCase):
 
 class Coredump(RemoteprocTestCase):
     """What is in the window when a slave has failed"""
+
+    shares_boot = True
 
     def crash(self, number):
         since = self.console.mark()

@@ -20,6 +20,8 @@ MISSING_MAX = {"MemFree": 12 * MIB, "Slab": 2 * MIB, "hetd": 2 * MIB}
 
 
 class LongTestCase(RemoteprocTestCase):
+    time_limit = 60 * CYCLES
+
     def exact(self):
         """What has to be the same again"""
         guest = self.shell.ok("grep -c ioremap /proc/vmallocinfo; cat /proc/interrupts | wc -l; ls /sys/bus/rpmsg/devices | wc -l; "

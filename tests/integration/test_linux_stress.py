@@ -2,15 +2,19 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 """
 docs/examples/linux-master.platform: slaves that send vectors without end, and fail or are stopped at any time, while Linux starts and
-stops them and its driver comes and goes. Nothing is lost by that, and nothing is left.
+stops them and its driver comes and goes. Nothing is lost by that, and nothing is left. scripts/soak runs it for longer.
+
+QEMU_HET_CYCLES  ten thirds of the number of turns (default: 20)
 """
 
+import os
 import random
 
 from het_bus import BusError
 from het_harness import main
 from het_linux import CHECK_FREED, CLASS, RemoteprocTestCase, need_guest
 
+TURNS = int(os.environ.get("QEMU_HET_CYCLES", "20")) * 3 // 10
 # The guest's part: $1 is the number of the instance. Eight echoes are on their way when talk ends. (No process may still write to the
 # terminal when its slave goes: rpmsg_tty of Linux 6.1 has no lock against that, and the kernel would fail.)
 FUNCTIONS = f"""
@@ -25,6 +29,8 @@ offline) return;; detached) to $1 start;; crashed) echo recover >{CLASS}$1/recov
 
 class Stress(RemoteprocTestCase):
     changes = (CHECK_FREED,)
+    shares_boot = True
+    time_limit = 200 * TURNS
 
     def setUp(self):
         super().setUp()
@@ -51,14 +57,14 @@ class Stress(RemoteprocTestCase):
                 if not e.name.endswith((".Busy", ".WrongState")):
                     raise
 
-    def during(self, turns, commands, action):
+    def during(self, commands, action):
         """Runs commands in the guest, in turns, and meanwhile does something again and again."""
         sent, since = self.sent(), self.console.mark()
-        wait = self.shell.begin(f"for j in $(seq {turns}); do echo turn $j; {commands}; done 2>&1")
-        for turn in range(1, turns + 1):
+        wait = self.shell.begin(f"for j in $(seq {TURNS}); do echo turn $j; {commands}; done 2>&1")
+        for turn in range(1, TURNS + 1):
             self.console.expect(rf"^turn {turn}$|<\d+> {self.shell.number} end$", since, action)
         status, output = wait(action)
-        self.assertGreater(self.sent(), sent + 100)
+        self.assertGreater(self.sent(), sent)
         return status, [line for line in output.splitlines() if not line.startswith("turn ")]
 
     def sent(self):
@@ -80,24 +86,24 @@ class Stress(RemoteprocTestCase):
 
     def test_start_stop(self):
         """Vectors come at any time, and stop finds messages on their way in both directions."""
-        self.assertEqual(self.during(12, "for n in 0 1; do to $n start; done; for n in 0 1; do talk $n; done; "
+        self.assertEqual(self.during("for n in 0 1; do to $n start; done; for n in 0 1; do talk $n; done; "
                                      "for n in 0 1; do to $n stop; done", self.kick), (0, []))
         self.check_well()
 
     def test_driver_comes_and_goes(self):
-        self.assertEqual(self.during(8, f"modprobe {self.driver}; for n in 0 1; do to $n start; talk $n; done; rmmod {self.driver}",
+        self.assertEqual(self.during(f"modprobe {self.driver}; for n in 0 1; do to $n start; talk $n; done; rmmod {self.driver}",
                                      self.kick), (0, []))
         self.shell.ok(f"modprobe {self.driver}")
         self.check_well()
 
     def test_stopped_at_any_time(self):
         """By somebody else, while Linux starts, stops, recovers, attaches to and detaches from it, and nobody writes to a terminal"""
-        self.during(12, "for n in 0 1; do to $n start; done; for n in 0 1; do to $n detach; to $n stop; done", self.stop_one)
+        self.during("for n in 0 1; do to $n start; done; for n in 0 1; do to $n detach; to $n stop; done", self.stop_one)
         self.check_well()
 
     def test_crash_and_remove(self):
         """The driver goes while it deals with a crash"""
-        self.during(8, "for n in 0 1; do to $n start; done; for n in 0 1; do t=$(terminal $n); [ -z \"$t\" ] || echo crash >$t; done; "
+        self.during("for n in 0 1; do to $n start; done; for n in 0 1; do t=$(terminal $n); [ -z \"$t\" ] || echo crash >$t; done; "
                     f"rmmod {self.driver}; modprobe {self.driver}", self.kick)
         self.check_well()
 

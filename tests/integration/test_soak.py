@@ -56,6 +56,7 @@ def switches(pid):
 
 class Soak(TestCase):
     hetd_arguments = ("--log-level=info",)
+    time_limit = int(600 + 10 * KILLS + 120 * MINUTES)
 
     def start(self, n_slaves):
         """Returns once all slaves have talked with the master."""
