@@ -109,20 +109,23 @@ show_log_end() {
         printf '%s---%s\n' "$het_dim" "$het_off" >&2
 }
 
-# Waits for a background command that has a process group of its own (set -m), and ends that group on a signal: bash would
-# not look at one before a command in the foreground is through.
+# Waits for a background command that has a process group of its own (set -m), and ends that group, and those of others, on a
+# signal: bash would not look at one before a command in the foreground is through.
 wait_child() {
         local pid=$1 status=0
-        trap 'stop_child $pid' INT TERM HUP
+        trap 'stop_children' INT TERM HUP
         wait "$pid" || status=$?
         trap - INT TERM HUP
         return "$status"
 }
 
-stop_child() {
+stop_children() {
+        local pid
         trap '' INT TERM HUP
-        kill -TERM -- "-$1" 2>/dev/null || true
-        wait "$1" 2>/dev/null || true
+        for pid in $(jobs -p); do
+                kill -TERM -- "-$pid" 2>/dev/null || true
+        done
+        wait 2>/dev/null || true
         printf '\ninterrupted; run it again to go on from here\n' >&2
         exit 130
 }
