@@ -53,6 +53,8 @@ class Killer:
 
 
 class Steps(TestCase):
+    time_limit = 600 + 30 * KILLS
+
     def setUp(self):
         super().setUp()
         self.qemu = None
