@@ -22,6 +22,8 @@ import threading
 import time
 
 TOP = pathlib.Path(__file__).resolve().parent.parent.parent
+# What a guest of scripts/build-guest says before it gives a shell. A message of the kernel may come into the middle of each of these lines.
+LINUX_IS_UP = r"^init: (Linux .* is up|remoteproc\d+ is \w+, \w+)$|^Enter 'help' for a list of built-in commands\.$"
 COLOURS = {"master": "\033[36m", "slave1": "\033[32m", "slave2": "\033[33m", "hetd": "\033[90m", "step": "\033[1m"}
 
 

@@ -18,6 +18,7 @@ import struct
 import het_rpmsg
 from het_harness import EXAMPLE, FIRMWARE, TestCase, skip_all
 import guest_image      # of scripts/lib
+from demo_kit import LINUX_IS_UP
 
 # What scripts/build-guest has made: the variable that says where, and the file with the kernel
 Guest = collections.namedtuple("Guest", ("variable", "directory", "kernel"))
@@ -62,7 +63,7 @@ class Shell:
     def __init__(self, console, since=0):
         self.console = console
         self.number = 0
-        console.expect(r"^init: Linux .* is up$", since)
+        console.expect(LINUX_IS_UP, since)
         console.send("stty -echo; PS1=; PS2=; dmesg -n 1\n")
         self.run("true")
         self.run("cat /dev/kmsg &")

@@ -16,6 +16,7 @@ import zlib
 import dbus
 
 from het_harness import BUILD, FIRMWARE, MIB, QEMU, SLAVE2, TOP, main, skip_all
+from demo_kit import LINUX_IS_UP        # of scripts/lib
 from het_linux import ARMHF, LinuxMasterTestCase, need_guest
 from het_qemu import SLAVE1_ARGUMENTS, Qemu
 
@@ -94,9 +95,9 @@ class RfcTestCase(LinuxMasterTestCase):
     def linux_is_up(self, since=0, console=None):
         """A shell on the slave's console does what it is told."""
         console = console or self.console1
-        console.expect(r"^init: Linux .* is up$", since)
+        console.expect(LINUX_IS_UP, since)
         console.send("echo $((6 * 7)) is the answer\n")
-        console.expect("^42 is the answer$", since)
+        console.expect("42 is the answer$", since)
 
 
 class Demo(RfcTestCase):
