@@ -78,9 +78,10 @@ static void take_couple(Export *export, int fds[COUPLE_FDS]) {
         g_autoptr(GError) error = NULL;
 
         put_in_order(fds, export->from == slave);
-        if (couple_adopt(slave->config->id, fds, &slave->missing->couple, &slave->couple, &error))
+        if (couple_adopt(slave->config->id, fds, &slave->missing->couple, &slave->couple, &error)) {
+                slave->couple->heartbeat_ms = processor_get_heartbeat_ms(slave);
                 slave->missing->has_couple = false;
-        else
+        } else
                 processor_log(export->from, LOG_WARNING, "%s: %s", export->from->config->name, error->message);
 }
 

@@ -115,7 +115,7 @@ void platform_join(Processor *slave, DoneFunc done, void *userdata) {
         forget_couple(slave);
 
         if (!processor_make_window(slave, &error) ||
-            !couple_new(slave->config->id, (uint32_t) (slave->config->watchdog_usec / 1000), &slave->couple, &error)) {
+            !couple_new(slave->config->id, processor_get_heartbeat_ms(slave), &slave->couple, &error)) {
                 steps_free(steps);
                 done(error, userdata);
                 return;

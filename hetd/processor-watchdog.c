@@ -25,6 +25,10 @@ static uint64_t now(void) {
         return (uint64_t) g_get_monotonic_time();
 }
 
+uint32_t processor_get_heartbeat_ms(const Processor *p) {
+        return (uint32_t) (p->config->watchdog_usec / 1000);
+}
+
 bool processor_is_failing(const Processor *p) {
         return p->watchdog.phase == WATCHDOG_FAILING || p->watchdog.phase == WATCHDOG_UNRESPONSIVE;
 }

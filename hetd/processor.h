@@ -233,6 +233,8 @@ void processor_watch(Processor *p);
 /* It has hung, and it is not yet clear what becomes of its QEMU */
 bool processor_is_failing(const Processor *p);
 void processor_unwatch(Processor *p);
+/* For its couple: how often its firmware is to give a sign of life, 0: not at all */
+uint32_t processor_get_heartbeat_ms(const Processor *p);
 
 /* --- processor-monitor.c --- */
 
