@@ -413,6 +413,8 @@ static void het_slave_machine_done(Notifier *notifier, void *data)
         cs->start_powered_off = true;
     }
     het_set_default_actions();
+    /* With -incoming het_set_slave() is called before there is a main loop */
+    het.settle_bh = qemu_bh_new(het_settle, NULL);
     qemu_register_reset(het_reset, NULL);
 }
 
@@ -431,7 +433,6 @@ void het_set_slave(const char *memory_id)
     autostart = 0;
     /* KVM wants to know when it creates a CPU */
     object_register_sugar_prop(TYPE_CPU, "start-powered-off", "on", true);
-    het.settle_bh = qemu_bh_new(het_settle, NULL);
     qemu_add_vm_change_state_handler(het_vm_state_changed, NULL);
     het.machine_done.notify = het_slave_machine_done;
     qemu_add_machine_init_done_notifier(&het.machine_done);
