@@ -228,6 +228,7 @@ static void *scribbler(void *opaque)
                               : g_rand_int_range(rand, 0, 8));
         switch (g_rand_int_range(rand, 0, 16)) {
         case 0:
+            fcntl(fd, F_SETFL, O_NONBLOCK);
             (void)!write(fd, &one, sizeof(one));
             break;
         case 1:
