@@ -206,8 +206,8 @@ class Message:
         return f"{self.subject}\n\n{self.body}".rstrip("\n") + "\n"
 
 
-def base_folder():
-    return pathlib.Path(run(PROJECT / "scripts/fetch-qemu", "--print-path").decode().strip())
+def base_folder(*options):
+    return pathlib.Path(run(PROJECT / "scripts/fetch-qemu", "--print-path", *options).decode().strip())
 
 
 def identity_of(folder):
@@ -369,6 +369,21 @@ def build(project, repository, maintainer=None):
             parent = repository.commit(tree, parent, message)
             commits.append((entry, message, parent))
     return commits
+
+
+def refused(project, repository):
+    """[what does not apply], where each patch is tried on its own, whatever became of those before it"""
+    found = []
+    with Index(repository, repository.base) as index:
+        for entry in project.entries():
+            mail = (project.patches / entry.name).read_bytes()
+            for part in re.split(rb"(?m)^(?=diff --git )", mail)[1:]:
+                name = re.match(rb"diff --git a/(\S+)", part)[1].decode()
+                try:
+                    index.apply(part)
+                except SeriesError as e:
+                    found.append(f"{entry.name}: {name}: {str(e).splitlines()[-1]}")
+    return found
 
 
 def named_tree(index, maintainer):

@@ -41,6 +41,27 @@ class Work:
         return {**os.environ, **({"PYTHONPATH": path} if path else {})}
 
 
+def run_qtests(project, work, environment):
+    """Those that the series adds, on the emulator for Arm; [what fails]"""
+    failed = []
+    for path in sorted((project.patches / "new/tests/qtest").glob("*-test.c")):
+        result = subprocess.run([str(work.objects / QTESTS / path.stem), "--tap", "-k"], cwd=work.objects, stdin=subprocess.DEVNULL,
+                                capture_output=True, check=False, timeout=1800,
+                                env={**environment, "QTEST_QEMU_BINARY": str(work.objects / "qemu-system-arm")})
+        bad = [line for line in result.stdout.decode(errors="replace").splitlines() if line.startswith("not ok")]
+        failed += [f"{path.stem}: {line}" for line in bad or [f"exit status {result.returncode}"] * (result.returncode != 0)]
+        print(f"{path.stem}: {'fails' if bad or result.returncode else 'passes'}", flush=True)
+    return failed
+
+
+def try_base(project, repository, commits):
+    """Builds the emulator for Arm and our qtests on another base; [what fails]"""
+    goals = ["qemu-system-arm", *(QTESTS + path.stem for path in (project.patches / "new/tests/qtest").glob("*-test.c"))]
+    with Work(repository, "try").locked() as work:
+        work.switch(commits[-1][2])
+        return run_qtests(project, work, work.build(*goals))
+
+
 def build_each(repository, commits):
     """Each patch of the series builds by itself: everything there is for the arm target, tools and tests, too"""
     with Work(repository, "each").locked() as work:
