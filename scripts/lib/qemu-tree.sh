@@ -76,3 +76,14 @@ compose_tree() {
                 [[ -e $overlay/tree/$file || -L $overlay/tree/$file ]] || rm -f "$work/src/$file"
         done <"$overlay/names.all"
 }
+
+# The qtests that are built and run: ours, and QEMU's own about all commands and devices there are. scripts/qemu-series compare is for
+# the others.
+qtest_names() {
+        local file
+        [[ ${patched:-yes} == yes ]] || return 0
+        for file in "$HET_ROOT"/qemu-patches/new/tests/qtest/*-test.c; do
+                [[ ! -f $file ]] || basename "$file" .c
+        done
+        printf '%s\n' device-introspect-test qmp-cmd-test
+}
