@@ -9,8 +9,8 @@ import shutil
 import subprocess
 import tempfile
 
-from qemu_series import MAINTAINERS, PROJECT, SCHEMA, SECTION, SeriesError, run, section_of
-from qemu_series_mail import export, take_back
+from qemu_series import MAINTAINERS, SCHEMA, SECTION, Schema, SeriesError, build, run, section_of
+from qemu_series_mail import export, read_mails, take_back
 
 WIDTH = 76                      # of a message's lines: QEMU's docs/devel/submitting-a-patch.rst
 TESTER = ("Series Check", "check@localhost")            # who signs off where it is only checked
@@ -49,8 +49,49 @@ def check_maintainers(repository, commits):
     return found
 
 
+COMMENT = re.compile(r'/\*.*?\*/|//[^\n]*|"(?:\\.|[^"\\\n])*"', re.DOTALL)
+FUNCTION = re.compile(r"^(?!static\b|typedef\b|extern\b)[A-Za-z_][^;{}()#]*?\b(\w+)\([^;{}]*\)\s*\{", re.MULTILINE)
+
+
+def code_at(repository, commit, path):
+    return COMMENT.sub(" ", repository.read(commit, path).decode(errors="replace"))
+
+
+def defined_in(repository, commits):
+    """{function: number of the patch that brings it}, of the new files but the tests', and those for hosts that have nothing of it"""
+    found, before = {}, repository.base
+    for number, (_, _, commit) in enumerate(commits):
+        for path in repository.changed(before, commit, "A"):
+            if path.endswith(".c") and not path.startswith("tests/") and not path.endswith("-stub.c"):
+                found.update(dict.fromkeys(FUNCTION.findall(code_at(repository, commits[-1][2], path)), number))
+        before = commit
+    return found
+
+
+def commands_of(repository, commit):
+    """The functions that QAPI wants there to be"""
+    if not repository.has(commit, SCHEMA):
+        return []
+    names = Schema(repository.read(commit, SCHEMA).decode()).names()
+    return ["qmp_" + name.replace("-", "_") for name, kind in names if kind == "command"]
+
+
+def check_symbols(repository, commits):
+    """Nothing calls a function of ours that comes with a later patch: so each patch links"""
+    functions, found, before = defined_in(repository, commits), [], repository.base
+    for number, (entry, _, commit) in enumerate(commits):
+        used = {name: SCHEMA for name in commands_of(repository, commit)}
+        for path in repository.changed(before, commit, "AM"):
+            if path.endswith(".c") and not path.endswith("-stub.c"):
+                used.update(dict.fromkeys(re.findall(r"\b\w+\b", code_at(repository, commit, path)), path))
+        found += [f"{entry.name}: {path} needs {name}(), which comes with {commits[functions[name]][0].name}"
+                  for name, path in used.items() if functions.get(name, 0) > number]
+        before = commit
+    return found
+
+
 def check_includes(repository, commits):
-    """No file includes a header that comes with a later patch: the quick part of 'each patch builds'"""
+    """No file includes a header that comes with a later patch: so each patch compiles, as far as our headers go"""
     found, before = [], repository.base
     final = set(repository.changed(repository.base, commits[-1][2], "A"))
     for entry, _, commit in commits:
@@ -199,8 +240,6 @@ def copy_of(project, folder):
 
 def check_round_trip(project, repository, commits, mails):
     """What is taken back from the mails makes the same series"""
-    from qemu_series import build
-    from qemu_series_mail import read_mails
     with tempfile.TemporaryDirectory() as folder:
         copy = copy_of(project, folder)
         take_back(copy, repository, *read_mails(mails[0].parent))
@@ -223,6 +262,7 @@ def checks(project, repository, commits, whole_manual=False):
     yield "messages", check_messages(repository, commits)
     yield "MAINTAINERS", check_maintainers(repository, commits)
     yield "headers come first", check_includes(repository, commits)
+    yield "functions come first", check_symbols(repository, commits)
     yield "the same tree as scripts/build-qemu composes", check_tree(project, repository, commits)
     with tempfile.TemporaryDirectory() as folder:
         mails = export(project, repository, folder, signoff=True)
