@@ -57,7 +57,7 @@ static json_object *describe_processor(const Processor *p) {
         bool has_couple = p->couple || (p->missing && p->missing->has_couple);
 
         json_add_string(o, "name", p->config->name);
-        json_add_uint64(o, "state", p->state);
+        json_add_string(o, "state", processor_state_to_string(p->state));
         json_add_string(o, "reason", p->reason);
         json_add_string(o, "reason-text", p->reason_text);
         json_add_uint64(o, "state-usec", p->state_usec);
@@ -106,8 +106,8 @@ bool platform_save(Platform *platform, GError **error) {
 
         platform->save_source = sd_event_source_disable_unref(platform->save_source);
 
-        json_add_uint64(o, "state", platform->state);
-        json_add_uint64(o, "end-state", platform->end_state);
+        json_add_string(o, "state", platform_state_to_string(platform->state));
+        json_add_string(o, "end-state", platform_state_to_string(platform->end_state));
         json_add_uint64(o, "user", platform->user);
         json_add_string(o, "reason", platform->reason);
         json_add_string(o, "reason-text", platform->reason_text);
@@ -218,9 +218,12 @@ static bool is_restart_pending(json_object *o) {
 
 static bool restore_processor(Processor *p, json_object *o, ProcessorFound *found, GError **error) {
         const char *monitor = json_get_string(o, "monitor"), *end_reason = json_get_string(o, "end-reason");
-        uint64_t state = get_uint64(o, "state");
+        const char *state = json_get_string(o, "state");
 
-        p->state = state < _PROCESSOR_STATE_MAX ? (ProcessorState) state : PROCESSOR_LOST;
+        /* One that this hetd does not know is as good as lost */
+        for (p->state = PROCESSOR_DEFINED; p->state < PROCESSOR_LOST; p->state++)
+                if (g_strcmp0(processor_state_to_string(p->state), state) == 0)
+                        break;
         restore_text(&p->reason, &p->reason_text, o);
         p->state_usec = get_uint64(o, "state-usec");
         p->boots = get_uint64(o, "boots");
@@ -280,8 +283,17 @@ static bool restore_config(Manager *manager, const char *name, json_object *o, P
                 platform_config_parse_again(name, json_get_string(o, "path"), text, size, variables, ret, error);
 }
 
+static bool parse_state(const char *name, PlatformState *ret) {
+        for (PlatformState state = 0; state < _PLATFORM_STATE_MAX; state++)
+                if (g_strcmp0(platform_state_to_string(state), name) == 0) {
+                        *ret = state;
+                        return true;
+                }
+
+        return false;
+}
+
 static bool restore_platform(Manager *manager, const char *name, json_object *o, GError **error) {
-        uint64_t state = get_uint64(o, "state"), end_state = get_uint64(o, "end-state");
         g_autoptr(Platform) platform = NULL;
         PlatformConfig *config = NULL;
         ProcessorFound *found;
@@ -289,13 +301,12 @@ static bool restore_platform(Manager *manager, const char *name, json_object *o,
         if (!restore_config(manager, name, o, &config, error) || !platform_new(manager, config, &platform, error))
                 return false;
 
-        if (state >= _PLATFORM_STATE_MAX || end_state >= _PLATFORM_STATE_MAX) {
+        if (!parse_state(json_get_string(o, "state"), &platform->state) ||
+            !parse_state(json_get_string(o, "end-state"), &platform->end_state)) {
                 g_set_error(error, HET_ERROR, HET_ERROR_PROTOCOL, "Its state is not known");
                 return false;
         }
 
-        platform->state = (PlatformState) state;
-        platform->end_state = (PlatformState) end_state;
         platform->user = (uid_t) get_uint64(o, "user");
         restore_text(&platform->reason, &platform->reason_text, o);
 
