@@ -28,6 +28,9 @@ het_packages=(
         # manual pages, and looking at them
         lowdown groff man-db
 
+        # Debian packages, and the system that they are tried on
+        debhelper dh-dkms lintian debootstrap systemd-container
+
         # tests of hetctl: its completions, its graphs
         zsh fish graphviz
 )
