@@ -219,7 +219,8 @@ bool platform_new(Manager *manager, PlatformConfig *config_consume, Platform **r
 }
 
 bool platform_make_directory(Platform *platform, GError **error) {
-        if (g_mkdir_with_parents(platform->directory, 0700) >= 0)
+        /* For a group that may read consoles, where the one around it is open to that, too */
+        if (g_mkdir_with_parents(platform->directory, 0750) >= 0)
                 return true;
 
         g_set_error(error, HET_ERROR, het_error_from_errno(errno), "Cannot make the directory %s: %s", platform->directory,
