@@ -1,0 +1,90 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
+# shellcheck shell=bash
+# TAP of the tests in the container. Sourced, never run.
+
+set -uo pipefail
+export LC_ALL=C.UTF-8 PAGER=cat SYSTEMD_PAGER=cat DEBIAN_FRONTEND=noninteractive
+count=0 failed=0
+output=$(mktemp)
+
+# check NAME COMMAND…: the command succeeds
+check() {
+        local name=$1
+        shift
+        count=$((count + 1))
+        if "$@" >"$output" 2>&1 </dev/null; then
+                echo "ok $count - $name"
+                return
+        fi
+        failed=$((failed + 1))
+        echo "not ok $count - $name"
+        echo "# $*"
+        sed 's/^/# /' "$output"
+}
+
+# refused COMMAND…: it fails, and polkit is why
+refused() {
+        ! "$@" >"$output.refused" 2>&1 && cat "$output.refused" && grep -q "org.hetd1\.[a-z]*-platforms" "$output.refused"
+}
+
+# says TEXT COMMAND…: the command succeeds with that in what it prints
+says() {
+        local text=$1
+        shift
+        "$@" >"$output.says" 2>&1
+        local status=$?
+        cat "$output.says"
+        ((status == 0)) && grep -qF -- "$text" "$output.says"
+}
+
+fails() {
+        ! "$@"
+}
+
+silent() {
+        "$@" >"$output.silent" 2>&1
+        local status=$?
+        cat "$output.silent"
+        ((status == 0)) && [[ ! -s $output.silent ]]
+}
+
+as() {
+        local user=$1
+        shift
+        runuser -u "$user" -- env "XDG_RUNTIME_DIR=/run/user/$(id -u "$user")" "$@"
+}
+
+# waits_for TEXT COMMAND…: a command that goes on printing
+waits_for() {
+        local text=$1 follower status=0
+        shift
+        exec 3< <(exec timeout 120 "$@" 2>/dev/null)
+        follower=$!
+        grep -qm1 -F -- "$text" <&3 || status=1
+        exec 3<&-
+        kill "$follower" 2>/dev/null
+        return "$status"
+}
+
+# has_printed FILE TEXT: waits for it
+has_printed() {
+        waits_for "$2" tail -n +1 -F "$1"
+}
+
+# has_adopted: hetd, as it was started last, has taken over what the one before it left
+has_adopted() {
+        waits_for "(adopt) is done" journalctl -f -n all -o cat "_SYSTEMD_INVOCATION_ID=$(systemctl show -P InvocationID hetd)"
+}
+
+qemus() {
+        pgrep -f /usr/lib/qemu-het/bin/qemu-system | sort -n | tr '\n' ' '
+}
+
+is() {
+        [[ $1 == "$2" ]] || { echo "it is '$1', not '$2'"; return 1; }
+}
+
+finish() {
+        echo "1..$count"
+        exit $((failed > 0))
+}
