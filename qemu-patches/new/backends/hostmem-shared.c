@@ -130,9 +130,19 @@ uint64_t hostmem_shared_size(HostMemoryBackendShared *s)
 
 bool hostmem_shared_address(HostMemoryBackendShared *s, uint64_t *address)
 {
-    MemoryRegion *mr = hostmem_shared_mr(s);
+    MemoryRegion *mr = hostmem_shared_mr(s), *part;
     uint64_t sum = 0;
 
+    /* A PC has its memory in parts; the first begins where the memory does */
+    if (!mr->container) {
+        QTAILQ_FOREACH(part, &get_system_memory()->subregions,
+                       subregions_link) {
+            if (part->alias == mr && !part->alias_offset) {
+                *address = part->addr;
+                return true;
+            }
+        }
+    }
     for (; mr->container; mr = mr->container) {
         sum += mr->addr;
     }

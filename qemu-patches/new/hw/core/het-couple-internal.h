@@ -5,6 +5,7 @@
  * het-channel.c     vectors whose sender waits for the acknowledgement
  * het-couple-qmp.c  what QMP asks about them, requests of the master guest
  * het-eventfd.c     eventfds
+ * het-listen.c      who waits for the doorbells
  * het-rx.c          a thread that waits for couples with halt eventfds
  * het-halt.c        a halted vCPU that waits for them itself
  *
@@ -39,6 +40,7 @@ struct HetCoupleState {
     int tx;
     int rx_halt;            /* -1: none */
     int tx_halt;
+    bool diverted;          /* rx is not ours to wait for */
 
     uint32_t raised;        /* channels, when the client was last told */
     HetState peer_state;
@@ -72,6 +74,8 @@ bool het_couple_has_client(void);
 void het_couple_request_completed(uint32_t id);
 void het_couple_acknowledged(uint32_t id);
 
+/* Empties the eventfd and takes whatever is in the page for this side */
+void het_couple_take(HetCoupleState *c);
 /* What the page says of the other side, which may be newer than its wake-up */
 void het_couple_take_state(HetCoupleState *c);
 /* Tells the client if the other side has acknowledged something */
@@ -89,10 +93,18 @@ void het_couple_woken(uint32_t id);
 /* Takes what has arrived at the couples with halt eventfds */
 void het_couples_take_vectors(void);
 
+/* het-listen.c */
+bool het_couple_listen(HetCoupleState *c, Error **errp);
+/* Drops the BQL for a moment */
+void het_couple_ignore(HetCoupleState *c);
+
 /* het-rx.c */
-bool het_rx_add(uint32_t id, int fd, Error **errp);
+/* The thread is there from the first to the last that holds it */
+bool het_rx_hold(Error **errp);
 /* Drops the BQL for a moment if it is the last one */
-void het_rx_remove(int fd);
+void het_rx_release(void);
+bool het_rx_watch(uint32_t id, int fd, Error **errp);
+void het_rx_unwatch(int fd);
 
 /* het-halt.c */
 bool het_halt_init(uint32_t max_ns, bool fixed, Error **errp);

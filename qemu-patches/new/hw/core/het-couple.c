@@ -263,10 +263,8 @@ void het_couple_take_state(HetCoupleState *c)
     het_couple_changed(c->id);
 }
 
-static void het_couple_rx(void *opaque)
+void het_couple_take(HetCoupleState *c)
 {
-    HetCoupleState *c = opaque;
-
     het_eventfd_clear(c->rx);
     het_couple_take_state(c);
     het_channels_take(c);
@@ -278,7 +276,7 @@ void het_couple_woken(uint32_t id)
     HetCoupleState *c = het_couple_find(id);
 
     if (c && het_couple_is_direct(c)) {
-        het_couple_rx(c);
+        het_couple_take(c);
     }
 }
 
@@ -490,31 +488,6 @@ static void het_couple_reset_side(HetCoupleState *c)
     qatomic_set_u64(&c->local->coalesced, 0);
     qatomic_set_u64(&c->local->last_sent_ns, 0);
     qatomic_set_u64(&c->local->heartbeat_ns, 0);
-}
-
-static bool het_couple_listen(HetCoupleState *c, Error **errp)
-{
-    if (!het_couple_is_direct(c)) {
-        qemu_set_fd_handler(c->rx, het_couple_rx, NULL, c);
-        return true;
-    }
-    if (!het_rx_add(c->id, c->rx, errp)) {
-        return false;
-    }
-    if (couple_client) {
-        het_halt_add(c->local, c->rx_halt);
-    }
-    return true;
-}
-
-static void het_couple_ignore(HetCoupleState *c)
-{
-    if (!het_couple_is_direct(c)) {
-        qemu_set_fd_handler(c->rx, NULL, NULL, NULL);
-        return;
-    }
-    het_halt_remove(c->local);
-    het_rx_remove(c->rx);
 }
 
 bool het_couple_attach(uint32_t slave_id, HetCouple *fds, Error **errp)

@@ -407,6 +407,7 @@ HetInfo *qmp_query_het(Error **errp)
     uint32_t self = het_couple_self();
     HetCoupleState *c;
 
+    het_couples_poll();
     info->role = het_role();
     info->has_id = self != UINT32_MAX;
     info->id = info->has_id ? self : 0;

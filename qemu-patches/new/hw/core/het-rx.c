@@ -57,11 +57,20 @@ static void *het_rx_thread(void *opaque)
     return NULL;
 }
 
-static bool het_rx_watch(uint32_t id, int fd)
+bool het_rx_watch(uint32_t id, int fd, Error **errp)
 {
     struct epoll_event event = { .events = EPOLLIN, .data.u32 = id };
 
-    return epoll_ctl(rx.epoll_fd, EPOLL_CTL_ADD, fd, &event) == 0;
+    if (epoll_ctl(rx.epoll_fd, EPOLL_CTL_ADD, fd, &event) < 0) {
+        error_setg_errno(errp, errno, "cannot wait for an eventfd");
+        return false;
+    }
+    return true;
+}
+
+void het_rx_unwatch(int fd)
+{
+    epoll_ctl(rx.epoll_fd, EPOLL_CTL_DEL, fd, NULL);
 }
 
 static bool het_rx_start(Error **errp)
@@ -69,7 +78,7 @@ static bool het_rx_start(Error **errp)
     rx.epoll_fd = epoll_create1(EPOLL_CLOEXEC);
     rx.stop_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
     if (rx.epoll_fd < 0 || rx.stop_fd < 0 ||
-        !het_rx_watch(HET_RX_STOP, rx.stop_fd)) {
+        !het_rx_watch(HET_RX_STOP, rx.stop_fd, NULL)) {
         error_setg_errno(errp, errno, "cannot wait for eventfds");
         if (rx.epoll_fd >= 0) {
             close(rx.epoll_fd);
@@ -97,23 +106,17 @@ static void het_rx_stop(void)
     close(rx.stop_fd);
 }
 
-bool het_rx_add(uint32_t id, int fd, Error **errp)
+bool het_rx_hold(Error **errp)
 {
     if (!rx.count && !het_rx_start(errp)) {
         return false;
     }
     rx.count++;
-    if (!het_rx_watch(id, fd)) {
-        error_setg_errno(errp, errno, "cannot wait for an eventfd");
-        het_rx_remove(fd);
-        return false;
-    }
     return true;
 }
 
-void het_rx_remove(int fd)
+void het_rx_release(void)
 {
-    epoll_ctl(rx.epoll_fd, EPOLL_CTL_DEL, fd, NULL);
     if (--rx.count == 0) {
         het_rx_stop();
     }

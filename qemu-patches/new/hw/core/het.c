@@ -297,6 +297,33 @@ static void het_force_parallel(void)
     }
 }
 
+/* Boards that have their memory in themselves take an object, and forget it */
+static bool het_check_used(HostMemoryBackendShared *s)
+{
+    if (hostmem_shared_is_mapped(s)) {
+        return true;
+    }
+    if (host_memory_backend_is_mapped(MEMORY_BACKEND(s))) {
+        error_report("machine '%s' does not use the memory '%s' that it"
+                     " was given as its main memory",
+                     MACHINE_GET_CLASS(current_machine)->name,
+                     object_get_canonical_path_component(OBJECT(s)));
+        exit(EXIT_FAILURE);
+    }
+    return false;
+}
+
+static int het_check_master_memory(HostMemoryBackendShared *s, void *opaque)
+{
+    het_check_used(s);
+    return 0;
+}
+
+static void het_master_machine_done(Notifier *notifier, void *data)
+{
+    hostmem_shared_foreach(het_check_master_memory, NULL);
+}
+
 bool het_become_master(Error **errp)
 {
     switch (het.role) {
@@ -312,6 +339,8 @@ bool het_become_master(Error **errp)
         return false;
     }
     het.role = HET_ROLE_MASTER;
+    het.machine_done.notify = het_master_machine_done;
+    qemu_add_machine_init_done_notifier(&het.machine_done);
     qemu_add_vm_change_state_handler(het_vm_state_changed, NULL);
     het_force_parallel();
     return true;
@@ -342,6 +371,19 @@ bool het_refuses_incoming(Error **errp)
     return true;
 }
 
+/*
+ * An image that a reset would write into a slave's memory. The tree that a
+ * board of Arm ("dtb") or RISC-V ("fdt") leaves there for firmware does not
+ * count, since it never is written: see het_reset().
+ */
+static const char *het_find_image(uint64_t address, uint64_t size)
+{
+    const char *image = rom_find_overlap(address, size, "dtb");
+
+    return g_strcmp0(image, "fdt") ? image
+                                   : rom_find_overlap(address, size, "fdt");
+}
+
 static int het_check_memory(HostMemoryBackendShared *s, void *opaque)
 {
     const char *id = object_get_canonical_path_component(OBJECT(s));
@@ -349,18 +391,11 @@ static int het_check_memory(HostMemoryBackendShared *s, void *opaque)
     const char *image;
     uint64_t address;
 
-    if (!hostmem_shared_is_mapped(s)) {
-        if (host_memory_backend_is_mapped(MEMORY_BACKEND(s))) {
-            error_report("machine '%s' does not use the memory '%s' that it"
-                         " was given as its main memory",
-                         MACHINE_GET_CLASS(current_machine)->name, id);
-            exit(EXIT_FAILURE);
-        }
+    if (!het_check_used(s)) {
         return 0;
     }
-    /* What virt leaves there for firmware is never written: see het_reset() */
     image = hostmem_shared_address(s, &address)
-            ? rom_find_overlap(address, hostmem_shared_size(s), "dtb") : NULL;
+            ? het_find_image(address, hostmem_shared_size(s)) : NULL;
     if (image) {
         error_report("'%s' would be loaded into the memory '%s' of a slave,"
                      " which whoever grants the memory must do", image, id);
@@ -395,7 +430,9 @@ static void het_slave_machine_done(Notifier *notifier, void *data)
         error_report_err(err);
         exit(EXIT_FAILURE);
     }
-    if (current_machine->kernel_filename || current_machine->firmware) {
+    if (current_machine->kernel_filename ||
+        (current_machine->firmware &&
+         strcmp(current_machine->firmware, "none") != 0)) {
         error_report("a slave has neither -kernel nor -bios: whoever grants"
                      " its memory loads it, and het-slave-boot starts it");
         exit(EXIT_FAILURE);
@@ -559,7 +596,7 @@ bool het_fail(Error **errp)
                    HetState_str(het.state));
         return false;
     }
-    /* What follows is the same as when its guest says it: het_slave_stopped() */
+    /* What follows is the same as when its guest says it */
     vm_stop(RUN_STATE_WATCHDOG);
     return true;
 }

@@ -324,12 +324,26 @@ static IDMBlock idm_decode(hwaddr addr, unsigned size, uint32_t *id,
     return idm_couple_valid(*id) ? block : IDM_BLOCK_NONE;
 }
 
+/* What came without a word to this process is there before the guest looks */
+static void idm_poll(IDMState *s, IDMBlock block, uint32_t id)
+{
+    s->polling = true;
+    if (block == IDM_BLOCK_GLOBAL) {
+        het_couples_poll();
+    } else if (block != IDM_BLOCK_NONE) {
+        het_couple_poll(het_couple_find(id));
+    }
+    s->polling = false;
+}
+
 static bool idm_read(IDMState *s, hwaddr addr, unsigned size, uint32_t *value)
 {
-    uint32_t id;
-    hwaddr reg;
+    uint32_t id = 0;
+    hwaddr reg = 0;
+    IDMBlock block = idm_decode(addr, size, &id, &reg);
 
-    switch (idm_decode(addr, size, &id, &reg)) {
+    idm_poll(s, block, id);
+    switch (block) {
     case IDM_BLOCK_GLOBAL:
         return idm_read_global(s, reg, value);
     case IDM_BLOCK_COUPLE:
@@ -343,10 +357,12 @@ static bool idm_read(IDMState *s, hwaddr addr, unsigned size, uint32_t *value)
 
 static bool idm_write(IDMState *s, hwaddr addr, unsigned size, uint32_t value)
 {
-    uint32_t id;
-    hwaddr reg;
+    uint32_t id = 0;
+    hwaddr reg = 0;
+    IDMBlock block = idm_decode(addr, size, &id, &reg);
 
-    switch (idm_decode(addr, size, &id, &reg)) {
+    idm_poll(s, block, id);
+    switch (block) {
     case IDM_BLOCK_GLOBAL:
         return idm_write_global(s, reg, value);
     case IDM_BLOCK_COUPLE:

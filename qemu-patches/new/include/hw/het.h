@@ -7,6 +7,7 @@
  * hw/core/het-boot.c    choice of the boot operations for a CPU
  * hw/core/het-couple.c  couples: control pages, eventfds, sending, receiving
  * hw/core/het-channel.c  vectors whose sender waits for the acknowledgement
+ * hw/core/het-listen.c  who waits for the couples' doorbells
  * hw/core/het-window.c  windows that lie over the master's memory
  * hw/core/het-region.c  what lies where memory is to be laid
  * backends/hostmem-shared.c  memory that comes later
@@ -190,6 +191,25 @@ HetCoupleInfo *het_couple_query(const HetCoupleState *c);
 /* page, rx, tx, and perhaps rx-halt and tx-halt, borrowed; how many */
 size_t het_couple_fds(const HetCoupleState *c, int fds[HET_COUPLE_FDS_MAX]);
 bool het_couple_watch(uint32_t id, bool enable, Error **errp);
+
+/* --- het-listen.c --- */
+
+/* Something that can interrupt the guest when an eventfd is written */
+typedef struct HetDoorbellOps {
+    /* false: it cannot; the eventfd stays where it is */
+    bool (*add)(void *opaque, int fd);
+    void (*remove)(void *opaque, int fd);
+} HetDoorbellOps;
+
+/*
+ * Hands the doorbells of all couples over, of those as well that are
+ * attached later; ops NULL takes them back. Whoever does it polls before the
+ * guest sees anything of a couple.
+ */
+void het_couples_divert(const HetDoorbellOps *ops, void *opaque);
+/* Takes what came by doorbells that were handed over. c may be NULL. */
+void het_couple_poll(HetCoupleState *c);
+void het_couples_poll(void);
 
 /* --- het-channel.c --- */
 

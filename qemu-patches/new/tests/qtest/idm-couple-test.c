@@ -283,7 +283,7 @@ static void test_doorbell_full(void)
     Side side;
     Couple c;
 
-    side_start(&side, &idm_virt, false);
+    side_start(&side, machine_first(), false);
     couple_make(&c, 1);
     couple_attach(&c, &side);
     woken(c.slave_rx);
@@ -434,7 +434,7 @@ static void test_watch(void)
     Couple c;
     QDict *event, *what;
 
-    side_start(&side, &idm_virt, false);
+    side_start(&side, machine_first(), false);
     couple_make(&c, 3);
     couple_attach(&c, &side);
     qtest_qmp_assert_success(side.qts, "{ 'execute': 'het-ipi-watch',"
@@ -470,7 +470,7 @@ static void test_state_storm(void)
     QDict *event;
     const char *state;
 
-    side_start(&side, &idm_virt, false);
+    side_start(&side, machine_first(), false);
     couple_make(&c, 2);
     couple_attach(&c, &side);
     for (int i = 0; i < 500; i++) {
@@ -545,7 +545,7 @@ static void test_hostile_eventfd(void)
     Side side;
     Couple c;
 
-    side_start(&side, &idm_virt, false);
+    side_start(&side, machine_first(), false);
     couple_make(&c, 1);
     couple_attach(&c, &side);
     for (int i = 0; i < 10000; i++) {

@@ -187,7 +187,7 @@ static void test_sender(const void *data)
     Halt h;
     HetPageSide *slave;
 
-    side_start(&side, &idm_virt, false);
+    side_start(&side, machine_first(), false);
     halt_make(&h, 1, direct);
     halt_attach(&h, &side);
     slave = &h.couple.page->slave;
@@ -219,7 +219,7 @@ static void test_thread(void)
     Side side;
     Halt h;
 
-    side_start(&side, &idm_virt, false);
+    side_start(&side, machine_first(), false);
     halt_make(&h, 1, true);
     halt_attach(&h, &side);
     for (int i = 0; i < 1000; i++) {
@@ -433,7 +433,7 @@ int main(int argc, char **argv)
     qtest_add_data_func("/idm/halt/sender/one-eventfd", NULL, test_sender);
     qtest_add_data_func("/idm/halt/sender/two-eventfds", "", test_sender);
     qtest_add_func("/idm/halt/thread", test_thread);
-    if (qtest_has_accel("tcg") && qtest_has_machine("mps2-an385")) {
+    if (qtest_has_accel("tcg") && machine_is_here(&idm_mps2)) {
         qtest_add_func("/idm/halt/detach", test_detach);
         qtest_add_func("/idm/halt/scribbled", test_scribbled);
         for (int i = 0; i < ARRAY_SIZE(variants); i++) {

@@ -78,7 +78,7 @@ static void test_two(const void *data)
     Couple c;
     uint32_t to_slave = IDM_COUPLE(1), to_master = IDM_COUPLE(0);
 
-    side_start(&master, &idm_virt, false);
+    side_start(&master, machine_first(), false);
     side_start(&slave, data, true);
     couple_make(&c, 1);
     couple_attach(&c, &master);
@@ -121,7 +121,7 @@ static void test_replace(const void *data)
     Couple c;
     uint32_t to_slave = IDM_COUPLE(1), to_master = IDM_COUPLE(0);
 
-    side_start(&master, &idm_virt, false);
+    side_start(&master, machine_first(), false);
     side_start(&slave, data, true);
     couple_make(&c, 1);
     couple_attach(&c, &master);
@@ -161,7 +161,7 @@ static void slave_boot(Side *slave, uint64_t resource_table)
 
     /* where the machine has its memory */
     qdict_put_int(args, "entry",
-                  slave->machine->sysbus ? 0x40000000 : 0x21000000);
+                  slave->machine->ram);
     if (resource_table) {
         qdict_put(args, "resource-table", qnum_from_uint(resource_table));
     }
@@ -201,7 +201,7 @@ static void test_resource_table(const void *data)
     Side master, slave;
     Couple c;
 
-    side_start(&master, &idm_virt, false);
+    side_start(&master, machine_first(), false);
     side_start(&slave, data, true);
     couple_make(&c, 1);
     couple_attach(&c, &master);

@@ -38,17 +38,19 @@
 #define RX_TX_ENABLE    (STM32_IPCC_CR_RXOIE | STM32_IPCC_CR_TXFIE)
 
 static const Machine view_of_master = {
-    "virt", "-nodefaults -machine virt%s " VIRT_ARGS
-    " -device idm_stm32,couple=5,entry=0x60001000,argument=7", VIEW_BASE, true,
+    .args = "-nodefaults -machine virt%s " VIRT_ARGS
+            " -device idm_stm32,couple=5,entry=0x60001000,argument=7",
+    .base = VIEW_BASE, .sysbus = true,
 };
 static const Machine view_of_slave = {
-    "virt", "-nodefaults -machine virt%s " VIRT_ARGS " -device idm_stm32",
-    VIEW_BASE, true,
+    .args = "-nodefaults -machine virt%s " VIRT_ARGS " -device idm_stm32",
+    .base = VIEW_BASE, .sysbus = true,
 };
 /* A board that has no platform bus */
 static const Machine flat_view_of_slave = {
-    "mps2-an385", "-nodefaults -machine mps2-an385" SLAVE_ARGS " " FLAT_ARGS
-    " -device " FLAT_VIEW ",id=view", FLAT_VIEW_BASE, false,
+    .args = "-nodefaults -machine mps2-an385" SLAVE_ARGS " " FLAT_ARGS
+            " -device " FLAT_VIEW ",id=view",
+    .base = FLAT_VIEW_BASE,
 };
 
 /* --- sides --- */
@@ -910,7 +912,7 @@ static void test_refused(void)
 int main(int argc, char **argv)
 {
     g_test_init(&argc, &argv, NULL);
-    if (!qtest_has_machine("virt")) {
+    if (!machine_is_here(&idm_virt)) {
         g_test_skip("virt is not there");
         return g_test_run();
     }
@@ -931,7 +933,7 @@ int main(int argc, char **argv)
     qtest_add_func("/idm-stm32/reset-without-table", test_reset_without_table);
     qtest_add_func("/idm-stm32/slave-reset", test_slave_reset);
     qtest_add_func("/idm-stm32/refused", test_refused);
-    if (qtest_has_machine("mps2-an385")) {
+    if (machine_is_here(&idm_mps2)) {
         qtest_add_func("/idm-stm32/flat", test_flat);
         qtest_add_func("/idm-stm32/flat-inputs", test_flat_inputs);
         qtest_add_func("/idm-stm32/flat-refused", test_flat_refused);

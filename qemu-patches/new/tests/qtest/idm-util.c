@@ -10,6 +10,7 @@
 #include "qemu/atomic.h"
 #include "qemu/memfd.h"
 #include "qobject/qlist.h"
+#include "standard-headers/linux/pci_regs.h"
 #include "idm-util.h"
 
 #define SLAVE_ARGS      ",slave=on,memory-backend=mem -m 16M" \
@@ -18,29 +19,160 @@
 /* --- a QEMU with an IDM --- */
 
 const Machine idm_virt = {
-    "virt", "-nodefaults -machine virt%s " VIRT_ARGS, VIRT_BASE, true,
+    .path = "virt", .name = "virt", .arch = "arm aarch64",
+    .args = "-nodefaults -machine virt%s " VIRT_ARGS,
+    .base = VIRT_BASE, .ram = 0x40000000, .sysbus = true,
 };
 const Machine idm_mps2 = {
-    "mps2-an385", "-nodefaults -machine mps2-an385%s " FLAT_ARGS, FLAT_BASE,
-    false,
+    .path = "mps2-an385", .name = "mps2-an385", .arch = "arm aarch64",
+    .args = "-nodefaults -machine mps2-an385%s " FLAT_ARGS,
+    .base = FLAT_BASE, .ram = 0x21000000,
 };
+static const Machine idm_virt_pci = {
+    .path = "virt-pci", .name = "virt", .arch = "arm aarch64",
+    .args = "-nodefaults -machine virt,highmem=off%s -cpu cortex-a15 " PCI_ARGS,
+    .base = 0x10000000, .ram = 0x40000000, .ecam = 0x3f000000,
+};
+static const Machine idm_riscv_virt = {
+    .path = "virt", .name = "virt", .arch = "riscv64 riscv32",
+    .args = "-nodefaults -bios none -machine virt%s -device idm_ipi,id=idm",
+    .base = 0x04000000, .ram = 0x80000000, .sysbus = true,
+};
+static const Machine idm_riscv_virt_pci = {
+    .path = "virt-pci", .name = "virt", .arch = "riscv64 riscv32",
+    .args = "-nodefaults -bios none -machine virt%s " PCI_ARGS,
+    .base = 0x40000000, .ram = 0x80000000, .ecam = 0x30000000,
+};
+static const Machine idm_pc = {
+    .path = "pc", .name = "pc", .arch = "i386 x86_64",
+    .args = "-nodefaults -machine pc%s " PCI_ARGS,
+    .base = 0xe0000000, .ram = 0, .ports = true,
+};
+static const Machine idm_q35 = {
+    .path = "q35", .name = "q35", .arch = "i386 x86_64",
+    .args = "-nodefaults -machine q35%s " PCI_ARGS,
+    .base = 0xe0000000, .ram = 0, .ports = true,
+};
+static const Machine idm_microvm = {
+    .path = "microvm", .name = "microvm", .arch = "i386 x86_64",
+    .args = "-nodefaults -machine microvm,acpi=on,pcie=on%s " PCI_ARGS,
+    .base = 0xc0000000, .ram = 0, .ecam = 0xe0000000,
+};
+
+static const Machine *const machines[] = {
+    &idm_virt, &idm_virt_pci, &idm_mps2, &idm_riscv_virt, &idm_riscv_virt_pci,
+    &idm_q35, &idm_pc, &idm_microvm,
+};
+
+bool machine_is_pci(const Machine *machine)
+{
+    return machine->ports || machine->ecam;
+}
+
+bool machine_is_here(const Machine *machine)
+{
+    g_auto(GStrv) archs = g_strsplit(machine->arch, " ", -1);
+
+    return g_strv_contains((const char *const *)archs, qtest_get_arch()) &&
+           qtest_has_machine(machine->name);
+}
+
+const Machine *machine_first(void)
+{
+    for (unsigned m = 0; m < ARRAY_SIZE(machines); m++) {
+        if (machine_is_here(machines[m])) {
+            return machines[m];
+        }
+    }
+    g_assert_not_reached();
+}
+
+static void add_tests_of(const Machine *machine, const MachineTest *tests,
+                         unsigned count)
+{
+    if (!machine_is_here(machine)) {
+        return;
+    }
+    for (unsigned t = 0; t < count; t++) {
+        g_autofree char *path = g_strdup_printf("/idm/%s/%s", machine->path,
+                                                tests[t].name);
+
+        qtest_add_data_func(path, machine, tests[t].run);
+    }
+}
 
 void add_machine_tests(const MachineTest *tests, unsigned count)
 {
-    static const Machine *const machines[] = { &idm_virt, &idm_mps2 };
-
     for (unsigned m = 0; m < ARRAY_SIZE(machines); m++) {
-        if (!qtest_has_machine(machines[m]->name)) {
-            continue;
-        }
-        for (unsigned t = 0; t < count; t++) {
-            g_autofree char *path = g_strdup_printf("/idm/%s/%s",
-                                                    machines[m]->name,
-                                                    tests[t].name);
+        add_tests_of(machines[m], tests, count);
+    }
+}
 
-            qtest_add_data_func(path, machines[m], tests[t].run);
+void add_pci_machine_tests(const MachineTest *tests, unsigned count)
+{
+    for (unsigned m = 0; m < ARRAY_SIZE(machines); m++) {
+        if (machine_is_pci(machines[m])) {
+            add_tests_of(machines[m], tests, count);
         }
     }
+}
+
+/* --- PCI --- */
+
+static uint64_t pci_address(Side *side, uint32_t reg)
+{
+    if (side->machine->ports) {
+        qtest_outl(side->qts, 0xcf8, 0x80000000u | IDM_PCI_DEVFN << 8 | reg);
+        return 0xcfc;
+    }
+    return side->machine->ecam + (IDM_PCI_DEVFN << 12) + reg;
+}
+
+uint32_t pci_rd(Side *side, uint32_t reg)
+{
+    uint64_t address = pci_address(side, reg);
+
+    return side->machine->ports ? qtest_inl(side->qts, address)
+                                : qtest_readl(side->qts, address);
+}
+
+void pci_wr(Side *side, uint32_t reg, uint32_t value)
+{
+    uint64_t address = pci_address(side, reg);
+
+    if (side->machine->ports) {
+        qtest_outl(side->qts, address, value);
+    } else {
+        qtest_writel(side->qts, address, value);
+    }
+}
+
+/* What firmware does, which is not there */
+void pci_setup(Side *side)
+{
+    uint64_t base = side->machine->base;
+
+    pci_wr(side, PCI_BASE_ADDRESS_0 + 4 * IDM_PCI_BAR, base);
+    pci_wr(side, PCI_BASE_ADDRESS_0 + 4 * IDM_PCI_MSIX_BAR,
+           base + IDM_MMIO_SIZE);
+    pci_wr(side, PCI_COMMAND, PCI_COMMAND_MEMORY | PCI_COMMAND_MASTER);
+}
+
+/* --- sides --- */
+
+/* A PC that is no slave wants some; nothing executes it */
+static char *firmware_argument(const Machine *machine, bool slave, char **path)
+{
+    int fd;
+
+    if (slave || !strstr(machine->arch, "x86_64")) {
+        return g_strdup("");
+    }
+    fd = g_file_open_tmp("idm-test-XXXXXX.bin", path, NULL);
+    g_assert_cmpint(fd, >=, 0);
+    g_assert_cmpint(ftruncate(fd, 64 * 1024), ==, 0);
+    close(fd);
+    return g_strdup_printf(" -bios %s", *path);
 }
 
 void side_start_args(Side *side, const Machine *machine, bool slave,
@@ -55,9 +187,17 @@ void side_start(Side *side, const Machine *machine, bool slave)
 {
     g_autofree char *args = g_strdup_printf(machine->args,
                                             slave ? SLAVE_ARGS : "");
+    g_autofree char *path = NULL;
+    g_autofree char *bios = firmware_argument(machine, slave, &path);
+    g_autofree char *all = g_strconcat(args, bios, NULL);
 
-    side_start_args(side, machine, slave, args);
-    if (machine->sysbus) {
+    side_start_args(side, machine, slave, all);
+    if (path) {
+        unlink(path);
+    }
+    if (machine_is_pci(machine)) {
+        pci_setup(side);
+    } else if (machine->sysbus) {
         qtest_irq_intercept_out_named(side->qts, "/machine/peripheral/idm",
                                       "sysbus-irq");
     } else {
@@ -82,6 +222,9 @@ void wr(Side *side, uint32_t reg, uint32_t value)
 
 bool irq(Side *side)
 {
+    if (machine_is_pci(side->machine)) {
+        return pci_rd(side, PCI_COMMAND) >> 16 & PCI_STATUS_INTERRUPT;
+    }
     return qtest_get_irq(side->qts, 0);
 }
 

@@ -25,11 +25,20 @@
 #define VIRT_ARGS       "-cpu cortex-a15 -device idm_ipi,id=idm"
 #define FLAT_ARGS       "-device idm_ipi-flat,id=idm,addr=0x50000000,irq=31"
 
+/* The fifth on the first bus */
+#define IDM_PCI_DEVFN   (5 << 3)
+#define PCI_ARGS        "-device idm_ipi-pci,id=idm,addr=5"
+
 typedef struct Machine {
+    const char *path;       /* of its tests */
     const char *name;
+    const char *arch;       /* the targets that have it, with spaces */
     const char *args;       /* printf-style: what follows the machine's name */
-    uint64_t base;
+    uint64_t base;          /* of the registers; on PCI the test sets it */
+    uint64_t ram;
     bool sysbus;
+    uint64_t ecam;          /* PCI's configuration is there, */
+    bool ports;             /* or at the ports that a PC has for it */
 } Machine;
 
 extern const Machine idm_virt;
@@ -54,8 +63,17 @@ typedef struct MachineTest {
     void (*run)(const void *data);      /* data: the Machine */
 } MachineTest;
 
+bool machine_is_here(const Machine *machine);
+/* For tests that do not depend on it */
+const Machine *machine_first(void);
+bool machine_is_pci(const Machine *machine);
+/* Configuration space of the device, and its setting-up */
+uint32_t pci_rd(Side *side, uint32_t reg);
+void pci_wr(Side *side, uint32_t reg, uint32_t value);
+void pci_setup(Side *side);
 /* Each of them with each machine that this QEMU has */
 void add_machine_tests(const MachineTest *tests, unsigned count);
+void add_pci_machine_tests(const MachineTest *tests, unsigned count);
 /* With a whole command line, and the interrupt not intercepted */
 void side_start_args(Side *side, const Machine *machine, bool slave,
                      const char *args);

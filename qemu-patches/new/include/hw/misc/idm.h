@@ -4,8 +4,9 @@
  * What the guest sees of the couples. hw/misc/idm.c keeps the state and
  * the interrupt, and does what the guest asks for; it knows nothing of
  * addresses. idm-mmio.c is the register file of docs/specs/idm.rst on top of
- * it; idm-sysbus.c and idm-flat.c are the devices. Devices with another
- * register layout for one couple (idm-stm32.c) come beside it, as views.
+ * it; idm-sysbus.c, idm-flat.c and idm-pci.c are the devices. Devices with
+ * another register layout for one couple (idm-stm32.c) come beside it, as
+ * views.
  *
  * All functions are called with the BQL held.
  *
@@ -21,9 +22,10 @@
 #include "hw/misc/idm-regs.h"
 #include "migration/vmstate.h"
 
-/* The devices: on a platform bus, and for boards that have none */
+/* The devices: on a platform bus, for boards that have none, and on PCI */
 #define TYPE_IDM_SYSBUS "idm_ipi"
 #define TYPE_IDM_FLAT   "idm_ipi-flat"
+#define TYPE_IDM_PCI    "idm_ipi-pci"
 
 #define IDM_FDT_COMPATIBLE "het,idm-1.0"
 
@@ -68,6 +70,7 @@ struct IDMState {
     uint32_t halt_poll_max_ns;
     bool halt_poll_fixed;
     OnOffAuto auto_ack;
+    bool polling;               /* the guest is looking at its registers */
 
     uint32_t ctrl;
     IDMCouple couple[IDM_COUPLE_MAX];
