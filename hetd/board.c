@@ -19,7 +19,7 @@
 #define M_PROFILE_BUS .m_profile = true, .bus_first = 0x60000000, .bus_last = 0x9fffffff
 
 /*
- * The three MPS2 images with CMSDK peripherals: 0x50000000 is far above the peripherals and their bit-band alias (which
+ * The four MPS2 images with CMSDK peripherals: 0x50000000 is far above the peripherals and their bit-band alias (which
  * ends at 0x43ffffff), and of the 32 inputs of the NVIC the highest in use is 24. The IDM has the last one, and the STM32
  * registers those before it.
  */
@@ -27,9 +27,18 @@
         .ram_size = 16 << 20, .max_cpus = 1, .idm_address = 0x50000000, .idm_irq = 31, \
         .stm32_address = 0x50010000, .stm32_irq = 29, .stm32_irq_free = 30, M_PROFILE_BUS
 
+/*
+ * PCs: the memory begins at 0; the firmware of a master is an image for its ROM, a slave has none. Programs begin with 32
+ * bits, so that a window is below the devices, which begin at the earliest where the windows of masters end.
+ */
+#define PC \
+        .architecture = ARCHITECTURE_X86, .cpu_optional = true, .idm_pci = true, .master_kernel = true, .firmware_is_rom = true, \
+        .bus_first = 0x00100000, .bus_last = 0xafffffff
+
 static const Board boards[] = {
         {
                 .machine = "virt",
+                .architecture = ARCHITECTURE_ARM,
                 .ram_base = 0x40000000,
                 .platform_bus = true,
                 .idm_address = 0x0c000000,
@@ -42,6 +51,46 @@ static const Board boards[] = {
         { .machine = "mps2-an385", .default_cpu = "cortex-m3", .ram_base = 0x21000000, MPS2 },
         { .machine = "mps2-an386", .default_cpu = "cortex-m4", .ram_base = 0x21000000, MPS2 },
         { .machine = "mps2-an500", .default_cpu = "cortex-m7", .ram_base = 0x60000000, MPS2 },
+        /*
+         * With TrustZone, which begins in the secure state; its peripherals fill the secure alias, so the IDM is at the end of
+         * the other one. Of the 124 inputs the last ones are not in use.
+         */
+        {
+                .machine = "mps2-an505",
+                .default_cpu = "cortex-m33",
+                .ram_base = 0x80000000,
+                .ram_size = 16 << 20,
+                .max_cpus = 1,
+                .idm_address = 0x4f000000,
+                .idm_irq = 123,
+                .stm32_address = 0x4f010000,
+                .stm32_irq = 121,
+                .stm32_irq_free = 122,
+                M_PROFILE_BUS
+        },
+        { .machine = "mps2-an511", .default_cpu = "cortex-m3", .ram_base = 0x21000000, MPS2 },
+        {
+                .machine = "virt",
+                .architecture = ARCHITECTURE_RISCV,
+                .ram_base = 0x80000000,
+                .platform_bus = true,
+                .idm_address = 0x04000000,
+                .idm_irq = 64,
+                .max_cpus = 512,
+                /* Below the memory is room for PCI's devices, which programs with a device tree of their own must keep off */
+                .bus_first = 0x40000000,
+                .bus_last = 16 * GIB - 1,       /* from there on PCI */
+        },
+        { .machine = "q35", .ram_split = 0xb0000000, .ram_low = 2 * GIB, .windows_last = 0xafffffff, .max_cpus = 288, PC },
+        { .machine = "pc", .ram_split = 0xe0000000, .ram_low = 3 * GIB, .windows_last = 0xbfffffff, .max_cpus = 255, PC },
+        {
+                .machine = "microvm",
+                .ram_split = 3 * GIB,
+                .ram_low = 3 * GIB,
+                .windows_last = 0xbfffffff,
+                .max_cpus = 288,
+                PC
+        },
 };
 
 /* "-10.0" and nothing behind it */
@@ -61,7 +110,58 @@ const Board *board_find(const char *machine) {
         return NULL;
 }
 
-/* Of QEMU's CPUs for these boards; the others have 32 */
+const Board *board_of_architecture(const Board *board, Architecture architecture) {
+        for (size_t i = 0; i < G_N_ELEMENTS(boards); i++)
+                if (boards[i].architecture == architecture && strcmp(boards[i].machine, board->machine) == 0)
+                        return &boards[i];
+
+        return NULL;
+}
+
+static const struct {
+        const char *name;
+        Architecture architecture;
+} targets[] = {
+        { TARGET_ARM,     ARCHITECTURE_ARM   },
+        { TARGET_AARCH64, ARCHITECTURE_ARM   },
+        { TARGET_RISCV64, ARCHITECTURE_RISCV },
+        { TARGET_X86_64,  ARCHITECTURE_X86   },
+};
+
+const char *target_find(const char *name, Architecture *ret) {
+        for (size_t i = 0; i < G_N_ELEMENTS(targets); i++)
+                if (strcmp(name, targets[i].name) == 0) {
+                        *ret = targets[i].architecture;
+                        return targets[i].name;
+                }
+
+        return NULL;
+}
+
+const char *architecture_to_string(Architecture architecture) {
+        static const char *const names[_ARCHITECTURE_MAX] = {
+                [ARCHITECTURE_ARM] = "Arm",
+                [ARCHITECTURE_RISCV] = "RISC-V",
+                [ARCHITECTURE_X86] = "x86",
+        };
+
+        return names[architecture];
+}
+
+/* Of QEMU's CPUs for virt, which Arm has as well */
+bool cpu_is_riscv(const char *cpu) {
+        static const char *const prefixes[] = {
+                "rv32", "rv64", "x-rv128", "sifive-", "thead-", "veyron-", "tt-ascalon", "xiangshan-", "shakti-c", "lowrisc-ibex",
+        };
+
+        for (size_t i = 0; i < G_N_ELEMENTS(prefixes); i++)
+                if (g_str_has_prefix(cpu, prefixes[i]))
+                        return true;
+
+        return false;
+}
+
+/* Of QEMU's CPUs for Arm's boards; the others have 32 */
 bool cpu_has_64_bits(const char *cpu) {
         static const char *const names[] = {
                 "cortex-a35", "cortex-a53", "cortex-a55", "cortex-a57", "cortex-a72", "cortex-a76", "cortex-a710",
@@ -72,11 +172,15 @@ bool cpu_has_64_bits(const char *cpu) {
         return g_strv_contains(names, model);
 }
 
+/* A name that several architectures have comes once */
 const char *const *board_names(void) {
         static const char *names[G_N_ELEMENTS(boards) + 1];
+        size_t n = 0;
 
         for (size_t i = 0; i < G_N_ELEMENTS(boards); i++)
-                names[i] = boards[i].machine;
+                if (board_find(boards[i].machine) == &boards[i])
+                        names[n++] = boards[i].machine;
+        names[n] = NULL;
 
         return names;
 }

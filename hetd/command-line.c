@@ -6,9 +6,10 @@
 
 #include <inttypes.h>
 
-/* The IDM: on a platform bus, which gives it address and interrupt; and for boards without one, which is told both */
+/* The IDM: on a platform bus, which gives it address and interrupt; for boards without one, which is told both; on PCI */
 #define IDM_DEVICE              "idm_ipi"
 #define IDM_DEVICE_FLAT         "idm_ipi-flat"
+#define IDM_DEVICE_PCI          "idm_ipi-pci"
 #define STM32_DEVICE            "idm_stm32"
 #define STM32_DEVICE_FLAT       "idm_stm32-flat"
 
@@ -59,6 +60,8 @@ static void add_common(GPtrArray *argv, const PlatformConfig *platform, const Pr
 }
 
 static void add_stm32_slave(GPtrArray *argv, const Board *board) {
+        if (board->architecture != ARCHITECTURE_ARM)
+                return;         /* there is no STM32 of that kind; the master sees the vectors of the IDM acknowledged */
         if (board->platform_bus)
                 add_option(argv, "-device", "%s", STM32_DEVICE);
         else
@@ -97,7 +100,9 @@ static void add_machine(GPtrArray *argv, const PlatformConfig *platform, const P
                 add_option(argv, "-cpu", "%s", c->cpu);
         add_option(argv, "-smp", "%u", c->cpus);
 
-        if (c->board->platform_bus)
+        if (c->idm_pci)
+                add_option(argv, "-device", "%s,id=idm", IDM_DEVICE_PCI);
+        else if (c->board->platform_bus)
                 add_option(argv, "-device", "%s,id=idm", IDM_DEVICE);
         else
                 add_option(argv, "-device", "%s,id=idm,addr=0x%" PRIx64 ",irq=%u", IDM_DEVICE_FLAT,
@@ -116,7 +121,9 @@ static void add_boot(GPtrArray *argv, const ProcessorConfig *c, const CommandLin
         }
 
         add(argv, "-S");
-        if (c->firmware || c->kernel)
+        if (c->firmware && c->board->firmware_is_rom)
+                add_option(argv, "-bios", "%s", c->firmware);
+        else if (c->firmware || c->kernel)
                 add_option(argv, "-kernel", "%s", c->firmware ?: c->kernel);
         if (c->initrd)
                 add_option(argv, "-initrd", "%s", c->initrd);

@@ -192,11 +192,15 @@ static void set_firmware_name(Tree *t, int node, const ProcessorConfig *slave) {
         }
 }
 
-static void add_slave(Tree *t, const Board *board, const ProcessorConfig *slave) {
+static void add_slave(Tree *t, const ProcessorConfig *master, const ProcessorConfig *slave) {
         g_autofree char *name = g_strdup_printf("slave@%x", slave->id);
         uint32_t phandle = add_window(t, slave);
-        int parent = idm_node(t, board), node;
+        int parent, node;
 
+        if (master->idm_pci)
+                return;         /* its driver finds what else there is to know in the registers */
+
+        parent = idm_node(t, master->board);
         set_cell(t, parent, "#address-cells", 1);
         set_cell(t, parent, "#size-cells", 0);
         node = subnode(t, parent, name);
@@ -452,7 +456,7 @@ bool device_tree_make_master(const PlatformConfig *platform, const void *base, s
                         if (c->role == PROCESSOR_SLAVE && c->remoteproc == REMOTEPROC_STM32)
                                 add_stm32_slave(&t, c);
                         else if (c->role == PROCESSOR_SLAVE)
-                                add_slave(&t, master->board, c);
+                                add_slave(&t, master, c);
                 }
                 ok = tree_close(&t, master, ret, ret_size, error);
         }

@@ -83,16 +83,33 @@ static bool fail_outside(const Image *image, const FirmwareWindow *window, GErro
                     window->ram_base + (window->size - 1));
 }
 
-static bool check_header(const Image *image, const GElf_Ehdr *header, bool vector_table, GError **error) {
+/* The ELF machines of each architecture's programs. A PC begins with 32 bits; RISC-V has one number for all widths. */
+static const struct {
+        unsigned machines[2];
+        const char *names;
+} programs[_ARCHITECTURE_MAX] = {
+        [ARCHITECTURE_ARM] = { { EM_ARM, EM_AARCH64 }, "Arm (40) or AArch64 (183)" },
+        [ARCHITECTURE_RISCV] = { { EM_RISCV, EM_RISCV }, "RISC-V (243)" },
+        [ARCHITECTURE_X86] = { { EM_386, EM_386 }, "x86 of 32 bits (3)" },
+};
+
+static bool is_for(unsigned machine, Architecture architecture) {
+        const unsigned *machines = programs[architecture].machines;
+
+        return machine == machines[0] || machine == machines[1];
+}
+
+static bool check_header(const Image *image, const GElf_Ehdr *header, Architecture architecture, bool vector_table,
+                         GError **error) {
         if (header->e_ident[EI_DATA] != ELFDATA2LSB)
                 return fail(image, error, "is not little-endian");
         if (header->e_type != ET_EXEC)
                 return fail(image, error, "is not an executable (ELF type %u); link it to fixed addresses",
                             header->e_type);
-        if (header->e_machine != EM_ARM && header->e_machine != EM_AARCH64)
-                return fail(image, error, "is for ELF machine %u, not for Arm (%u) or AArch64 (%u)", header->e_machine,
-                            EM_ARM, EM_AARCH64);
-        if (header->e_ident[EI_CLASS] != (header->e_machine == EM_ARM ? ELFCLASS32 : ELFCLASS64))
+        if (!is_for(header->e_machine, architecture))
+                return fail(image, error, "is for ELF machine %u, not for %s", header->e_machine, programs[architecture].names);
+        if (header->e_machine != EM_RISCV &&
+            header->e_ident[EI_CLASS] != (header->e_machine == EM_AARCH64 ? ELFCLASS64 : ELFCLASS32))
                 return fail(image, error, "has the wrong ELF class for its machine");
         if (vector_table && header->e_machine != EM_ARM)
                 return fail(image, error, "is for AArch64, the slave is a Cortex-M");
@@ -223,7 +240,7 @@ static bool read_image(Image *image, const FirmwareWindow *window, bool vector_t
                 return fail(image, error, "%s", elf_errmsg(-1));
         if (elf_kind(elf) != ELF_K_ELF || !gelf_getehdr(elf, &header))
                 return fail(image, error, "is not an ELF file");
-        if (!check_header(image, &header, vector_table, error))
+        if (!check_header(image, &header, window->architecture, vector_table, error))
                 return false;
 
         image->entry = header.e_entry;

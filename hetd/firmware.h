@@ -8,6 +8,8 @@
 #include <stdint.h>
 #include <stddef.h>
 
+#include "architecture.h"
+
 /* Where a window's bytes are seen by the slave: at bus_address (as in the master), and at ram_base (as its own memory). */
 typedef struct FirmwareWindow {
         int fd;                         /* the window's memfd; written with pwrite(): a bad length cannot fault us */
@@ -15,6 +17,7 @@ typedef struct FirmwareWindow {
         uint64_t bus_address;
         uint64_t ram_base;
         uint64_t offset;                /* where in fd the window begins; not 0 only in memory that a client brought */
+        Architecture architecture;      /* of the CPU that will execute it */
 } FirmwareWindow;
 
 /*

@@ -96,7 +96,7 @@ static bool uses_standard_input(const char *value) {
 
 /* A -device of the IDM's family */
 static bool names_idm(const char *value) {
-        static const char *const drivers[] = { "idm_ipi", "idm_ipi-flat", "idm_stm32", "idm_stm32-flat" };
+        static const char *const drivers[] = { "idm_ipi", "idm_ipi-flat", "idm_ipi-pci", "idm_stm32", "idm_stm32-flat" };
 
         for (size_t i = 0; i < G_N_ELEMENTS(drivers); i++) {
                 g_autofree char *option = g_strconcat("driver=", drivers[i], NULL);

@@ -176,7 +176,7 @@ static void check_boot_files(PlatformParser *p, ParsedProcessor *pp) {
         if (!is_good(pp, KEY_MACHINE) || board->device_tree)
                 return;
 
-        if (is_good(pp, KEY_KERNEL))
+        if (is_good(pp, KEY_KERNEL) && !(is_master(pp) && board->master_kernel))
                 platform_parser_key_error(p, pp, KEY_KERNEL,
                                           "%s cannot run Linux with a device tree; use Firmware=", board->machine);
         if (is_good(pp, KEY_DEVICE_TREE))
@@ -197,10 +197,10 @@ static void check_machine(PlatformParser *p, ParsedProcessor *pp) {
         if (!is_good(pp, KEY_MACHINE))
                 return;
 
-        if (is_absent(pp, KEY_CPU) && !board->default_cpu)
+        if (is_absent(pp, KEY_CPU) && !board->default_cpu && !board->cpu_optional)
                 platform_parser_key_error(p, pp, KEY_CPU,
-                                          "is missing; %s has a choice, write for example CPU=cortex-a15",
-                                          board->machine);
+                                          "is missing; %s has a choice, write for example CPU=%s", board->machine,
+                                          board->architecture == ARCHITECTURE_RISCV ? "rv64" : "cortex-a15");
         else if (is_good(pp, KEY_CPU) && board->default_cpu) {
                 g_autofree char *model = g_strndup(c->cpu, strcspn(c->cpu, ","));
 
@@ -219,27 +219,6 @@ static void check_machine(PlatformParser *p, ParsedProcessor *pp) {
                 if (problem)
                         platform_parser_key_error(p, pp, KEY_EXTRA_ARGUMENTS, "%s", problem);
         }
-}
-
-/* Which QEMU it needs: that of its CPU, unless the file says otherwise */
-static void check_target(PlatformParser *p, ParsedProcessor *pp) {
-        ProcessorConfig *c = pp->config;
-        bool wide = is_good(pp, KEY_CPU) && cpu_has_64_bits(c->cpu);
-
-        if (is_good(pp, KEY_TARGET) && is_good(pp, KEY_MACHINE)) {
-                g_autofree char *model = wide ? g_strndup(c->cpu, strcspn(c->cpu, ",")) : NULL;
-
-                if (c->board->m_profile && strcmp(c->target, TARGET_ARM) != 0)
-                        platform_parser_key_error(p, pp, KEY_TARGET, "%s is a Cortex-M, whose target is arm; remove it",
-                                                  c->board->machine);
-                /* There is a "max" of either width */
-                else if (wide && strcmp(model, "max") != 0 && strcmp(c->target, TARGET_ARM) == 0)
-                        platform_parser_key_error(p, pp, KEY_TARGET, "%s has 64 bits; write Target=aarch64, or remove it",
-                                                  model);
-        }
-
-        if (!c->target)
-                c->target = wide ? TARGET_AARCH64 : TARGET_ARM;
 }
 
 /* A size that the board and everybody who maps it can do with; false: reported */
@@ -326,14 +305,28 @@ static const ParsedProcessor *find_overlap(PlatformParser *p, const ParsedProces
         return NULL;
 }
 
+/* Where windows of this master can be */
+static void windows_range(const ProcessorConfig *master, uint64_t *ret_first, uint64_t *ret_last) {
+        const Board *board = master->board;
+
+        *ret_first = board->ram_base;
+        *ret_last = last_of(board->ram_base, master->memory);
+        if (board->windows_last != 0) {
+                *ret_first += master->memory >= board->ram_split ? board->ram_low : master->memory;
+                *ret_last = board->windows_last;
+        }
+}
+
 /* The highest address at which the window could be: Linux likes its low memory in one piece */
 static bool find_place(PlatformParser *p, const ParsedProcessor *master, const ParsedProcessor *pp, uint64_t *ret) {
         const ProcessorConfig *m = master->config, *c = pp->config;
         uint64_t size = c->window_size;
-        uint64_t first = MAX(m->board->ram_base, c->board->bus_first);
-        uint64_t last = MIN(last_of(m->board->ram_base, m->memory), c->board->bus_last);
+        uint64_t first, last;
         uint64_t unit = size % ALIGNMENT_PREFERRED == 0 ? ALIGNMENT_PREFERRED : ALIGNMENT;
 
+        windows_range(m, &first, &last);
+        first = MAX(first, c->board->bus_first);
+        last = MIN(last, c->board->bus_last);
         for (uint64_t top = last + 1; top > first && top - first >= size;) {
                 uint64_t address = (top - size) / unit * unit;
                 const ParsedProcessor *other;
@@ -410,14 +403,16 @@ static void check_window_itself(PlatformParser *p, ParsedProcessor *pp) {
 static void check_window_place(PlatformParser *p, const ParsedProcessor *master, ParsedProcessor *pp, unsigned index) {
         const ProcessorConfig *m = master->config, *c = pp->config;
         uint64_t first = c->window_address, last = last_of(first, c->window_size);
-        uint64_t memory_first = m->board->ram_base, memory_last = last_of(memory_first, m->memory);
+        uint64_t range_first, range_last;
         const ParsedProcessor *other = find_overlap(p, pp, first, index);
 
-        if (first < memory_first || last > memory_last)
-                window_error(p, master, pp,
-                             "0x%" PRIx64 "–0x%" PRIx64 " is not inside the master's memory (0x%" PRIx64 "–0x%" PRIx64
-                             ")",
-                             first, last, memory_first, memory_last);
+        windows_range(m, &range_first, &range_last);
+        if (first < range_first || last > range_last)
+                window_error(p, master, pp, "0x%" PRIx64 "–0x%" PRIx64 " is not inside %s (0x%" PRIx64 "–0x%" PRIx64 ")",
+                             first, last,
+                             m->board->windows_last != 0 ? "the room between the master's memory and its devices"
+                                                         : "the master's memory",
+                             range_first, range_last);
         else if (other)
                 window_error(p, master, pp,
                              "0x%" PRIx64 "–0x%" PRIx64 " overlaps the window of %s in line %u (0x%" PRIx64
@@ -570,8 +565,10 @@ void platform_parser_check(PlatformParser *p) {
                 check_start(p, pp);
                 check_restart(p, pp);
                 check_watchdog(p, pp);
+                platform_parser_choose_board(p, pp);
                 check_machine(p, pp);
-                check_target(p, pp);
+                platform_parser_check_target(p, pp);
+                platform_parser_check_idm(p, pp);
                 check_boot_files(p, pp);
                 check_memory(p, pp);
         }

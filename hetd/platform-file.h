@@ -10,6 +10,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "architecture.h"
 #include "hw/misc/het-page.h"
 
 #define PLATFORM_FILE_SIZE_MAX          (1U * 1024 * 1024)
@@ -57,28 +58,38 @@ typedef enum Remoteproc {
 /* What hetd knows of a board (board.c): how the IDM is put on it and where its memory is. */
 typedef struct Board {
         const char *machine;            /* name of QEMU's machine type, without a version suffix */
-        const char *default_cpu;        /* NULL: the file must name one */
+        Architecture architecture;
+        const char *default_cpu;        /* NULL: the file must name one, or (cpu_optional) QEMU chooses */
+        bool cpu_optional;
         uint64_t ram_base;
         uint64_t ram_size;              /* exact size that the board demands; 0: any */
+        /*
+         * A PC has devices below 4 GiB, so that memory of ram_split or more has only ram_low of it there. All of its
+         * memory is Linux's: windows are beside it, up to windows_last. 0: windows are parts of the memory.
+         */
+        uint64_t ram_split, ram_low, windows_last;
         bool platform_bus;              /* a dynamic sysbus device gets its address from the board */
+        bool idm_pci;                   /* the IDM is on PCI; else, without a platform bus, at idm_address */
         uint64_t idm_address;           /* where the IDM is; on a platform bus: of the first device */
         uint32_t idm_irq;               /* on a platform bus: SPI number; else NVIC input */
         uint64_t stm32_address;         /* of a slave's STM32 registers; on a platform bus they follow the IDM */
         uint32_t stm32_irq, stm32_irq_free;     /* NVIC inputs */
         bool device_tree;               /* hetd can make device trees for it */
+        bool master_kernel;             /* a master boots a Linux that needs none */
+        bool firmware_is_rom;           /* a master's Firmware= is the image of its ROM, not an ELF */
         bool m_profile;                 /* boots by a vector table, has no MMU */
         unsigned max_cpus;
         /* Where on a slave's bus a window may lie: no device is there, and code can be executed from there */
         uint64_t bus_first, bus_last;
 } Board;
 
-const Board *board_find(const char *machine);           /* "virt-10.0" finds "virt"; NULL: unknown */
+const Board *board_find(const char *machine);           /* "virt-10.0" finds "virt", that of Arm; NULL: unknown */
+/* The one of the same name; NULL: the architecture has none */
+const Board *board_of_architecture(const Board *board, Architecture architecture);
 const char *const *board_names(void);                   /* NULL-terminated, for messages and completion */
 
-/* QEMU's targets: the binary is qemu-system-TARGET. That of 64 bits runs CPUs of 32, too, but not the other way round. */
-#define TARGET_ARM      "arm"
-#define TARGET_AARCH64  "aarch64"
-bool cpu_has_64_bits(const char *cpu);                  /* options may be behind the model */
+bool cpu_has_64_bits(const char *cpu);                  /* an Arm; options may be behind the model */
+bool cpu_is_riscv(const char *cpu);
 
 typedef struct ProcessorConfig {
         char *name;
@@ -101,6 +112,7 @@ typedef struct ProcessorConfig {
         uint64_t entry;                 /* boot address; default: of the firmware's ELF header (M-profile: its lowest segment) */
         uint64_t argument;
         BootProtocol protocol;
+        bool idm_pci;                   /* its IDM is on PCI */
         Remoteproc remoteproc;          /* slaves: how the master sees them */
         bool auto_boot;                 /* slaves: hetd boots it once the master runs */
         bool auto_boot_by_master;       /* slaves: the master's Linux does */

@@ -75,12 +75,12 @@ static void set_cpus(PlatformParser *p, ParsedProcessor *pp, ProcessorKey key, c
 }
 
 static void set_target(PlatformParser *p, ParsedProcessor *pp, ProcessorKey key, const char *value) {
-        if (strcmp(value, TARGET_ARM) == 0)
-                pp->config->target = TARGET_ARM;
-        else if (strcmp(value, TARGET_AARCH64) == 0)
-                pp->config->target = TARGET_AARCH64;
-        else
-                platform_parser_key_error(p, pp, key, "'%s' is no target of QEMU for these boards; use arm or aarch64", value);
+        Architecture architecture;
+
+        pp->config->target = target_find(value, &architecture);
+        if (!pp->config->target)
+                platform_parser_key_error(p, pp, key,
+                                          "'%s' is no target of QEMU for these boards; use arm, aarch64, riscv64 or x86_64", value);
 }
 
 static bool parse_size_or_complain(PlatformParser *p, ParsedProcessor *pp, ProcessorKey key, const char *what,
@@ -145,6 +145,12 @@ static void set_protocol(PlatformParser *p, ParsedProcessor *pp, ProcessorKey ke
 static void set_remoteproc(PlatformParser *p, ParsedProcessor *pp, ProcessorKey key, const char *value) {
         if (!remoteproc_from_string(value, &pp->config->remoteproc))
                 platform_parser_key_error(p, pp, key, UNKNOWN_REMOTEPROC, value);
+}
+
+static void set_idm(PlatformParser *p, ParsedProcessor *pp, ProcessorKey key, const char *value) {
+        pp->config->idm_pci = strcmp(value, "pci") == 0;
+        if (!pp->config->idm_pci && strcmp(value, "board") != 0)
+                platform_parser_key_error(p, pp, key, "'%s' is no place of an IDM; use board (where the board has it) or pci", value);
 }
 
 static void set_auto_boot(PlatformParser *p, ParsedProcessor *pp, ProcessorKey key, const char *value) {
@@ -303,6 +309,7 @@ static const struct {
         [KEY_WATCHDOG_START_SEC] = { "WatchdogStartSec", set_time_span },
         [KEY_QEMU]            = { "QEMU",           set_path            },
         [KEY_EXTRA_ARGUMENTS] = { "ExtraArguments", set_extra_arguments },
+        [KEY_IDM]             = { "IDM",            set_idm             },
         [KEY_REMOTEPROC]      = { "Remoteproc",     set_remoteproc      },
 };
 

@@ -6,6 +6,7 @@
  *   platform-file.c   the public functions, groups, the assembly of the result
  *   platform-keys.c   the keys, one by one
  *   platform-check.c  what must fit together
+ *   platform-target.c  which board it is, and which QEMU
  *   platform-remoteproc.c  the same of Remoteproc=
  *   platform-arguments.c  what ExtraArguments= and Machine= must not do
  * Errors are collected: one reading reports all it can find. A key that is wrong is marked so, and later checks keep
@@ -16,7 +17,7 @@
 
 typedef enum ProcessorKey {
         KEY_ROLE, KEY_ID, KEY_MACHINE, KEY_CPU, KEY_CPUS, KEY_TARGET, KEY_MEMORY, KEY_WINDOW, KEY_ACCESS, KEY_FIRMWARE, KEY_KERNEL,
-        KEY_INITRD, KEY_COMMAND_LINE, KEY_DEVICE_TREE, KEY_ENTRY, KEY_ARGUMENT, KEY_PROTOCOL, KEY_REMOTEPROC, KEY_AUTO_BOOT,
+        KEY_INITRD, KEY_COMMAND_LINE, KEY_DEVICE_TREE, KEY_ENTRY, KEY_ARGUMENT, KEY_PROTOCOL, KEY_IDM, KEY_REMOTEPROC, KEY_AUTO_BOOT,
         KEY_ON_MASTER_RESET, KEY_START, KEY_RESTART, KEY_RESTART_SEC, KEY_START_LIMIT_BURST,
         KEY_START_LIMIT_INTERVAL_SEC, KEY_WATCHDOG_SEC, KEY_WATCHDOG_START_SEC, KEY_QEMU, KEY_EXTRA_ARGUMENTS,
         _KEY_MAX,
@@ -68,6 +69,11 @@ void platform_parser_processor_key(PlatformParser *p, ParsedProcessor *pp, const
 
 /* platform-check.c: also fills in the defaults */
 void platform_parser_check(PlatformParser *p);
+
+/* platform-target.c: also fills in the default */
+void platform_parser_choose_board(PlatformParser *p, ParsedProcessor *pp);
+void platform_parser_check_target(PlatformParser *p, ParsedProcessor *pp);
+void platform_parser_check_idm(PlatformParser *p, ParsedProcessor *pp);
 
 /* platform-remoteproc.c: also fills in the default */
 void platform_parser_check_remoteproc(PlatformParser *p);

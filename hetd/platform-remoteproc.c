@@ -38,6 +38,8 @@ static char *stm32_problem(const ProcessorConfig *master, const ParsedProcessor 
 
         if (!master->board->platform_bus || !master->board->device_tree)
                 return g_strdup_printf("%s has no place for STM32 registers; use idm", master->board->machine);
+        if (master->idm_pci || c->idm_pci)
+                return g_strdup("STM32 registers are next to an IDM that the board has, and not on PCI; use idm");
         if (c->protocol == BOOT_PROTOCOL_LINUX)
                 return g_strdup("Linux in a slave is not started by STM32 registers, which know of no device tree; use idm");
         if (is_good(pp, KEY_WINDOW) && c->window_address + c->window_size > ADDRESS_END)

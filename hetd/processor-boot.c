@@ -211,6 +211,7 @@ static bool load_firmware(Boot *boot, const char *firmware, GError **error) {
                 .size = config->window_size,
                 .bus_address = config->window_address,
                 .ram_base = config->board->ram_base,
+                .architecture = config->board->architecture,
         };
 
         return firmware_load(firmware, &window, vector_table, &p->firmware_entry, &p->firmware_resource_table, error);

@@ -4,7 +4,7 @@
  * Arbitrary bytes as a platform file. Whatever is accepted must be what the header promises: complete and consistent; whatever is
  * refused must say where. With libFuzzer:
  *   clang -g -O1 -fsanitize=fuzzer,address,undefined -D_GNU_SOURCE -Ihetd -Iqemu-patches/new/include
- *         tests/fuzz/fuzz-platform-file.c hetd/platform-{file,keys,check,arguments}.c hetd/{key-file,board,command-line,window}.c
+ *         tests/fuzz/fuzz-platform-file.c hetd/platform-{file,keys,check,arguments,remoteproc,target}.c hetd/{key-file,board,command-line,window}.c
  *         hetd/util/{parse,error,fd-util}.c $(pkg-config --cflags --libs glib-2.0) -o fuzz-platform-file
  * Otherwise replay.c runs it over the corpus.
  */
@@ -28,14 +28,18 @@ static void check_processor(const PlatformConfig *config, const ProcessorConfig 
         g_assert_true(platform_config_get_processor_by_id(config, c->id) == c);
         g_assert_true((c->role == PROCESSOR_MASTER) == (index == 0));
         g_assert_true((c->role == PROCESSOR_MASTER) == (c->id == 0));
-        g_assert_true(c->board && c->machine && (c->cpu || c->board->default_cpu));
+        g_assert_true(c->board && c->machine && (c->cpu || c->board->default_cpu || c->board->cpu_optional));
         g_assert_true(c->cpus > 0 && c->memory > 0 && c->memory % 65536 == 0);
         if (c->role == PROCESSOR_MASTER)
                 return;
 
         g_assert_true(c->id <= HET_ID_MAX && c->memory == c->window_size && c->window_address % 65536 == 0);
-        g_assert_true(c->window_address >= master->board->ram_base);
-        g_assert_true(c->window_address - master->board->ram_base <= master->memory - c->window_size);
+        if (master->board->windows_last != 0)
+                g_assert_true(c->window_address >= MIN(master->memory, master->board->ram_low) &&
+                              c->window_address <= master->board->windows_last - (c->window_size - 1));
+        else
+                g_assert_true(c->window_address >= master->board->ram_base &&
+                              c->window_address - master->board->ram_base <= master->memory - c->window_size);
         for (unsigned i = 1; i < index; i++) {
                 const ProcessorConfig *other = g_ptr_array_index(config->processors, i);
 

@@ -75,6 +75,51 @@ static void test_master(void **state) {
         check(MASTER "Firmware=file.elf\n", "m", NULL, expected);
 }
 
+#define PC "[Processor m]\nRole=master\nMachine=q35,accel=kvm\nMemory=1G\n"
+
+static void test_master_pc(void **state) {
+        static const char *const with_firmware[] = {
+                COMMON("m"),
+                "-machine", "q35,accel=kvm",
+                "-m", "1073741824B",
+                "-smp", "1",
+                "-device", "idm_ipi-pci,id=idm",
+                "-S",
+                "-bios", "file.elf",
+                NULL,
+        };
+        static const char *const with_kernel[] = {
+                COMMON("m"),
+                "-machine", "q35,accel=kvm",
+                "-m", "1073741824B",
+                "-smp", "1",
+                "-device", "idm_ipi-pci,id=idm",
+                "-S",
+                "-kernel", "file.elf",
+                "-append", "quiet",
+                NULL,
+        };
+
+        check(PC "Firmware=file.elf\n", "m", NULL, with_firmware);
+        check(PC "Kernel=file.elf\nCommandLine=quiet\n", "m", NULL, with_kernel);
+}
+
+static void test_slave_riscv(void **state) {
+        static const char *const expected[] = {
+                COMMON("s"),
+                "-object", "memory-backend-shared,id=mem,size=16777216",
+                "-machine", "virt,slave=on,memory-backend=mem",
+                "-m", "16777216B",
+                "-cpu", "rv32",
+                "-smp", "1",
+                "-device", "idm_ipi,id=idm",
+                "-action", "shutdown=pause,panic=pause",
+                NULL,
+        };
+
+        check(MASTER "[Processor s]\nRole=slave\nMachine=virt\nCPU=rv32\nWindow=16M@0x70000000\n", "s", NULL, expected);
+}
+
 static void test_master_linux(void **state) {
         static const char *const expected[] = {
                 COMMON("m"),
@@ -187,6 +232,8 @@ static void test_cortex_m(void **state) {
 int main(void) {
         const struct CMUnitTest tests[] = {
                 cmocka_unit_test(test_master),
+                cmocka_unit_test(test_master_pc),
+                cmocka_unit_test(test_slave_riscv),
                 cmocka_unit_test(test_master_linux),
                 cmocka_unit_test(test_master_own_device_tree),
                 cmocka_unit_test(test_slave),

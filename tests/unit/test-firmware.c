@@ -321,6 +321,22 @@ static void test_entry(void **state) {
         assert_int_equal(entry, RAM);
 }
 
+static void test_architectures(void **state) {
+        Fixture *f = *state;
+        uint64_t entry;
+
+        add_segment(f, BUS, 0x100, 0x100);
+        header_of(f)->e_machine = EM_386;
+        f->window.architecture = ARCHITECTURE_RISCV;
+        expect_refused(f, false, "is for ELF machine 3, not for RISC-V (243)");
+        f->window.architecture = ARCHITECTURE_X86;
+        assert_true(load(f, false, &entry, NULL));
+
+        header_of(f)->e_machine = EM_RISCV;
+        f->window.architecture = ARCHITECTURE_RISCV;
+        assert_true(load(f, false, &entry, NULL));
+}
+
 static void test_header(void **state) {
         Fixture *f = *state;
 
@@ -530,6 +546,7 @@ int main(void) {
                 TEST(test_sizes),
                 TEST(test_overlap),
                 TEST(test_entry),
+                TEST(test_architectures),
                 TEST(test_header),
                 TEST(test_too_many_segments),
                 TEST(test_cut_off),

@@ -19,7 +19,7 @@ static const PlatformCase processors_cases[] = {
                 .name = "role",
                 .text = TEXT("[Processor m]\n" "Role=boss\n"),
                 .error = "test.platform:1: [Processor m] Machine=: is missing; known are virt, mps2-an385, "
-                         "mps2-an386, mps2-an500\n"
+                         "mps2-an386, mps2-an500, mps2-an505, mps2-an511, q35, pc, microvm\n"
                          "test.platform:2: [Processor m] Role=: 'boss' is no role; use master or slave",
         },
         {
@@ -71,19 +71,19 @@ static const PlatformCase processors_cases[] = {
                 .name = "machine missing",
                 .text = TEXT("[Processor m]\n" "Role=master\n" "Memory=1G\n"),
                 .error = "test.platform:1: [Processor m] Machine=: is missing; known are virt, mps2-an385, "
-                         "mps2-an386, mps2-an500",
+                         "mps2-an386, mps2-an500, mps2-an505, mps2-an511, q35, pc, microvm",
         },
         {
                 .name = "machine unknown",
                 .text = TEXT("[Processor m]\n" "Role=master\n" "Machine=vrit\n" "Memory=1G\n"),
                 .error = "test.platform:3: [Processor m] Machine=: 'vrit' is no machine that hetd knows; did "
-                         "you mean virt? known are virt, mps2-an385, mps2-an386, mps2-an500",
+                         "you mean virt? known are virt, mps2-an385, mps2-an386, mps2-an500, mps2-an505, mps2-an511, q35, pc, microvm",
         },
         {
                 .name = "machine unknown, nothing near",
                 .text = TEXT("[Processor m]\n" "Role=master\n" "Machine=raspberry\n"),
                 .error = "test.platform:3: [Processor m] Machine=: 'raspberry' is no machine that hetd knows; "
-                         "known are virt, mps2-an385, mps2-an386, mps2-an500",
+                         "known are virt, mps2-an385, mps2-an386, mps2-an500, mps2-an505, mps2-an511, q35, pc, microvm",
         },
         {
                 .name = "machine option",
@@ -151,7 +151,66 @@ static const PlatformCase processors_cases[] = {
                 .name = "target unknown",
                 .text = TEXT(MASTER "Target=aarch32\n"),
                 .error = "test.platform:6: [Processor m] Target=: 'aarch32' is no target of QEMU for these "
-                         "boards; use arm or aarch64",
+                         "boards; use arm, aarch64, riscv64 or x86_64",
+        },
+        {
+                .name = "target of another architecture",
+                .text = TEXT(MASTER CORTEX_M "Target=riscv64\n"),
+                .error = "test.platform:10: [Processor t] Target=: mps2-an385 is a board of Arm, whose target is not "
+                         "riscv64; remove it",
+        },
+        {
+                .name = "cpu of another architecture",
+                .text = TEXT("[Processor m]\n" "Role=master\n" "Machine=q35\n" "CPU=rv64\n" "Memory=1G\n"),
+                .error = "test.platform:4: [Processor m] CPU=: q35 is a board of x86, which has no rv64",
+        },
+        {
+                .name = "place of the IDM",
+                .text = TEXT(MASTER "IDM=usb\n"),
+                .error = "test.platform:6: [Processor m] IDM=: 'usb' is no place of an IDM; use board (where the board has "
+                         "it) or pci",
+        },
+        {
+                .name = "IDM on PCI where there is none",
+                .text = TEXT(MASTER CORTEX_M "IDM=pci\n"),
+                .error = "test.platform:10: [Processor t] IDM=: mps2-an385 has no PCI; remove it",
+        },
+        {
+                .name = "IDM of a PC",
+                .text = TEXT("[Processor m]\n" "Role=master\n" "Machine=q35\n" "Memory=1G\n" "IDM=board\n"),
+                .error = "test.platform:5: [Processor m] IDM=: q35 has its IDM on PCI; remove it",
+        },
+        {
+                .name = "cpu missing on RISC-V",
+                .text = TEXT("[Processor m]\n" "Role=master\n" "Machine=virt\n" "Memory=1G\n" "Target=riscv64\n"),
+                .error = "test.platform:1: [Processor m] CPU=: is missing; virt has a choice, write for example CPU=rv64",
+        },
+        {
+                .name = "kernel on RISC-V",
+                .text = TEXT("[Processor m]\n" "Role=master\n" "Machine=virt\n" "CPU=rv64\n" "Memory=1G\n" "Kernel=file.elf\n"),
+                .error = "test.platform:6: [Processor m] Kernel=: virt cannot run Linux with a device tree; use Firmware=",
+        },
+        {
+                .name = "kernel of a slave that is a PC",
+                .text = TEXT(MASTER "[Processor s]\n" "Role=slave\n" "Machine=q35\n" "Window=64M@0x60000000\n"
+                             "Kernel=file.elf\n"),
+                .error = "test.platform:10: [Processor s] Kernel=: q35 cannot run Linux with a device tree; use Firmware=",
+        },
+        {
+                .name = "window in the memory of a PC",
+                .text = TEXT("[Processor m]\n" "Role=master\n" "Machine=q35\n" "Memory=1G\n"
+                             SLAVE_WITHOUT_WINDOW "Window=64M@0x20000000\n"),
+                .error = "test.platform:9: [Processor s] Window=: 0x20000000–0x23ffffff is not inside the room between "
+                         "the master's memory and its devices (0x40000000–0xafffffff); there is room at "
+                         "Window=64M@0xac000000",
+        },
+        {
+                .name = "window below 4 GiB of a large PC",
+                .text = TEXT("[Processor m]\n" "Role=master\n" "Machine=q35\n" "Memory=3G\n"
+                             SLAVE_WITHOUT_WINDOW "Window=64M@0x60000000\n"),
+                .error = "test.platform:9: [Processor s] Window=: 0x60000000–0x63ffffff is not inside the room between "
+                         "the master's memory and its devices (0x80000000–0xafffffff); there is room at "
+                         "Window=64M@0xac000000",
         },
         {
                 .name = "64 bits on a target of 32",
@@ -457,8 +516,15 @@ static const PlatformCase remoteproc_cases[] = {
                 .error = "test.platform:6: [Processor m] Remoteproc=: is for slaves only; remove it from the master",
         },
         {
+                .name = "stm32 registers and an IDM on PCI",
+                .text = TEXT("[Processor m]\n" "Role=master\n" "Machine=virt\n" "CPU=cortex-a15\n" "Memory=1G\n" "IDM=pci\n"
+                             SLAVE "Remoteproc=stm32\n"),
+                .error = "test.platform:12: [Processor s] Remoteproc=: STM32 registers are next to an IDM that the board "
+                         "has, and not on PCI; use idm",
+        },
+        {
                 .name = "stm32 registers on another board",
-                .text = TEXT("[Processor m]\n" "Role=master\n" "Machine=mps2-an500\n"
+                .text = TEXT("[Processor m]\n" "Role=master\n" "Machine=mps2-an500, mps2-an505, mps2-an511, q35, pc, microvm\n"
                              "[Processor s]\n" "Role=slave\n" "Machine=virt\n" "CPU=cortex-a15\n" "Window=2M@0x60000000\n" STM32),
                 .error = "test.platform:9: [Processor s] Remoteproc=: mps2-an500 has no place for STM32 registers; use idm",
         },

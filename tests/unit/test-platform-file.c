@@ -291,7 +291,7 @@ static void test_many_errors(void **state) {
                                                "Id=, "
                                                "Machine=, CPU=, CPUs=, Target=, Memory=, Window=, Access=, Firmware=, Kernel=, Initrd=, "
                                                "CommandLine=, "
-                                               "DeviceTree=, Entry=, Argument=, Protocol=, Remoteproc=, AutoBoot=, OnMasterReset=, Start=, Restart=, "
+                                               "DeviceTree=, Entry=, Argument=, Protocol=, IDM=, Remoteproc=, AutoBoot=, OnMasterReset=, Start=, Restart=, "
                                                "RestartSec=, StartLimitBurst=, StartLimitIntervalSec=, WatchdogSec=, WatchdogStartSec=, QEMU=, "
                                                "ExtraArguments=\n",
                                                6 + i, i);

@@ -1,0 +1,108 @@
+#!/usr/bin/python3
+# SPDX-License-Identifier: LGPL-2.1-or-later
+"""
+Processors of different architectures in one platform: docs/examples/arm-and-riscv.platform and x86-and-arm.platform. (Linux of 64
+bits with a Cortex-M is the business of test_linux_arm64.py.)
+"""
+
+import os
+import pathlib
+import unittest
+
+from het_harness import EXAMPLE, FIRMWARE, QEMU, TestCase, main
+
+UP = 0                  # the vector by which a slave says that it is up
+GREETING = "Hello from the master, through shared memory"
+
+
+def need(target, *programs):
+    """Decorates tests that need QEMU's binary for this target, and programs of a compiler that may not be there."""
+    binary = pathlib.Path(QEMU).parent / f"qemu-system-{target}"
+    missing = [str(p) for p in (binary, *(FIRMWARE / p for p in programs)) if not p.exists()]
+    return unittest.skipIf(missing, f"{missing and missing[0]} is not there")
+
+
+class Architectures(TestCase):
+    example = None
+
+    def setUp(self):
+        super().setUp()
+        self.platform = self.hetd.load(self.example)
+        self.master = self.platform.processor("master")
+
+    def start(self):
+        self.platform.start()
+        self.console = self.master.console()
+
+    def check_talk(self, name, number, address, since, boot=1):
+        """It has booted in its window, read what the master wrote there, and answered each vector."""
+        console = self.platform.processor(name).console()
+        console.expect(rf"^slave{number}: booted from the shared window at {address:#x}, boot {boot}$")
+        console.expect(rf"^slave{number}: the master's greeting: {GREETING}$")
+        for vector in (UP, 1, 2, 3):
+            self.console.expect(rf"^master: received vector {vector} from slave {number}$", since)
+
+    def boot(self, name, number, address, boot=1):
+        since = self.console.mark()
+        self.platform.processor(name).boot()
+        self.check_talk(name, number, address, since, boot)
+        self.console.expect(rf"^master: slave {number} is running", since)
+
+    def check_cycle(self, name, number, address):
+        """Boot, stop, boot again: the window keeps what is in it; then the process is killed."""
+        processor = self.platform.processor(name)
+        self.boot(name, number, address)
+        since = self.console.mark()
+        processor.stop()
+        processor.wait_state("ready")
+        self.console.expect(rf"^master: slave {number} is ready", since)
+        self.boot(name, number, address, 2)
+        since = self.console.mark()
+        os.kill(processor.pid, 9)
+        processor.wait_state("crashed")
+        self.console.expect(rf"^master: slave {number} is crashed", since)
+
+
+@need("riscv64", "first-light-slave-riscv64.elf", "first-light-slave-riscv32.elf")
+class ArmAndRiscv(Architectures):
+    example = "arm-and-riscv"
+
+    def test_defined(self):
+        for name in ("riscv64", "riscv32"):
+            self.assertEqual(self.platform.processor(name).get("Machine"), "virt")
+
+    def test_riscv64(self):
+        self.start()
+        self.check_cycle("riscv64", 1, 0x72000000)
+
+    def test_riscv32(self):
+        self.start()
+        self.check_cycle("riscv32", 2, 0x74000000)
+
+    def test_master_starts_them(self):
+        """With the requests of its IDM, both at once."""
+        self.start()
+        since = self.console.mark()
+        for number in (1, 2):
+            self.console.send(f"start {number}")
+        for name, number, address in (("riscv64", 1, 0x72000000), ("riscv32", 2, 0x74000000)):
+            self.check_talk(name, number, address, since)
+
+
+@need("x86_64", "first-light-master-pc.rom", "first-light-slave-pc.elf")
+class X86AndArm(Architectures):
+    example = "x86-and-arm"
+
+    def test_arm(self):
+        """The master's guest puts the program there, and starts it."""
+        self.start()
+        self.check_talk("arm", 1, 0x60000000, 0)
+        self.console.expect(r"^master: start of slave 1: done$")
+
+    def test_pc(self):
+        self.start()
+        self.check_cycle("pc", 2, 0x70000000)
+
+
+if __name__ == "__main__":
+    main()
