@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
  * What the files of idm_rproc share: idm_device.c, the device, which is there
- * once; idm_slave.c, a slave, which is an instance of remoteproc;
+ * once; idm_pci.c, how it is found on PCI; idm_slave.c, a slave, which is an instance of remoteproc;
  * idm_firmware.c, images and the window; and idm_table.c, resource tables.
  */
 
@@ -37,6 +37,8 @@ struct idm {
 	void __iomem *base;
 	struct workqueue_struct *workqueue;
 	struct list_head slaves;
+	unsigned long irq_flags;
+	bool messages;			/* the interrupt is not a line, but MSI-X */
 };
 
 struct idm_slave {
@@ -64,10 +66,23 @@ struct idm_slave {
 	bool removed;			/* nothing is a crash any more */
 };
 
+/* idm_device.c */
+struct idm *idm_alloc(struct device *dev);
+/* Its base is mapped, and its interrupt is quiet. */
+int idm_set_up(struct idm *idm, int irq);
+void idm_tear_down(struct idm *idm);
+
+/* idm_pci.c */
+int idm_pci_register(void);
+void idm_pci_unregister(void);
+
 /* idm_slave.c */
 bool idm_slave_interrupt(struct idm_slave *slave);
-struct idm_slave *idm_slave_alloc(struct idm *idm, struct device_node *np);
+struct idm_slave *idm_slave_alloc_node(struct idm *idm, struct device_node *np);
+struct idm_slave *idm_slave_alloc_id(struct idm *idm, unsigned int id);
+/* What its node says, or its registers */
 int idm_slave_parse(struct idm_slave *slave, struct device_node *np);
+int idm_slave_find(struct idm_slave *slave, unsigned int id);
 int idm_slave_register(struct idm_slave *slave);
 void idm_slave_remove(struct idm_slave *slave);
 

@@ -401,18 +401,20 @@ static int idm_parse_window(struct device_node *np, struct idm_slave *slave)
 
 	slave->window = res.start;
 	slave->window_size = resource_size(&res);
-	return slave->window_size > IDM_VIRTIO_SIZE && PAGE_ALIGNED(slave->window) &&
-		PAGE_ALIGNED(slave->window_size) ? 0 : -EINVAL;
+	return 0;
 }
 
-struct idm_slave *idm_slave_alloc(struct idm *idm, struct device_node *np)
+static bool idm_window_is_possible(struct idm_slave *slave)
 {
-	const char *name = np->name, *firmware = NULL;
+	return slave->window_size > IDM_VIRTIO_SIZE && PAGE_ALIGNED(slave->window) &&
+		PAGE_ALIGNED(slave->window_size);
+}
+
+static struct idm_slave *idm_slave_alloc(struct idm *idm, const char *name, const char *firmware)
+{
 	struct idm_slave *slave;
 	struct rproc *rproc;
 
-	of_property_read_string(np, "label", &name);
-	of_property_read_string(np, "firmware-name", &firmware);
 	rproc = rproc_alloc(idm->dev, name, &idm_rproc_ops, firmware, sizeof(*slave));
 	if (!rproc)
 		return NULL;
@@ -430,6 +432,35 @@ struct idm_slave *idm_slave_alloc(struct idm *idm, struct device_node *np)
 	return slave;
 }
 
+struct idm_slave *idm_slave_alloc_node(struct idm *idm, struct device_node *np)
+{
+	const char *name = np->name, *firmware = NULL;
+
+	of_property_read_string(np, "label", &name);
+	of_property_read_string(np, "firmware-name", &firmware);
+	return idm_slave_alloc(idm, name, firmware);
+}
+
+struct idm_slave *idm_slave_alloc_id(struct idm *idm, unsigned int id)
+{
+	char name[16];
+
+	snprintf(name, sizeof(name), "slave%u", id);
+	return idm_slave_alloc(idm, name, NULL);
+}
+
+static int idm_slave_claim(struct idm_slave *slave)
+{
+	if (!idm_window_is_possible(slave))
+		return -EINVAL;
+	slave->regs = slave->idm->base + IDM_COUPLE(slave->id);
+	slave->extension = idm_extension(slave->idm->base, slave->id);
+	writel(0, slave->regs + IDM_ENABLE);
+	writel(~0u, slave->regs + IDM_PENDING);
+	writel(IDM_EVENT_STATE | IDM_EVENT_REQUEST, slave->regs + IDM_EVENT);
+	return 0;
+}
+
 int idm_slave_parse(struct idm_slave *slave, struct device_node *np)
 {
 	int ret;
@@ -441,15 +472,18 @@ int idm_slave_parse(struct idm_slave *slave, struct device_node *np)
 		ret = idm_parse_protocol(np, &slave->protocol);
 	if (!ret)
 		ret = idm_parse_window(np, slave);
-	if (ret)
-		return ret;
+	return ret ?: idm_slave_claim(slave);
+}
 
-	slave->regs = slave->idm->base + IDM_COUPLE(slave->id);
-	slave->extension = idm_extension(slave->idm->base, slave->id);
-	writel(0, slave->regs + IDM_ENABLE);
-	writel(~0u, slave->regs + IDM_PENDING);
-	writel(IDM_EVENT_STATE | IDM_EVENT_REQUEST, slave->regs + IDM_EVENT);
-	return 0;
+int idm_slave_find(struct idm_slave *slave, unsigned int id)
+{
+	void __iomem *regs = slave->idm->base + IDM_COUPLE(id);
+
+	slave->id = id;
+	slave->protocol = IDM_PROTOCOL_AUTO;
+	slave->window = idm_window_base(regs);
+	slave->window_size = idm_window_size(regs);
+	return idm_slave_claim(slave);
 }
 
 int idm_slave_register(struct idm_slave *slave)
