@@ -175,7 +175,7 @@ class Lab:
         ready.bind(str(self.directory / "notify"))
         log = open(self.directory / "hetd.log", "w", encoding="utf-8")
         self.hetd = self.start([self.build / "hetd/hetd", "--user", f"--runtime-dir={self.directory}/run", f"--qemu=arm={self.qemu}",
-                                f"--qemu=aarch64={self.qemu.parent}/qemu-system-aarch64"],
+                                f"--qemu=aarch64={self.target('aarch64')}", f"--qemu=x86_64={self.target('x86_64')}"],
                                env={**os.environ, "NOTIFY_SOCKET": str(self.directory / "notify")}, stderr=log)
         while b"READY=1" not in ready.recv(4096):
             pass
@@ -214,6 +214,10 @@ class Lab:
         self.start_platform(HERE / "bench.platform", MASTER=self.firmware / f"{master}.elf", SLAVE=self.firmware / f"{slave}.elf",
                             MONITOR=self.directory / "bench.qmp")
 
+    def target(self, name):
+        """QEMU's binary for another target, of the same build"""
+        return self.qemu.parent / f"qemu-system-{name}"
+
     def stop_platform(self, name):
         self.hetctl("stop", name)
         self.hetctl("remove", name)
@@ -235,9 +239,10 @@ class Lab:
 
     def start_ivshmem_server(self):
         """It goes to the background when it listens; returns the path of its socket."""
-        path, memory, pid = self.directory / "ivshmem", self.directory / "ivshmem-memory", self.directory / "ivshmem.pid"
+        name = f"ivshmem{len(self.background)}"
+        path, memory, pid = self.directory / name, self.directory / f"{name}-memory", self.directory / f"{name}.pid"
         memory.mkdir()
-        subprocess.run([self.ivshmem_server, "-S", path, "-M", "het-bench", "-m", memory, "-l", "1M", "-n", "1", "-p", pid],
+        subprocess.run([self.ivshmem_server, "-S", path, "-M", f"het-bench-{name}", "-m", memory, "-l", "1M", "-n", "1", "-p", pid],
                        stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, check=True, timeout=DEADLINE)
         self.background.append(int(pid.read_text(encoding="ascii")))
         return path
