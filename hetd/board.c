@@ -77,8 +77,7 @@ static const Board boards[] = {
                 .idm_address = 0x04000000,
                 .idm_irq = 64,
                 .max_cpus = 512,
-                /* Below the memory is room for PCI's devices, which programs with a device tree of their own must keep off */
-                .bus_first = 0x40000000,
+                .bus_first = 0x80000000,        /* below it PCI */
                 .bus_last = 16 * GIB - 1,       /* from there on PCI */
         },
         { .machine = "q35", .ram_split = 0xb0000000, .ram_low = 2 * GIB, .windows_last = 0xafffffff, .max_cpus = 288, PC },

@@ -73,11 +73,11 @@ class ArmAndRiscv(Architectures):
 
     def test_riscv64(self):
         self.start()
-        self.check_cycle("riscv64", 1, 0x72000000)
+        self.check_cycle("riscv64", 1, 0x90000000)
 
     def test_riscv32(self):
         self.start()
-        self.check_cycle("riscv32", 2, 0x74000000)
+        self.check_cycle("riscv32", 2, 0x92000000)
 
     def test_master_starts_them(self):
         """With the requests of its IDM, both at once."""
@@ -85,7 +85,7 @@ class ArmAndRiscv(Architectures):
         since = self.console.mark()
         for number in (1, 2):
             self.console.send(f"start {number}")
-        for name, number, address in (("riscv64", 1, 0x72000000), ("riscv32", 2, 0x74000000)):
+        for name, number, address in (("riscv64", 1, 0x90000000), ("riscv32", 2, 0x92000000)):
             self.check_talk(name, number, address, since)
 
 

@@ -407,6 +407,17 @@ static int het_check_memory(HostMemoryBackendShared *s, void *opaque)
     return 0;
 }
 
+/* That which a PC would have by default is not loaded */
+static bool het_is_given_firmware(void)
+{
+    const char *name = current_machine->firmware;
+    g_autofree char *option = g_strdup_printf("firmware=%s", name ?: "");
+
+    return name && strcmp(name, "none") &&
+           g_strcmp0(MACHINE_GET_CLASS(current_machine)->default_machine_opts,
+                     option);
+}
+
 /* -no-shutdown and -action come before this: who uses them, gets them */
 static void het_set_default_actions(void)
 {
@@ -430,9 +441,7 @@ static void het_slave_machine_done(Notifier *notifier, void *data)
         error_report_err(err);
         exit(EXIT_FAILURE);
     }
-    if (current_machine->kernel_filename ||
-        (current_machine->firmware &&
-         strcmp(current_machine->firmware, "none") != 0)) {
+    if (current_machine->kernel_filename || het_is_given_firmware()) {
         error_report("a slave has neither -kernel nor -bios: whoever grants"
                      " its memory loads it, and het-slave-boot starts it");
         exit(EXIT_FAILURE);

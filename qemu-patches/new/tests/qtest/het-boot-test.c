@@ -18,12 +18,15 @@
 /* Where in the memory a program begins, and what it writes is */
 #define CODE 0x8000
 #define DATA 0x8100
-#define BUS_ADDRESS 0x60000000u
+/* Where the memory is as well; the programs for x86 know it */
+#define X86_BUS 0x60000000u
+#define RISCV_BUS 0x90000000u
 
 typedef struct Board {
     const char *name;
     const char *args;
     uint32_t ram;
+    uint32_t bus;
 } Board;
 
 typedef struct Guest {
@@ -36,16 +39,16 @@ typedef struct Guest {
                        "memory-backend=mem -m 16M" SLAVE_OBJECT " -accel "
 
 static const Board x86_boards[] = {
-    { "microvm/tcg", SLAVE("microvm") "tcg", 0 },
-    { "microvm/kvm", SLAVE("microvm") "kvm", 0 },
-    { "q35/tcg", SLAVE("q35") "tcg", 0 },
-    { "q35/kvm", SLAVE("q35") "kvm", 0 },
-    { "pc/tcg", SLAVE("pc") "tcg", 0 },
-    { "pc/kvm", SLAVE("pc") "kvm", 0 },
+    { "microvm/tcg", SLAVE("microvm") "tcg", 0, X86_BUS },
+    { "microvm/kvm", SLAVE("microvm") "kvm", 0, X86_BUS },
+    { "q35/tcg", SLAVE("q35") "tcg", 0, X86_BUS },
+    { "q35/kvm", SLAVE("q35") "kvm", 0, X86_BUS },
+    { "pc/tcg", SLAVE("pc") "tcg", 0, X86_BUS },
+    { "pc/kvm", SLAVE("pc") "kvm", 0, X86_BUS },
 };
 static const Board riscv64_boards[] = {
-    { "virt/rv64", SLAVE("virt") "tcg -cpu rv64 -smp 2", 0x80000000 },
-    { "virt/rv32", SLAVE("virt") "tcg -cpu rv32 -smp 2", 0x80000000 },
+    { "virt/rv64", SLAVE("virt") "tcg -cpu rv64 -smp 2", 0x80000000, RISCV_BUS },
+    { "virt/rv32", SLAVE("virt") "tcg -cpu rv32 -smp 2", 0x80000000, RISCV_BUS },
 };
 
 static void guest_start(Guest *g, const Board *board, const uint8_t *code,
@@ -58,7 +61,7 @@ static void guest_start(Guest *g, const Board *board, const uint8_t *code,
     het_give(g->s, "w", g->fd);
     qtest_qmp_assert_success(g->s, "{ 'execute': 'het-memory-grant',"
                              " 'arguments': { 'id': 'mem', 'memory': 'w',"
-                             " 'bus-address': %u } }", BUS_ADDRESS);
+                             " 'bus-address': %u } }", board->bus);
 }
 
 static void guest_end(Guest *g)
@@ -139,7 +142,7 @@ static void test_x86_flat(const void *data)
     Guest g;
 
     guest_start(&g, data, x86_flat, sizeof(x86_flat));
-    guest_boot(&g, "raw", BUS_ADDRESS + CODE, 0x12345678);
+    guest_boot(&g, "raw", X86_BUS + CODE, 0x12345678);
     het_wait_word(g.memory + DATA + 0x10, MAGIC);
     g_assert_cmphex(guest_word(&g, 0), ==, 0x12345678);
     g_assert_cmphex(guest_word(&g, 1), ==, 0x10);
@@ -216,7 +219,7 @@ static void test_riscv_raw(const void *data)
     guest_boot(&g, "auto", board->ram + CODE, 3);
     riscv_wait(&g, 3, 0);
     guest_stop(&g);
-    guest_boot(&g, "raw", BUS_ADDRESS + CODE, 5);
+    guest_boot(&g, "raw", board->bus + CODE, 5);
     riscv_wait(&g, 5, 0);
     guest_end(&g);
 }

@@ -45,7 +45,7 @@ static void test_config(const void *data)
 
     pci_wr(&side, PCI_BASE_ADDRESS_0, UINT32_MAX);
     g_assert_cmphex(pci_rd(&side, PCI_BASE_ADDRESS_0), ==,
-                    ~(IDM_MMIO_SIZE - 1));
+                    0u - IDM_MMIO_SIZE);
     side_end(&side);
 }
 

@@ -210,13 +210,24 @@ void side_end(Side *side)
     qtest_quit(side->qts);
 }
 
+/* A reset takes a device on PCI out of the memory map */
+static void find_registers(Side *side)
+{
+    if (machine_is_pci(side->machine) &&
+        !(pci_rd(side, PCI_COMMAND) & PCI_COMMAND_MEMORY)) {
+        pci_setup(side);
+    }
+}
+
 uint32_t rd(Side *side, uint32_t reg)
 {
+    find_registers(side);
     return qtest_readl(side->qts, side->machine->base + reg);
 }
 
 void wr(Side *side, uint32_t reg, uint32_t value)
 {
+    find_registers(side);
     qtest_writel(side->qts, side->machine->base + reg, value);
 }
 
