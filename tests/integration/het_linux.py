@@ -198,7 +198,7 @@ KERNEL_COMPLAINT = r"BUG:|BUG \S+ \(|kernel BUG|WARNING: CPU|Oops|Internal error
 
 # Makes slaves offline that Linux has started or attached to, and takes away what dumps are left
 OFFLINE = f"""for n in 0 1; do for i in $(seq 20); do case $(cat {CLASS}$n/state) in
-offline | detached) break;; crashed) echo recover >{CLASS}$n/recovery;; *) echo stop >{CLASS}$n/state;; esac; done; done
+'' | offline | detached) break;; crashed) echo recover >{CLASS}$n/recovery;; *) echo stop >{CLASS}$n/state;; esac; done; done
 for d in /sys/class/devcoredump/devcd*/data; do [ ! -e $d ] || echo 1 >$d; done"""
 
 
@@ -249,7 +249,7 @@ class RemoteprocTestCase(LinuxTestCase):
     def renew(self):
         """A new driver, and slaves that are ready, as after a boot. False: that is not possible"""
         self.shell.ok(OFFLINE)
-        if self.shell.run(f"rmmod {self.driver}")[0]:
+        if self.shell.run(f"rmmod {self.driver}; ! grep -q '^{self.driver} ' /proc/modules")[0]:
             return False
         for slave in (self.slave1, self.slave2):
             if slave.state in ("running", "paused", "crashed") and slave.pid:

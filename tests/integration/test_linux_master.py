@@ -9,6 +9,8 @@ from het_linux import CLASS, DEBUG, RemoteprocTestCase, SLAVES, VIRTIO_SIZE, WIN
 
 
 class Master(RemoteprocTestCase):
+    shares_boot = True
+
     def test_one_instance_for_each_slave(self):
         self.assertEqual(self.shell.ok("ls /sys/class/remoteproc"), "remoteproc0  remoteproc1")
         for number, name in enumerate(self.firmware_names):
@@ -20,10 +22,11 @@ class Master(RemoteprocTestCase):
 
     def test_start_talk_stop(self):
         for number, slave in enumerate((self.slave1, self.slave2)):
+            since = (console := slave.console()).mark()
             self.start(number)
             self.assertEqual(slave.state, "running")
             base, size = WINDOWS[number]
-            slave.console().expect(rf"^slave{number + 1}: rpmsg firmware, booted at {base:#x}$")
+            console.expect(rf"^slave{number + 1}: rpmsg firmware, booted at {base:#x}$", since)
             # What it writes into its trace buffer, and where the rings are that it was told of
             trace = self.shell.read(f"{DEBUG}{number}/trace0")
             rings = base + size - VIRTIO_SIZE
