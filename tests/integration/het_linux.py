@@ -312,7 +312,7 @@ class RemoteprocTestCase(LinuxTestCase):
     def echo(self, tty, text):
         """What is written to a terminal of a slave comes back."""
         self.shell.ok(f"exec 3<>{tty} && stty raw -echo <&3")
-        self.assertEqual(self.shell.ok(f"echo '{text}' >&3; timeout 30 head -n 1 <&3"), text)
+        self.assertEqual(self.shell.ok(f"echo '{text}' >&3; timeout 120 head -n 1 <&3"), text)
         self.shell.ok("exec 3>&-")
 
     def leaks(self):

@@ -37,7 +37,7 @@ class Master(RemoteprocTestCase):
         self.assertNotEqual(one, two)
         self.shell.ok(f"exec 3<>{one} 4<>{two} && stty raw -echo <&3 && stty raw -echo <&4")
         for n in range(20):
-            self.assertEqual(self.shell.ok(f"echo one{n} >&3; echo two{n} >&4; timeout 30 head -n 1 <&4; timeout 30 head -n 1 <&3"),
+            self.assertEqual(self.shell.ok(f"echo one{n} >&3; echo two{n} >&4; timeout 120 head -n 1 <&4; timeout 120 head -n 1 <&3"),
                              f"two{n}\none{n}")
         self.shell.ok("exec 3>&- 4>&-")
         for number, slave in enumerate((self.slave1, self.slave2)):

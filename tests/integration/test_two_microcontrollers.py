@@ -41,7 +41,7 @@ class TwoMicrocontrollers(LinuxTestCase):
         self.shell.ok(f"exec 3<>{thermometer} 4<>{motor}")
 
     def ask(self, fd, command):
-        return self.shell.ok(f"echo '{command}' >&{fd} && timeout 30 head -n 1 <&{fd}")
+        return self.shell.ok(f"echo '{command}' >&{fd} && timeout 120 head -n 1 <&{fd}")
 
     def assertReading(self, text):
         self.assertRegex(text, READING)
@@ -109,7 +109,7 @@ class TwoMicrocontrollers(LinuxTestCase):
             self.console.expect("crash detected in motor: type fatal error", since)
             motor.console().expect("^fatal: the motor takes too much current$")
             self.console.expect("creating channel motor addr", since)
-            self.assertReading(self.shell.ok("timeout 30 head -n 1 <&3"))
+            self.assertReading(self.shell.ok("timeout 120 head -n 1 <&3"))
             self.assertEqual(self.shell.read(f"{CLASS}1/state"), "running")
             device = self.device(1)
             self.shell.ok(f"exec 4<>{device}")
@@ -122,7 +122,7 @@ class TwoMicrocontrollers(LinuxTestCase):
         self.console.expect("creating channel motor addr", since)
         self.shell.ok(f"exec 4<>{self.device(1)}")
         self.assertEqual(self.ask(4, "status"), "speed 0 of 0")
-        self.assertReading(self.shell.ok("timeout 30 head -n 1 <&3"))
+        self.assertReading(self.shell.ok("timeout 120 head -n 1 <&3"))
         self.assertEqual((thermometer.state, int(thermometer.get("Boots"))), ("running", boots))
         self.shell.ok("exec 3>&- 4>&-")
         for number in (0, 1):
