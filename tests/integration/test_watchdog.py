@@ -190,6 +190,40 @@ class NoAnswer(Watchdog):
         self.assertEqual(self.slave3.state, "ready")
 
 
+class AnotherHetd(Watchdog):
+    """It watches what it has taken over, also what has hung while there was none."""
+
+    def take_over(self):
+        self.hetd.kill()
+        self.hetd.take_over()
+        self.console = self.master.console()
+
+    def test_hangs_after_it(self):
+        self.start(self.restart)
+        self.boot_program()
+        self.wait_heartbeat()
+        self.take_over()
+        self.wait_heartbeat()
+        os.kill(self.slave3.pid, signal.SIGKILL)
+        self.bus.wait_property(self.slave3.path, "Processor", "Restarts", 1)
+        self.slave3.wait_state("ready")
+        # The page was made good for the new process, with how often it is asked for a sign of life
+        self.boot_program()
+        self.wait_heartbeat()
+        self.set_alive(0)
+        self.wait_hung(0)
+
+    def test_hangs_meanwhile(self):
+        self.start()
+        self.boot_program()
+        self.wait_heartbeat()
+        self.hetd.kill()
+        self.set_alive(0)
+        self.hetd.take_over()
+        self.console = self.master.console()
+        self.wait_hung(0)
+
+
 class SomebodyElses(Watchdog):
     """It is not hetd's: it is never killed, and comes back by itself."""
 
