@@ -122,9 +122,12 @@ static void waiter_free(Waiter *waiter) {
 
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(Waiter, waiter_free)
 
+static bool is_unsettled(const Processor *p, unsigned mask) {
+        return (mask & PROCESSOR_SETTLED) && (processor_is_restarting(p) || processor_is_failing(p));
+}
+
 static bool is_at_work(const Processor *p, unsigned mask) {
-        return ((mask & (PROCESSOR_IDLE | PROCESSOR_SETTLED)) && p->busy) ||
-                ((mask & PROCESSOR_SETTLED) && (processor_is_restarting(p) || processor_is_failing(p)));
+        return ((mask & (PROCESSOR_IDLE | PROCESSOR_SETTLED)) && p->busy) || is_unsettled(p, mask);
 }
 
 /* True when there is nothing more to wait for; waiter->error says if that was in vain */
@@ -134,7 +137,7 @@ static bool waiter_check(Waiter *waiter) {
         if ((waiter->mask & PROCESSOR_PROCESS_GONE) ? !p->process :
             processor_in_states(p, waiter->mask) && !is_at_work(p, waiter->mask))
                 return true;
-        if ((waiter->mask & PROCESSOR_PROCESS_GONE) || ((waiter->mask & PROCESSOR_SETTLED) && is_at_work(p, PROCESSOR_SETTLED)) ||
+        if ((waiter->mask & PROCESSOR_PROCESS_GONE) || is_unsettled(p, waiter->mask) ||
             !processor_in_states(p, PROCESSOR_STATES_ENDED | PROCESSOR_STATE_MASK(PROCESSOR_LOST)))
                 return false;
         if ((waiter->mask & PROCESSOR_FROM_LOST) && p->state == PROCESSOR_LOST)
