@@ -285,4 +285,6 @@ void idm_describe_properties(ObjectClass *oc)
         "How long a halted vCPU watches for vectors before it sleeps, at most");
     object_class_property_set_description(oc, "halt-poll-fixed",
         "Always watch for all of that time");
+    object_class_property_set_description(oc, "auto-ack",
+        "Which vectors the device acknowledges itself as soon as they arrive");
 }
