@@ -89,6 +89,9 @@ static void take_window(Export *export, int *fd, uint64_t offset) {
         Processor *slave = export->slave;
         g_autoptr(GError) error = NULL;
 
+        if (slave->config->read_only && export->from == slave)
+                return;         /* it can only read it: that is not what we had */
+
         if (!couple_memory_is(*fd, slave->missing->window))
                 g_set_error(&error, HET_ERROR, HET_ERROR_PROTOCOL, "What was given back is not the window of %s", slave->config->name);
         if (error || !window_memory_check(*fd, offset, slave->config->window_size, &error)) {
