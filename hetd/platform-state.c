@@ -232,8 +232,10 @@ static bool restore_processor(Processor *p, json_object *o, ProcessorFound *foun
         p->end_reason = end_reason ? g_intern_string(end_reason) : NULL;
         p->has_firmware_entry = json_get_uint64(o, "entry", &p->firmware_entry);
         p->firmware_resource_table = get_uint64(o, "resource-table");
-        p->process_id.pid = (pid_t) get_uint64(o, "pid");
-        p->process_id.start_ticks = get_uint64(o, "pid-start");
+        if (p->config->start == PROCESSOR_START_HETD) {
+                p->process_id.pid = (pid_t) get_uint64(o, "pid");
+                p->process_id.start_ticks = get_uint64(o, "pid-start");
+        }
         restore_restart(&p->restart, o);
         if (!processor_is_master(p))
                 restore_missing(p, o);
@@ -246,6 +248,7 @@ static bool restore_processor(Processor *p, json_object *o, ProcessorFound *foun
 static bool restore_processors(Platform *platform, json_object *o, ProcessorFound *found, GError **error) {
         json_object *list = json_get_array(o, "processors");
         size_t n = list ? json_object_array_length(list) : 0;
+        g_autofree bool *done = g_new0(bool, platform->processors->len);
 
         for (size_t i = 0; i < n; i++) {
                 json_object *saved = json_object_array_get_idx(list, i);
@@ -254,7 +257,10 @@ static bool restore_processors(Platform *platform, json_object *o, ProcessorFoun
                 for (guint k = 0; k < platform->processors->len; k++) {
                         Processor *p = platform->processors->pdata[k];
 
-                        if (name && g_str_equal(p->config->name, name) && !restore_processor(p, saved, &found[k], error))
+                        if (!name || done[k] || !g_str_equal(p->config->name, name))
+                                continue;
+                        done[k] = true;
+                        if (!restore_processor(p, saved, &found[k], error))
                                 return false;
                 }
         }
@@ -266,7 +272,7 @@ static GHashTable *restore_variables(json_object *o) {
         GHashTable *variables = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, g_free);
         json_object *saved = NULL;
 
-        if (json_object_object_get_ex(o, "variables", &saved)) {
+        if (json_object_object_get_ex(o, "variables", &saved) && json_object_is_type(saved, json_type_object)) {
                 json_object_object_foreach(saved, name, value)
                         g_hash_table_insert(variables, g_strdup(name), g_strdup(json_object_get_string(value)));
         }

@@ -158,7 +158,7 @@ static int remove_one(const char *path, const struct stat *st, int type, struct 
 static Manager *make_manager(sd_event *event, const char *directory) {
         static const char text[] = "[Processor m]\nRole=master\nMachine=virt\nCPU=cortex-a15\nMemory=1G\n"
                                    "[Processor s]\nRole=slave\nMachine=mps2-an385\nWindow=16M@0x70000000\nStart=external\n";
-        ManagerOptions options = { .runtime_directory = g_build_filename(directory, "run", NULL) };
+        ManagerOptions options = { .runtime_directory = g_strdup(directory) };
         Manager *manager = manager_new(event, &options);
         g_autoptr(GError) error = NULL;
         PlatformConfig *config = NULL;

@@ -5,6 +5,7 @@ Many slaves, all of them Cortex-M3, for long: killed at any moment, in a crowd t
 it takes is counted and printed. scripts/soak runs it with the full counts.
 
 QEMU_HET_KILLS    how often a slave's QEMU is killed (default: 20)
+QEMU_HET_LIFE     how many seconds it lives before that, at most (default: 0.05)
 QEMU_HET_SLAVES   how many slaves the crowd has (default: 6)
 QEMU_HET_MINUTES  how long it is kept busy (default: until 20 of its slaves have been disturbed)
 """
@@ -18,6 +19,7 @@ import time
 from het_harness import MASTER, TestCase, main, open_fds, platform_text
 
 KILLS = int(os.environ.get("QEMU_HET_KILLS", "20"))
+LIFE = float(os.environ.get("QEMU_HET_LIFE", "0.05"))
 SLAVES = int(os.environ.get("QEMU_HET_SLAVES", "6"))
 MINUTES = float(os.environ.get("QEMU_HET_MINUTES", "0"))
 DISTURBED_MIN = 20
@@ -97,7 +99,7 @@ class Kills(Soak):
                 continue
             slave.wait_state("running")
             recoveries.append(int(slave.get("StateChangeTimestamp")) / 1e6 - killed)
-            time.sleep(draw.uniform(0, 0.05))
+            time.sleep(draw.uniform(0, LIFE))
         since = self.console.mark()
         slave.kick(9)
         self.console.expect("^master: received vector 9 from slave 1$", since)

@@ -15,6 +15,9 @@ static void print_memory(Monitor *mon, const HetMemoryInfo *m)
     monitor_printf(mon, "memory '%s': %" PRIu64 " bytes, %s", m->id, m->size,
                    !m->granted ? "not granted" :
                    m->visible ? "visible to the guest" : "hidden");
+    if (m->readonly) {
+        monitor_printf(mon, ", read-only");
+    }
     if (m->granted && m->has_page_size) {
         monitor_printf(mon, ", pages of %" PRIu64 " bytes", m->page_size);
     }
