@@ -47,8 +47,10 @@ static const Board x86_boards[] = {
     { "pc/kvm", SLAVE("pc") "kvm", 0, X86_BUS },
 };
 static const Board riscv64_boards[] = {
-    { "virt/rv64", SLAVE("virt") "tcg -cpu rv64 -smp 2", 0x80000000, RISCV_BUS },
-    { "virt/rv32", SLAVE("virt") "tcg -cpu rv32 -smp 2", 0x80000000, RISCV_BUS },
+    { "virt/rv64", SLAVE("virt") "tcg -cpu rv64 -smp 2", 0x80000000,
+      RISCV_BUS },
+    { "virt/rv32", SLAVE("virt") "tcg -cpu rv32 -smp 2", 0x80000000,
+      RISCV_BUS },
 };
 
 static void guest_start(Guest *g, const Board *board, const uint8_t *code,
