@@ -448,7 +448,8 @@ bool device_tree_make_master(const PlatformConfig *platform, const void *base, s
 
         ok = tree_open(&t, master, base, base_size, ROOM_FIXED + platform->processors->len * ROOM_EACH, error);
         if (ok) {
-                (void) idm_node(&t, master->board);
+                if (!master->idm_pci)
+                        (void) idm_node(&t, master->board);
                 /* libfdt puts a new node before the others, and Linux counts them from the first: so the last slave goes first */
                 for (unsigned i = platform->processors->len; i-- > 0;) {
                         const ProcessorConfig *c = g_ptr_array_index(platform->processors, i);
@@ -474,7 +475,8 @@ bool device_tree_make_slave(const ProcessorConfig *slave, const void *base, size
         ok = tree_open(&t, slave, base, base_size, room, error);
         if (ok) {
                 set_memory(&t, slave);
-                (void) idm_node(&t, slave->board);
+                if (!slave->idm_pci)
+                        (void) idm_node(&t, slave->board);
                 set_chosen(&t, slave, initrd_address, initrd_size);
                 ok = tree_close(&t, slave, ret, ret_size, error);
         }

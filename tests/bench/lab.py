@@ -244,5 +244,11 @@ class Lab:
         memory.mkdir()
         subprocess.run([self.ivshmem_server, "-S", path, "-M", f"het-bench-{name}", "-m", memory, "-l", "1M", "-n", "1", "-p", pid],
                        stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, check=True, timeout=DEADLINE)
+        # It goes to the background before it writes that
+        end = time.monotonic() + DEADLINE
+        while not pid.exists() or not pid.read_text(encoding="ascii").strip():
+            if time.monotonic() > end:
+                raise RuntimeError("the ivshmem-server does not start")
+            time.sleep(0.01)
         self.background.append(int(pid.read_text(encoding="ascii")))
         return path

@@ -43,6 +43,7 @@ class Architectures(TestCase):
             self.console.expect(rf"^master: received vector {vector} from slave {number}$", since)
 
     def boot(self, name, number, address, boot=1):
+        self.console.expect(rf"^master: slave {number} is ready")       # its greeting is written then
         since = self.console.mark()
         self.platform.processor(name).boot()
         self.check_talk(name, number, address, since, boot)
@@ -53,7 +54,7 @@ class Architectures(TestCase):
         processor = self.platform.processor(name)
         self.boot(name, number, address)
         since = self.console.mark()
-        processor.stop()
+        processor.call("Stop")
         processor.wait_state("ready")
         self.console.expect(rf"^master: slave {number} is ready", since)
         self.boot(name, number, address, 2)
@@ -82,9 +83,11 @@ class ArmAndRiscv(Architectures):
     def test_master_starts_them(self):
         """With the requests of its IDM, both at once."""
         self.start()
+        self.console.expect(r"^master: first light on Cortex-A15$")     # it listens
         since = self.console.mark()
         for number in (1, 2):
-            self.console.send(f"start {number}")
+            self.console.send(f"start {number}\n")
+            self.console.expect(rf"^master: starting slave {number} with the platform's program$", since)
         for name, number, address in (("riscv64", 1, 0x90000000), ("riscv32", 2, 0x92000000)):
             self.check_talk(name, number, address, since)
 
