@@ -144,9 +144,10 @@ static void mend(Job *job) {
 /* --- 2: who is gone --- */
 
 static void bury(Job *job, const char *end_reason) {
+        job->has_couples = true;
         for (guint i = 0; i < n_processors(job); i++) {
                 Processor *p = get_processor(job, i);
-                bool gone = p->process && spawn_get_pid(p->process) == 0 && !p->exited;
+                bool gone = p->process && spawn_get_pid(p->process) == 0;
 
                 if (gone || (!p->process && job->found[i].had_process)) {
                         p->end_reason = p->end_reason ?: end_reason;

@@ -32,6 +32,7 @@ struct Job {
         DoneFunc tree_done;
         void *tree_userdata;
         struct ProcessorFound *found;   /* of an adopt job */
+        bool has_couples;               /* of the same: what QEMUs could give back they have */
         Gather *gather;                 /* of a start job: what all of the processors together must come to */
         void (*begin)(Job *job);
         sd_event_source *begin_source;

@@ -100,6 +100,15 @@ static void set_end_state(Processor *p, const SpawnExit *status) {
 }
 
 void processor_finish_exit(Processor *p) {
+        Job *job = p->platform->job;
+
+        /* Its peer cannot be told before the couple is back: the job does this again */
+        if (job && job->type == JOB_ADOPT && !job->has_couples) {
+                p->exited = true;
+                processor_check_waiters(p);
+                return;
+        }
+
         p->exited = false;
         p->process = spawn_free(p->process);
         p->process_id = (ProcessId) {};

@@ -141,7 +141,7 @@ static bool waiter_check(Waiter *waiter) {
             !processor_in_states(p, PROCESSOR_STATES_ENDED | PROCESSOR_STATE_MASK(PROCESSOR_LOST)))
                 return false;
         if ((waiter->mask & PROCESSOR_FROM_LOST) && p->state == PROCESSOR_LOST)
-                return false;
+                return p->exited;
         if ((waiter->mask & PROCESSOR_FROM_CRASH) && p->state == PROCESSOR_CRASHED && p->monitor_ready)
                 return false;
 

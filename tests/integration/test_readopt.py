@@ -108,6 +108,27 @@ class Killed(Readopt):
         self.slave2.boot()
         self.assert_works(self.slave2, 2)
 
+    def test_a_slave_that_ends_before_it_was_heard(self):
+        """Its end is told when there is a way to tell it: the master has the couple."""
+        self.start()
+        pid, master, fds = self.slave2.pid, self.master.pid, self.hetd.first_fds
+        for stopped in (pid, master):
+            os.kill(stopped, signal.SIGSTOP)
+        self.hetd.kill()
+        self.hetd.start()
+        self.hetd.first_fds = fds
+        self.consoles()
+        self.assertEqual(self.slave2.state, "lost")
+        os.kill(pid, signal.SIGKILL)
+        os.kill(master, signal.SIGCONT)
+        self.assertEqual(self.slave2.wait_state("crashed"), "crashed")
+        self.console.expect("^master: slave 2 is crashed")
+        self.assertEqual(self.master.wait_state("running"), "running")
+        self.assert_works(self.slave1, 1)
+        self.slave2.call("Restart")
+        self.slave2.boot()
+        self.assert_works(self.slave2, 2)
+
     def test_the_master_ends_meanwhile(self):
         self.start()
         pid = self.master.pid
