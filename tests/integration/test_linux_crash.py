@@ -5,6 +5,7 @@ docs/examples/linux-master.platform: Linux gets over crashes of the slaves, and 
 """
 
 import base64
+import itertools
 import os
 import re
 import shutil
@@ -103,6 +104,11 @@ class Hang(RemoteprocTestCase):
 
     changes = (("Restart=on-failure\n", "Restart=on-failure\nWatchdogSec=3s\n"),)
 
+    def reasons(self, slave, since):
+        """Each once: a QEMU that is slow to answer makes it crashed twice, in other words."""
+        self.bus.mark()
+        return [reason for reason, _ in itertools.groupby(self.bus.values(slave.path, "Reason", since))]
+
     def hang(self, number, how):
         since = self.console.mark()
         how()
@@ -117,8 +123,7 @@ class Hang(RemoteprocTestCase):
         for number, slave in ((0, self.slave1), (1, self.slave2), (0, self.slave1)):
             mark, pid = self.bus.mark(), slave.pid
             self.hang(number, lambda number=number: self.shell.ok(f"echo hang >{self.tty(number)}"))
-            self.bus.mark()
-            self.assertEqual(self.bus.values(slave.path, "Reason", mark), ["watchdog", "stop", "boot"])
+            self.assertEqual(self.reasons(slave, mark), ["watchdog", "stop", "boot"])
             self.assertEqual((slave.pid, slave.get("Restarts")), (pid, 0))
         for number in (0, 1):
             self.stop(number)
@@ -128,8 +133,7 @@ class Hang(RemoteprocTestCase):
         self.start(1)
         mark, pid = self.bus.mark(), self.slave2.pid
         self.hang(1, lambda: os.kill(pid, signal.SIGSTOP))
-        self.bus.mark()
-        self.assertEqual(self.bus.values(self.slave2.path, "Reason", mark)[:3], ["watchdog", "watchdog", "restart"])
+        self.assertEqual(self.reasons(self.slave2, mark)[:2], ["watchdog", "restart"])
         self.assertNotEqual(self.slave2.pid, pid)
 
 

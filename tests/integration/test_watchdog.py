@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 """Slaves that hang: WatchdogSec=, and QEMUs that do not answer."""
 
+import itertools
 import mmap
 import os
 import signal
@@ -75,8 +76,10 @@ class Watchdog(test_restart.Restart):
         self.console.expect("^master: slave 3 is crashed", master_since)
 
     def changes(self, since):
+        """States and reasons. A QEMU that is slow to answer makes it crashed twice: hetd says so first, in other words."""
         self.bus.mark()
-        return self.bus.values(self.slave3.path, "State", since), self.bus.values(self.slave3.path, "Reason", since)
+        return tuple([value for value, _ in itertools.groupby(self.bus.values(self.slave3.path, name, since))]
+                     for name in ("State", "Reason"))
 
 
 class Hangs(Watchdog):
@@ -170,8 +173,8 @@ class NoAnswer(Watchdog):
         self.wait_hung(master_since)
         self.bus.wait_property(self.slave3.path, "Processor", "Restarts", 1)
         self.slave3.wait_state("ready")
-        self.assertEqual(self.changes(since), (["crashed", "crashed", "starting", "waiting", "ready"],
-                                               ["watchdog", "watchdog", "restart", "connected", "granted"]))
+        self.assertEqual(self.changes(since), (["crashed", "starting", "waiting", "ready"],
+                                               ["watchdog", "restart", "connected", "granted"]))
         self.assertNotIn(pid, children_of(self.hetd.pid))
         self.console.expect("^master: slave 3 is ready", master_since)
         self.assertEqual(self.hetd.fds(), fds)
@@ -239,7 +242,7 @@ class SomebodyElses(Watchdog):
         pending = self.slave3.begin("Stop")
         os.kill(qemu.pid, signal.SIGCONT)
         pending.wait()
-        self.assertEqual((self.slave3.state, self.changes(since)), ("ready", (["crashed", "crashed", "ready"], ["watchdog", "watchdog", "stop"])))
+        self.assertEqual((self.slave3.state, self.changes(since)), ("ready", (["crashed", "ready"], ["watchdog", "stop"])))
         self.console.expect("^master: slave 3 is ready", master_since)
         self.boot_program()
         self.wait_heartbeat()
