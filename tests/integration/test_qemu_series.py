@@ -21,8 +21,8 @@ from qemu_series import Project, Repository, SeriesError
 AUTHOR = {f"GIT_{who}_{what}": value for who in ("AUTHOR", "COMMITTER") for what, value in (("NAME", "Some One"), ("EMAIL", "one@localhost"))}
 DEVICES = ("idm_ipi", "idm_ipi-flat", "idm_stm32", "idm_stm32-flat")
 # These do nothing that their callers do not trace, or are called for each vector
-UNTRACED = {"hw/core/het-eventfd.c", "hw/core/het-hmp-cmds.c", "hw/core/het-qmp.c", "hw/core/het-stub.c", "hw/misc/idm-flat.c",
-            "hw/misc/idm-stm32-flat.c", "hw/misc/idm-stm32-sysbus.c", "hw/misc/idm-sysbus.c"}
+UNTRACED = {"hw/core/het-eventfd.c", "hw/core/het-hmp-cmds.c", "hw/core/het-qmp.c", "hw/core/het-stub.c", "hw/i386/het-boot.c",
+            "hw/misc/idm-flat.c", "hw/misc/idm-stm32-flat.c", "hw/misc/idm-stm32-sysbus.c", "hw/misc/idm-sysbus.c", "hw/riscv/het-boot.c"}
 
 
 def has_base():
@@ -203,11 +203,14 @@ class Help(unittest.TestCase):
             self.assertGreater(len(lines), 3, name)
             bare = [line for line in lines[1:] if " - " not in line and not re.search(r"<(child|link<irq>)|x-", line)]
             self.assertEqual(bare, [], name)
+        # Most of this one's are those of any PCI device
+        ours = [line for line in self.say("-device", "idm_ipi-pci,help").splitlines() if re.match(r"\s+(halt-poll|auto-ack)", line)]
+        self.assertEqual([" - " in line for line in ours], [True] * 3, ours)
 
     def test_lists(self):
         self.assertIn("memory-backend-shared", self.say("-object", "help"))
         listed = self.say("-device", "help")
-        for name in DEVICES:
+        for name in (*DEVICES, "idm_ipi-pci"):
             self.assertRegex(listed, rf'name "{name}".*, desc "\w')
 
     def test_trace_events(self):

@@ -243,6 +243,7 @@ static void idm_pci_class_init(ObjectClass *klass, void *data)
     /* The guest's role, which this device gives, shall not change */
     dc->hotpluggable = false;
     device_class_set_props(dc, idm_pci_properties);
+    idm_describe_properties(klass);
     rc->phases.hold = idm_pci_reset_hold;
     set_bit(DEVICE_CATEGORY_MISC, dc->categories);
 }
