@@ -14,6 +14,10 @@ class Pci(RemoteprocTestCase):
     example = "linux-master-arm64"
     changes = (("Memory=1G\n", "Memory=1G\nIDM=pci\n"),)
 
+    def setUp(self):
+        super().setUp()
+        self.shell.ok("modprobe idm_rproc")     # there is no node in the device tree that would have it loaded
+
     def test_start_talk_crash_stop(self):
         self.check_memory(*WINDOWS.values())
         self.assertEqual(self.shell.ok("ls /proc/device-tree | grep -c '^idm@' || true"), "0")
