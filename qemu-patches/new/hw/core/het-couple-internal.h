@@ -45,9 +45,12 @@ struct HetCoupleState {
     uint32_t raised;        /* channels, when the client was last told */
     HetState peer_state;
     uint64_t peer_resource_table;
+    bool peer_gone;         /* what the page says of it is void */
     bool peer_state_bad;    /* reported once, not at each wake */
     HetRequestResult request;
     HetCoupleRequest asked; /* while @request is pending */
+    const HetCoupleBroker *broker;
+    void *broker_opaque;
 
     /* HET_SLAVE_STATE on a master: the last one, and when the next may come */
     HetState reported_state;

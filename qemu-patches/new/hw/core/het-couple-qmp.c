@@ -7,6 +7,7 @@
  */
 
 #include "qemu/osdep.h"
+#include "qemu/atomic.h"
 #include "qapi/error.h"
 #include "qapi/qapi-events-het.h"
 #include "het-couple-internal.h"
@@ -65,6 +66,13 @@ size_t het_couple_fds(const HetCoupleState *c, int fds[HET_COUPLE_FDS_MAX])
 
 /* --- requests of the master guest --- */
 
+void het_couple_set_broker(HetCoupleState *c, const HetCoupleBroker *ops,
+                           void *opaque)
+{
+    c->broker = ops;
+    c->broker_opaque = opaque;
+}
+
 HetRequestResult het_couple_request(const HetCoupleState *c)
 {
     return c->request;
@@ -98,6 +106,10 @@ void het_couple_request_boot(HetCoupleState *c, uint64_t entry,
     trace_het_couple_request_boot(c->id, entry, argument,
                                   HetBootProtocol_str(protocol));
     het_couple_tell_request(c);
+    if (c->broker) {
+        c->broker->boot(c->broker_opaque, entry, argument, resource_table,
+                        protocol);
+    }
 }
 
 void het_couple_request_stop(HetCoupleState *c)
@@ -106,6 +118,9 @@ void het_couple_request_stop(HetCoupleState *c)
     c->asked = (HetCoupleRequest) { .boot = false };
     trace_het_couple_request_stop(c->id);
     het_couple_tell_request(c);
+    if (c->broker) {
+        c->broker->stop(c->broker_opaque);
+    }
 }
 
 void het_couples_repeat_requests(void)
@@ -144,4 +159,18 @@ bool het_couple_request_complete(uint32_t id, HetRequestResult result,
     trace_het_couple_request_complete(id, HetRequestResult_str(result));
     het_couple_request_completed(id);
     return true;
+}
+
+void het_couple_peer_gone(HetCoupleState *c)
+{
+    if (qatomic_read(&c->peer->state) != HET_STATE_OFFLINE) {
+        qatomic_set_mb(&c->peer->state, HET_STATE_CRASHED);
+    }
+    /* It watches nothing any more */
+    qatomic_set(&c->peer->wait, HET_WAIT_EVENTFD);
+    het_couple_take_state(c);
+    c->peer_gone = true;
+    if (c->request == HET_REQUEST_RESULT_PENDING) {
+        het_couple_request_complete(c->id, HET_REQUEST_RESULT_FAILED, NULL);
+    }
 }

@@ -250,6 +250,9 @@ void het_couple_take_state(HetCoupleState *c)
     HetState state = het_couple_load_peer_state(c);
     uint64_t table = het_couple_load_peer_resource_table(c, state);
 
+    if (c->peer_gone) {
+        return;
+    }
     if (state == c->peer_state && table == c->peer_resource_table) {
         return;
     }
@@ -379,6 +382,15 @@ static void het_close(int *fd)
     }
 }
 
+void het_couple_close_fds(HetCoupleFds *fds)
+{
+    het_close(&fds->page);
+    het_close(&fds->rx);
+    het_close(&fds->tx);
+    het_close(&fds->rx_halt);
+    het_close(&fds->tx_halt);
+}
+
 static void het_couple_free(HetCoupleState *c)
 {
     timer_free(c->report_timer);
@@ -395,35 +407,6 @@ static void het_couple_free(HetCoupleState *c)
 }
 
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(HetCoupleState, het_couple_free)
-
-/*
- * Each of the names is taken, whatever becomes of the others, so that none
- * is left for a later command. Only the first error is kept.
- */
-static bool het_couple_take_fds(HetCoupleState *c, HetCouple *fds,
-                                Error **errp)
-{
-    Error *err = NULL;
-    size_t page_size;
-
-    c->page_fd = het_take_memory_fd(fds->page, 0, 0, false, &page_size, &err);
-    c->rx = het_take_eventfd(fds->rx, err ? NULL : &err);
-    c->tx = het_take_eventfd(fds->tx, err ? NULL : &err);
-    if (fds->rx_halt) {
-        c->rx_halt = het_take_eventfd(fds->rx_halt, err ? NULL : &err);
-    }
-    if (fds->tx_halt) {
-        c->tx_halt = het_take_eventfd(fds->tx_halt, err ? NULL : &err);
-    }
-    if (!err && !fds->rx_halt != !fds->tx_halt) {
-        error_setg(&err, "rx-halt and tx-halt must be given together");
-    }
-    if (err) {
-        error_propagate(errp, err);
-        return false;
-    }
-    return true;
-}
 
 static bool het_couple_map_page(HetCoupleState *c, Error **errp)
 {
@@ -490,17 +473,22 @@ static void het_couple_reset_side(HetCoupleState *c)
     qatomic_set_u64(&c->local->heartbeat_ns, 0);
 }
 
-bool het_couple_attach(uint32_t slave_id, HetCouple *fds, Error **errp)
+bool het_couple_attach(uint32_t slave_id, HetCoupleFds *fds, Error **errp)
 {
     g_autoptr(HetCoupleState) c = g_new0(HetCoupleState, 1);
     bool slave = het_role() == HET_ROLE_SLAVE;
 
     c->slave_id = slave_id;
     c->id = slave ? 0 : slave_id;
-    c->page_fd = c->rx = c->tx = c->rx_halt = c->tx_halt = -1;
+    c->page_fd = fds->page;
+    c->rx = fds->rx;
+    c->tx = fds->tx;
+    c->rx_halt = fds->rx_halt;
+    c->tx_halt = fds->tx_halt;
+    *fds = HET_COUPLE_FDS_NONE;
     assert(!het_couple_find(c->id));
 
-    if (!het_couple_take_fds(c, fds, errp) || !het_couple_map_page(c, errp)) {
+    if (!het_couple_map_page(c, errp)) {
         return false;
     }
     c->local = slave ? &c->page->slave : &c->page->master;
@@ -540,4 +528,7 @@ void het_couple_detach(uint32_t id)
     trace_het_couple_detach(id, c->slave_id);
     qapi_event_send_het_slave_detached(c->slave_id);
     het_couple_changed(id);
+    if (c->broker) {
+        c->broker->detached(c->broker_opaque);
+    }
 }

@@ -1,9 +1,10 @@
 /*
- * File descriptors that QMP commands of a heterogeneous platform name
+ * File descriptors that a heterogeneous platform is given
  *
- * Takes what getfd has stored and checks that it is what it should be.
- * Used by het-qmp.c, het-couple.c and het-window.c while a QMP command
- * runs. An fd that does not pass is closed: no later command finds it.
+ * Checks that they are what they should be; takes those that getfd has
+ * stored. Used by het-qmp.c while a QMP command runs, where an fd that
+ * does not pass is closed, so that no later command finds it, and for what
+ * comes over a multi-socket-backend.
  *
  * SPDX-License-Identifier: GPL-2.0-or-later
  */
@@ -116,30 +117,36 @@ static bool het_check_memory_range(const char *name, uint64_t file_size,
     return true;
 }
 
-int het_take_memory_fd(const char *name, uint64_t offset, uint64_t size,
-                       bool readonly, size_t *page_size, Error **errp)
+bool het_check_memory_fd(int fd, const char *name, uint64_t offset,
+                         uint64_t size, bool readonly, size_t *page_size,
+                         Error **errp)
 {
-    int fd = monitor_get_fd(monitor_cur(), name, errp);
     struct stat st;
 
-    if (fd < 0) {
-        return -1;
-    }
     if (!het_check_memory_type(fd, name, readonly, &st, errp)) {
-        goto err;
+        return false;
     }
     *page_size = qemu_fd_getpagesize(fd);
     if (size && !het_check_memory_range(name, st.st_size, offset, size,
                                         *page_size, errp)) {
-        goto err;
+        return false;
     }
     trace_het_fd_memory(name, st.st_size, *page_size);
-    return fd;
+    return true;
+}
 
-err:
-    trace_het_fd_refused(name);
-    close(fd);
-    return -1;
+int het_take_memory_fd(const char *name, uint64_t offset, uint64_t size,
+                       bool readonly, size_t *page_size, Error **errp)
+{
+    int fd = monitor_get_fd(monitor_cur(), name, errp);
+
+    if (fd >= 0 && !het_check_memory_fd(fd, name, offset, size, readonly,
+                                        page_size, errp)) {
+        trace_het_fd_refused(name);
+        close(fd);
+        return -1;
+    }
+    return fd;
 }
 
 /* Without /proc no more can be told than that the file has no type */
@@ -152,32 +159,34 @@ static bool het_is_eventfd(int fd)
                   : fstat(fd, &st) == 0 && !(st.st_mode & S_IFMT);
 }
 
+bool het_check_eventfd(int fd, const char *name, Error **errp)
+{
+    if (!het_is_eventfd(fd)) {
+        error_setg(errp, "file descriptor '%s' is not an eventfd", name);
+        return false;
+    }
+    if (!het_check_access(fd, name, false, errp)) {
+        return false;
+    }
+    /* On its way it was cleared, for the other side as well */
+    if (!g_unix_set_fd_nonblocking(fd, true, NULL)) {
+        error_setg_errno(errp, errno, "cannot set up eventfd '%s'", name);
+        return false;
+    }
+    trace_het_fd_eventfd(name);
+    return true;
+}
+
 int het_take_eventfd(const char *name, Error **errp)
 {
     int fd = monitor_get_fd(monitor_cur(), name, errp);
 
-    if (fd < 0) {
+    if (fd >= 0 && !het_check_eventfd(fd, name, errp)) {
+        trace_het_fd_refused(name);
+        close(fd);
         return -1;
     }
-    if (!het_is_eventfd(fd)) {
-        error_setg(errp, "file descriptor '%s' is not an eventfd", name);
-        goto err;
-    }
-    if (!het_check_access(fd, name, false, errp)) {
-        goto err;
-    }
-    /* getfd has cleared it, for the other side as well */
-    if (!g_unix_set_fd_nonblocking(fd, true, NULL)) {
-        error_setg_errno(errp, errno, "cannot set up eventfd '%s'", name);
-        goto err;
-    }
-    trace_het_fd_eventfd(name);
     return fd;
-
-err:
-    trace_het_fd_refused(name);
-    close(fd);
-    return -1;
 }
 
 void het_forget_fd(const char *name)

@@ -2,7 +2,7 @@
  * QMP commands of heterogeneous platforms (qapi/het.json)
  *
  * Checks what a command names, takes its file descriptors and leaves the
- * work to het.c, het-couple.c and het-window.c. Whatever file descriptor a
+ * work to het.c, het-attach.c and het-couple.c. Whatever file descriptor a
  * command names is gone when it has returned: used, or closed.
  *
  * SPDX-License-Identifier: GPL-2.0-or-later
@@ -28,11 +28,33 @@ static void het_forget_couple_fds(HetCouple *couple)
     }
 }
 
-static bool het_check_id(uint32_t id, Error **errp)
+/*
+ * Each of the names is taken, whatever becomes of the others, so that none
+ * is left for a later command. Only the first error is kept.
+ */
+static bool het_take_couple_fds(HetCoupleFds *fds, HetCouple *couple,
+                                Error **errp)
 {
-    if (id < 1 || id > HET_ID_MAX) {
-        error_setg(errp, "slave number %u is not between 1 and %u", id,
-                   HET_ID_MAX);
+    Error *err = NULL;
+    size_t page_size;
+
+    *fds = HET_COUPLE_FDS_NONE;
+    fds->page = het_take_memory_fd(couple->page, 0, 0, false, &page_size,
+                                   &err);
+    fds->rx = het_take_eventfd(couple->rx, err ? NULL : &err);
+    fds->tx = het_take_eventfd(couple->tx, err ? NULL : &err);
+    if (couple->rx_halt) {
+        fds->rx_halt = het_take_eventfd(couple->rx_halt, err ? NULL : &err);
+    }
+    if (couple->tx_halt) {
+        fds->tx_halt = het_take_eventfd(couple->tx_halt, err ? NULL : &err);
+    }
+    if (!err && !couple->rx_halt != !couple->tx_halt) {
+        error_setg(&err, "rx-halt and tx-halt must be given together");
+    }
+    if (err) {
+        het_couple_close_fds(fds);
+        error_propagate(errp, err);
         return false;
     }
     return true;
@@ -49,57 +71,50 @@ static bool het_check_slave(Error **errp)
 
 /* --- slaves of a master --- */
 
-static bool het_slave_attach(uint32_t id, HetCouple *couple, HetWindow *window,
-                             Error **errp)
+/* place is NULL, and the answer true, if there is no window */
+static bool het_take_window(HetWindow *window, HetWindowPlace **place,
+                            Error **errp)
 {
-    if (!het_check_id(id, errp)) {
-        return false;
-    }
-    if (het_role() != HET_ROLE_SLAVE && het_couple_find(id)) {
-        error_setg(errp, "slave %u is attached already", id);
-        return false;
-    }
-    if (!het_become_master(errp) || !het_block_migration(errp)) {
-        return false;
-    }
-    if (window && !het_window_map(id, window, errp)) {
-        goto err;
-    }
-    if (!het_couple_attach(id, couple, errp)) {
-        het_window_unmap(id);
-        goto err;
-    }
-    return true;
+    HetWindowPlace *p = *place;
 
-err:
-    if (!het_couple_count()) {
-        het_unblock_migration();
+    if (!window) {
+        *place = NULL;
+        return true;
     }
-    return false;
+    p->address = window->address;
+    p->size = window->size;
+    p->offset = window->has_offset ? window->offset : 0;
+    p->fd = het_take_memory_fd(window->memory, p->offset, p->size, false,
+                               &p->page_size, errp);
+    return p->fd >= 0;
 }
 
 void qmp_het_slave_attach(uint32_t id, HetCouple *couple, HetWindow *window,
                           Error **errp)
 {
-    if (!het_slave_attach(id, couple, window, errp)) {
+    HetWindowPlace storage, *place = &storage;
+    HetCoupleFds fds;
+
+    if (!het_may_attach_slave(id, errp) ||
+        !het_take_window(window, &place, errp)) {
         het_forget_couple_fds(couple);
         if (window) {
             het_forget_fd(window->memory);
         }
+        return;
     }
+    if (!het_take_couple_fds(&fds, couple, errp)) {
+        if (place) {
+            close(place->fd);
+        }
+        return;
+    }
+    het_slave_attach(id, &fds, place, errp);
 }
 
 void qmp_het_slave_detach(uint32_t id, Error **errp)
 {
-    if (het_role() != HET_ROLE_MASTER || !het_couple_find(id)) {
-        error_setg(errp, "no slave %u is attached", id);
-        return;
-    }
-    het_couple_detach(id);
-    het_window_unmap(id);
-    if (!het_couple_count()) {
-        het_unblock_migration();
-    }
+    het_slave_detach(id, errp);
 }
 
 void qmp_het_request_complete(uint32_t id, HetRequestResult result,
@@ -110,32 +125,22 @@ void qmp_het_request_complete(uint32_t id, HetRequestResult result,
 
 /* --- the master of a slave --- */
 
-static bool het_master_attach(uint32_t id, HetCouple *couple, Error **errp)
-{
-    if (!het_check_slave(errp) || !het_check_id(id, errp)) {
-        return false;
-    }
-    if (het_couple_find(0)) {
-        error_setg(errp, "this slave is attached to a master already");
-        return false;
-    }
-    return het_couple_attach(id, couple, errp);
-}
-
 void qmp_het_master_attach(uint32_t id, HetCouple *couple, Error **errp)
 {
-    if (!het_master_attach(id, couple, errp)) {
+    HetCoupleFds fds;
+
+    if (!het_may_attach_master(id, errp)) {
         het_forget_couple_fds(couple);
+        return;
+    }
+    if (het_take_couple_fds(&fds, couple, errp)) {
+        het_master_attach(id, &fds, errp);
     }
 }
 
 void qmp_het_master_detach(Error **errp)
 {
-    if (het_role() != HET_ROLE_SLAVE || !het_couple_find(0)) {
-        error_setg(errp, "this QEMU process is not attached to a master");
-        return;
-    }
-    het_couple_detach(0);
+    het_master_detach(errp);
 }
 
 /* --- memory --- */

@@ -4,7 +4,9 @@
  * Each window is a RAM region of its own, with the file of its slave,
  * above the board's memory, or where the board has nothing. So a slave holds
  * nothing but its window, and those who ask for the file behind an address
- * (vhost-user, dumps) are told the right one. Used by het-qmp.c.
+ * (vhost-user, dumps) are told the right one. A window that is part of the
+ * master's own memory has no region: it is only known here. Used by
+ * het-attach.c and multi-socket-master.c.
  *
  * SPDX-License-Identifier: GPL-2.0-or-later
  */
@@ -35,6 +37,7 @@ struct HetWindowState {
     Object parent_obj;
 
     MemoryRegion mr;
+    bool has_region;            /* not if it is the master's own memory */
     uint64_t address;
     uint64_t size;
     uint64_t offset;
@@ -59,14 +62,31 @@ static void het_window_class_init(ObjectClass *oc, void *data)
 {
 }
 
-static bool het_window_check(const HetWindow *window, size_t page_size,
-                             Error **errp)
+/* 0: none; else the number of a slave whose window is there */
+static uint32_t het_window_overlapping(uint64_t address, uint64_t size)
 {
-    uint64_t address = window->address;
-    uint64_t size = window->size;
+    for (uint32_t id = 1; id <= HET_ID_MAX; id++) {
+        if (windows[id] && ranges_overlap(address, size, windows[id]->address,
+                                          windows[id]->size)) {
+            return id;
+        }
+    }
+    return 0;
+}
+
+static bool het_window_check(const HetWindowPlace *place, Error **errp)
+{
+    uint64_t address = place->address;
+    uint64_t size = place->size;
+    size_t page_size = place->page_size;
+    uint32_t other;
     uint64_t end = memory_region_size(get_system_memory());
     const char *image;
 
+    if (!size) {
+        error_setg(errp, "the window's size must not be 0");
+        return false;
+    }
     if (!QEMU_IS_ALIGNED(address, page_size)) {
         error_setg(errp, "window address 0x%" PRIx64 " is not aligned to the"
                    " page size of its memory, 0x%zx", address, page_size);
@@ -77,14 +97,12 @@ static bool het_window_check(const HetWindow *window, size_t page_size,
                    " does not fit the address space", address, size);
         return false;
     }
-    for (uint32_t id = 1; id <= HET_ID_MAX; id++) {
-        if (windows[id] && ranges_overlap(address, size, windows[id]->address,
-                                          windows[id]->size)) {
-            error_setg(errp, "the window overlaps that of slave %u, at"
-                       " 0x%" PRIx64 " with 0x%" PRIx64 " bytes", id,
-                       windows[id]->address, windows[id]->size);
-            return false;
-        }
+    other = het_window_overlapping(address, size);
+    if (other) {
+        error_setg(errp, "the window overlaps that of slave %u, at"
+                   " 0x%" PRIx64 " with 0x%" PRIx64 " bytes", other,
+                   windows[other]->address, windows[other]->size);
+        return false;
     }
     image = rom_find_overlap(address, size, NULL);
     if (image) {
@@ -95,45 +113,49 @@ static bool het_window_check(const HetWindow *window, size_t page_size,
     return het_check_place("the window", address, size, true, errp);
 }
 
-bool het_window_map(uint32_t slave_id, HetWindow *window, Error **errp)
+/* Takes the fd, also when it fails */
+static bool het_window_init_region(HetWindowState *w, const char *name,
+                                   const HetWindowPlace *place, Error **errp)
+{
+    /* Huge pages are reserved: to run out of them later would end us */
+    if (!memory_region_init_ram_from_fd(&w->mr, OBJECT(w), name, place->size,
+                                        RAM_SHARED, place->fd, place->offset,
+                                        errp)) {
+        close(place->fd);
+        return false;
+    }
+    w->has_region = true;
+    return true;
+}
+
+bool het_window_map(uint32_t slave_id, const HetWindowPlace *place,
+                    Error **errp)
 {
     g_autofree char *name = g_strdup_printf("het-window-%u", slave_id);
-    uint64_t offset = window->has_offset ? window->offset : 0;
     HetWindowState *w;
-    size_t page_size;
-    int fd;
 
     assert(!windows[slave_id]);
-    if (!window->size) {
-        het_forget_fd(window->memory);
-        error_setg(errp, "the window's size must not be 0");
-        return false;
-    }
-    fd = het_take_memory_fd(window->memory, offset, window->size, false,
-                            &page_size, errp);
-    if (fd < 0) {
-        return false;
-    }
-    if (!het_window_check(window, page_size, errp)) {
-        close(fd);
+    if (!het_window_check(place, errp)) {
+        if (place->fd >= 0) {
+            close(place->fd);
+        }
         return false;
     }
 
     w = HET_WINDOW(object_new(TYPE_HET_WINDOW));
-    /* Huge pages are reserved: to run out of them later would end us */
-    if (!memory_region_init_ram_from_fd(&w->mr, OBJECT(w), name, window->size,
-                                        RAM_SHARED, fd, offset, errp)) {
-        close(fd);
+    if (place->fd >= 0 && !het_window_init_region(w, name, place, errp)) {
         object_unref(OBJECT(w));
         return false;
     }
-    w->address = window->address;
-    w->size = window->size;
-    w->offset = offset;
+    w->address = place->address;
+    w->size = place->size;
+    w->offset = place->offset;
     object_property_add_child(qdev_get_machine(), name, OBJECT(w));
     object_unref(OBJECT(w));
-    memory_region_add_subregion_overlap(get_system_memory(), w->address,
-                                        &w->mr, HET_WINDOW_PRIORITY);
+    if (w->has_region) {
+        memory_region_add_subregion_overlap(get_system_memory(), w->address,
+                                            &w->mr, HET_WINDOW_PRIORITY);
+    }
     windows[slave_id] = w;
     trace_het_window_map(slave_id, w->address, w->size);
     return true;
@@ -148,6 +170,10 @@ void het_window_unmap(uint32_t slave_id)
     }
     trace_het_window_unmap(slave_id, w->address, w->size);
     windows[slave_id] = NULL;
+    if (!w->has_region) {
+        object_unparent(OBJECT(w));
+        return;
+    }
     memory_region_del_subregion(get_system_memory(), &w->mr);
     object_unparent(OBJECT(w));
     /*
@@ -156,6 +182,27 @@ void het_window_unmap(uint32_t slave_id)
      */
     drain_call_rcu();
     drain_call_rcu();
+}
+
+bool het_window_find_place(uint64_t base, uint64_t end, uint64_t size,
+                           uint64_t align, uint64_t *address)
+{
+    uint64_t at;
+    uint32_t other;
+
+    while (end >= base && end - base >= size) {
+        at = QEMU_ALIGN_DOWN(end - size, align);
+        if (at < base) {
+            return false;
+        }
+        other = het_window_overlapping(at, size);
+        if (!other) {
+            *address = at;
+            return true;
+        }
+        end = windows[other]->address;
+    }
+    return false;
 }
 
 bool het_window_get(uint32_t slave_id, uint64_t *address, uint64_t *size)
@@ -189,7 +236,7 @@ int het_window_fd(uint32_t slave_id, uint64_t *offset)
 {
     HetWindowState *w = slave_id <= HET_ID_MAX ? windows[slave_id] : NULL;
 
-    if (!w) {
+    if (!w || !w->has_region) {
         return -1;
     }
     *offset = w->offset;

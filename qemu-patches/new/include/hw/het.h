@@ -3,6 +3,7 @@
  *
  * hw/core/het.c         role and state of this process, boot and stop
  * hw/core/het-qmp.c     QMP commands
+ * hw/core/het-attach.c  attaching slaves and masters, whoever asks for it
  * hw/core/het-fd.c      checks of file descriptors
  * hw/core/het-boot.c    choice of the boot operations for a CPU
  * hw/core/het-couple.c  couples: control pages, eventfds, sending, receiving
@@ -11,6 +12,7 @@
  * hw/core/het-window.c  windows that lie over the master's memory
  * hw/core/het-region.c  what lies where memory is to be laid
  * backends/hostmem-shared.c  memory that comes later
+ * backends/multi-socket*.c   all of this without a broker, over a socket
  * hw/misc/idm.c         the guest's view of the couples
  * hw/<arch>/het-boot.c  how a CPU of that architecture is booted
  *
@@ -66,7 +68,7 @@ void het_note_reset(ShutdownCause cause);
  */
 bool het_guest_lockup(CPUState *cs);
 
-/* --- het.c: memory and booting, for het-qmp.c --- */
+/* --- het.c: memory and booting, for whoever brings a slave up --- */
 
 bool het_memory_grant(HostMemoryBackendShared *s, int fd, uint64_t offset,
                       size_t page_size, bool readonly,
@@ -159,12 +161,27 @@ uint32_t het_couple_id(const HetCoupleState *c);
  */
 uint32_t het_couple_self(void);
 
+/* Checked by het_check_memory_fd() and het_check_eventfd(); -1: none */
+typedef struct HetCoupleFds {
+    int page;
+    int rx;
+    int tx;
+    int rx_halt;
+    int tx_halt;
+} HetCoupleFds;
+
+#define HET_COUPLE_FDS_NONE \
+    (HetCoupleFds) { .page = -1, .rx = -1, .tx = -1, \
+                     .rx_halt = -1, .tx_halt = -1 }
+
+void het_couple_close_fds(HetCoupleFds *fds);
+
 /*
- * Takes all fds that are named, also when it fails. There is no such couple
- * yet. On a master the window comes first: the guest may look for it as soon
- * as it sees the couple.
+ * Takes all fds, also when it fails: none is in fds any more. There is no such
+ * couple yet. On a master the window comes first: the guest may look for it as
+ * soon as it sees the couple.
  */
-bool het_couple_attach(uint32_t slave_id, HetCouple *fds, Error **errp);
+bool het_couple_attach(uint32_t slave_id, HetCoupleFds *fds, Error **errp);
 /* There is such a couple. Drops the BQL for a moment. */
 void het_couple_detach(uint32_t id);
 /*
@@ -191,6 +208,29 @@ HetCoupleInfo *het_couple_query(const HetCoupleState *c);
 /* page, rx, tx, and perhaps rx-halt and tx-halt, borrowed; how many */
 size_t het_couple_fds(const HetCoupleState *c, int fds[HET_COUPLE_FDS_MAX]);
 bool het_couple_watch(uint32_t id, bool enable, Error **errp);
+
+/*
+ * Whoever has brought the slave of a couple and carries out what the master's
+ * guest asks for. Without one a request is only an event for QMP. opaque is
+ * the caller's.
+ */
+typedef struct HetCoupleBroker {
+    /* answered by het_couple_request_complete(), now or later */
+    void (*boot)(void *opaque, uint64_t entry, uint64_t argument,
+                 uint64_t resource_table, HetBootProtocol protocol);
+    void (*stop)(void *opaque);
+    /* the couple is gone, and was not detached by the broker */
+    void (*detached)(void *opaque);
+} HetCoupleBroker;
+
+/* ops NULL: none any more */
+void het_couple_set_broker(HetCoupleState *c, const HetCoupleBroker *ops,
+                           void *opaque);
+/*
+ * The process at the other side is gone, and cannot say so itself: unless it
+ * has left in order its state becomes crashed. What was asked of it has failed.
+ */
+void het_couple_peer_gone(HetCoupleState *c);
 
 /* --- het-listen.c --- */
 
@@ -246,7 +286,17 @@ bool het_couple_request_complete(uint32_t id, HetRequestResult result,
 
 /* --- het-window.c --- */
 
-bool het_window_map(uint32_t slave_id, HetWindow *window, Error **errp);
+typedef struct HetWindowPlace {
+    uint64_t address;
+    uint64_t size;
+    uint64_t offset;            /* in its file */
+    size_t page_size;
+    int fd;                     /* -1: the master's own memory is there */
+} HetWindowPlace;
+
+/* Takes the fd, also when it fails */
+bool het_window_map(uint32_t slave_id, const HetWindowPlace *place,
+                    Error **errp);
 /* No-op where there is none. On return the mapping and the fd are gone. */
 void het_window_unmap(uint32_t slave_id);
 /* NULL: none */
@@ -255,6 +305,26 @@ HetWindowInfo *het_window_query(uint32_t slave_id);
 int het_window_fd(uint32_t slave_id, uint64_t *offset);
 /* false: none */
 bool het_window_get(uint32_t slave_id, uint64_t *address, uint64_t *size);
+
+/*
+ * The highest place in base..end for a window of that size and alignment, none
+ * of whose bytes is in a window; false if there is none
+ */
+bool het_window_find_place(uint64_t base, uint64_t end, uint64_t size,
+                           uint64_t align, uint64_t *address);
+
+/* --- het-attach.c --- */
+
+/* Says why slave id cannot be attached to this process; true if it can */
+bool het_may_attach_slave(uint32_t id, Error **errp);
+bool het_may_attach_master(uint32_t id, Error **errp);
+/* These take all fds, also when they fail. window NULL: none */
+bool het_slave_attach(uint32_t id, HetCoupleFds *fds,
+                      const HetWindowPlace *window, Error **errp);
+bool het_master_attach(uint32_t id, HetCoupleFds *fds, Error **errp);
+/* These drop the BQL for a moment */
+bool het_slave_detach(uint32_t id, Error **errp);
+bool het_master_detach(Error **errp);
 
 /* --- het-region.c --- */
 
@@ -269,16 +339,24 @@ bool het_check_place(const char *what, uint64_t address, uint64_t size,
 /* --- checks that all takers of an fd share (het-fd.c) --- */
 
 /*
- * Takes the fd that getfd stored under name, checks that it is memory that
- * its owner cannot pull away under us (a memfd sealed against shrinking and
- * growing, or a file on tmpfs or hugetlbfs, where there are no seals and
- * whoever hands it out vouches for it), open for reading only or for both,
- * and that offset..offset+size lies in it, page-aligned. Returns -1 with
- * errp; the fd is then closed. size 0: not checked.
+ * Checks that it is memory that its owner cannot pull away under us (a memfd
+ * sealed against shrinking and growing, or a file on tmpfs or hugetlbfs, where
+ * there are no seals and whoever hands it out vouches for it), open for reading
+ * only or for both, and that offset..offset+size lies in it, page-aligned.
+ * size 0: not checked.
+ * name: what the user knows it by
+ */
+bool het_check_memory_fd(int fd, const char *name, uint64_t offset,
+                         uint64_t size, bool readonly, size_t *page_size,
+                         Error **errp);
+/* The same for an eventfd, which is set up for use */
+bool het_check_eventfd(int fd, const char *name, Error **errp);
+/*
+ * The same with the fd that getfd stored under name. Return -1 with errp; the
+ * fd is then closed.
  */
 int het_take_memory_fd(const char *name, uint64_t offset, uint64_t size,
                        bool readonly, size_t *page_size, Error **errp);
-/* The same for an eventfd */
 int het_take_eventfd(const char *name, Error **errp);
 /*
  * Closes the fd that getfd stored under name, if there is one: for commands
