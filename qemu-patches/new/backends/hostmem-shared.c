@@ -47,6 +47,7 @@ struct HostMemoryBackendShared {
 
     OnOffAuto master;
     char *mem_path;
+    char *chardev;
     bool is_master;         /* once the memory is made */
     Error *migration_blocker;
 
@@ -126,6 +127,15 @@ bool hostmem_shared_is_granted(HostMemoryBackendShared *s)
 uint64_t hostmem_shared_size(HostMemoryBackendShared *s)
 {
     return memory_region_size(hostmem_shared_mr(s));
+}
+
+Object *hostmem_shared_socket(HostMemoryBackendShared *s)
+{
+    Object *obj = s->chardev
+        ? object_resolve_path_component(object_get_objects_root(), s->chardev)
+        : NULL;
+
+    return obj ? object_dynamic_cast(obj, TYPE_MULTI_SOCKET_BACKEND) : NULL;
 }
 
 bool hostmem_shared_address(HostMemoryBackendShared *s, uint64_t *address)
@@ -507,7 +517,8 @@ static bool hostmem_shared_check_slave(HostMemoryBackendShared *s,
                    " -machine slave=on or -incoming shared:ID");
         return false;
     }
-    if (s->mem_path) {
+    if (s->mem_path && !s->chardev) {
+        /* Over a socket comes what the master has, wherever it is */
         option = "mem-path";
     } else if (backend->prealloc) {
         option = "prealloc=on";
@@ -536,6 +547,11 @@ static bool hostmem_shared_alloc(HostMemoryBackend *backend, Error **errp)
     if (!backend->share) {
         error_setg(errp, "share=off makes no sense for memory that is shared"
                    " with other processes");
+        return false;
+    }
+    if (s->chardev && !hostmem_shared_socket(s)) {
+        error_setg(errp, "chardev=%s: there is no %s object of this name",
+                   s->chardev, TYPE_MULTI_SOCKET_BACKEND);
         return false;
     }
     s->is_master = s->master == ON_OFF_AUTO_AUTO ?
@@ -596,6 +612,22 @@ static void hostmem_shared_set_mem_path(Object *obj, const char *value,
     }
 }
 
+static char *hostmem_shared_get_chardev(Object *obj, Error **errp)
+{
+    return g_strdup(MEMORY_BACKEND_SHARED(obj)->chardev);
+}
+
+static void hostmem_shared_set_chardev(Object *obj, const char *value,
+                                       Error **errp)
+{
+    HostMemoryBackendShared *s = MEMORY_BACKEND_SHARED(obj);
+
+    if (hostmem_shared_may_change(obj, errp)) {
+        g_free(s->chardev);
+        s->chardev = g_strdup(value);
+    }
+}
+
 static void hostmem_shared_instance_init(Object *obj)
 {
     MEMORY_BACKEND(obj)->share = true;
@@ -624,6 +656,7 @@ static void hostmem_shared_finalize(Object *obj)
     migrate_del_blocker(&s->migration_blocker);
     error_free(s->migration_blocker);
     g_free(s->mem_path);
+    g_free(s->chardev);
     if (s->reservation) {
         call_rcu(s->reservation, hostmem_shared_reclaim, rcu);
     }
@@ -644,6 +677,10 @@ static void hostmem_shared_class_init(ObjectClass *oc, void *data)
                                   hostmem_shared_set_mem_path);
     object_class_property_set_description(oc, "mem-path",
         "Directory on tmpfs or hugetlbfs to allocate the memory in");
+    object_class_property_add_str(oc, "chardev", hostmem_shared_get_chardev,
+                                  hostmem_shared_set_chardev);
+    object_class_property_set_description(oc, "chardev",
+        "multi-socket-backend that hands it to slaves, or that it comes from");
 }
 
 static const TypeInfo hostmem_shared_info = {

@@ -262,6 +262,9 @@ bool idm_realize(IDMState *s, Error **errp)
         .halt_poll_max_ns = s->halt_poll_max_ns,
         .halt_poll_fixed = s->halt_poll_fixed,
     };
+    if (!idm_check_options(s, errp)) {
+        return false;
+    }
     /* Not only when the first slave comes: the guest's role shall not change */
     if (het_role() == HET_ROLE_NONE && !het_become_master(errp)) {
         return false;

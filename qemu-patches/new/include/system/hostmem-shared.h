@@ -19,6 +19,9 @@
 #define TYPE_MEMORY_BACKEND_SHARED "memory-backend-shared"
 OBJECT_DECLARE_SIMPLE_TYPE(HostMemoryBackendShared, MEMORY_BACKEND_SHARED)
 
+/* What hands it to slaves, or a slave's to it, where there is no broker */
+#define TYPE_MULTI_SOCKET_BACKEND "multi-socket-backend"
+
 /* NULL with errp if there is no such object */
 HostMemoryBackendShared *hostmem_shared_find(const char *id, Error **errp);
 /* Calls fn for each object until it returns non-zero, and returns that */
@@ -32,6 +35,8 @@ bool hostmem_shared_is_granted(HostMemoryBackendShared *s);
 /* False if the address cannot be told, as the memory shows through aliases */
 bool hostmem_shared_address(HostMemoryBackendShared *s, uint64_t *address);
 uint64_t hostmem_shared_size(HostMemoryBackendShared *s);
+/* The multi-socket-backend that hands it out, or that it comes from, or NULL */
+Object *hostmem_shared_socket(HostMemoryBackendShared *s);
 
 /*
  * The fd is the object's own from now on, or closed if this fails. Of memory

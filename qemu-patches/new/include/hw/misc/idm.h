@@ -3,10 +3,10 @@
  *
  * What the guest sees of the couples. hw/misc/idm.c keeps the state and
  * the interrupt, and does what the guest asks for; it knows nothing of
- * addresses. idm-mmio.c is the register file of docs/specs/idm.rst on top of
- * it; idm-sysbus.c, idm-flat.c and idm-pci.c are the devices. Devices with
- * another register layout for one couple (idm-stm32.c) come beside it, as
- * views.
+ * addresses. idm-options.c looks at what the user says of it. idm-mmio.c is
+ * the register file of docs/specs/idm.rst on top of it; idm-sysbus.c,
+ * idm-flat.c and idm-pci.c are the devices. Devices with another register
+ * layout for one couple (idm-stm32.c) come beside it, as views.
  *
  * All functions are called with the BQL held.
  *
@@ -19,6 +19,7 @@
 #include "exec/memory.h"
 #include "hw/het.h"
 #include "hw/irq.h"
+#include "hw/qdev-properties.h"
 #include "hw/misc/idm-regs.h"
 #include "migration/vmstate.h"
 
@@ -71,6 +72,10 @@ struct IDMState {
     bool halt_poll_fixed;
     OnOffAuto auto_ack;
     bool polling;               /* the guest is looking at its registers */
+    /* What the user takes this process for: must be right, changes nothing */
+    OnOffAuto master;
+    char *memdev;
+    char *socket;
 
     uint32_t ctrl;
     IDMCouple couple[IDM_COUPLE_MAX];
@@ -83,7 +88,13 @@ struct IDMState {
 /* As KVM has it on x86 */
 #define IDM_HALT_POLL_MAX_NS 200000
 
+extern const PropertyInfo idm_prop_master;
+
 #define DEFINE_IDM_PROPERTIES(_state, _field)                           \
+    DEFINE_PROP("master", _state, _field.master, idm_prop_master,       \
+                OnOffAuto),                                             \
+    DEFINE_PROP_STRING("memdev", _state, _field.memdev),                \
+    DEFINE_PROP_STRING("socket", _state, _field.socket),                \
     DEFINE_PROP_UINT32("halt-poll-max-ns", _state,                      \
                        _field.halt_poll_max_ns, IDM_HALT_POLL_MAX_NS),  \
     DEFINE_PROP_BOOL("halt-poll-fixed", _state,                         \
@@ -95,6 +106,9 @@ struct IDMState {
 void idm_describe_properties(ObjectClass *oc);
 
 extern const VMStateDescription vmstate_idm;
+
+/* idm-options.c; false with errp if what the user says is not so */
+bool idm_check_options(const IDMState *s, Error **errp);
 
 /* Makes the IDM the client of the couples; the irq may be connected later */
 bool idm_realize(IDMState *s, Error **errp);
