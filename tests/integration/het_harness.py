@@ -397,6 +397,12 @@ def bury_orphans(known):
         os.waitpid(pid, os.WNOHANG)
 
 
+def show_log(path, title, most=150):
+    if path.exists():
+        lines = path.read_text(encoding="utf-8", errors="replace").splitlines()[-most:]
+        print(f"# --- {title}", *("# " + line for line in lines), sep="\n")
+
+
 def reap():
     """Whatever a test has left, so that one failure does not make others."""
     for pid in children_of(os.getpid()):
@@ -404,10 +410,9 @@ def reap():
         os.waitpid(pid, 0)
 
 
-class TestCase(unittest.TestCase):
-    """One hetd on one bus for each test; at its end everything is taken down, and looked at for what is left."""
+class BareTestCase(unittest.TestCase):
+    """Nothing but processes of the test's own; at its end they are taken down."""
 
-    hetd_arguments = ()
     maxDiff = None
     time_limit = 600            # seconds; each wait has its own, this is for what goes on without end
 
@@ -437,6 +442,40 @@ class TestCase(unittest.TestCase):
         self.directory.chmod(0o755)             # other users get as far as the bus
         self.addCleanup(reap)
         self.processes = []
+
+    def tearDown(self):
+        """What a test that has failed leaves is no second failure."""
+        if not self.has_failed():
+            self.check_processes(set())
+
+    def check_processes(self, others):
+        """Ends those of the test; nothing but the others is left then."""
+        for process in self.processes:
+            process.end()
+        bury_orphans(others)
+        self.assertEqual(set(children_of(os.getpid())), others, "processes that were left")
+
+    def start_process(self, *arguments, **more):
+        self.processes.append(process := Process(self.loop, arguments, **more))
+        return process
+
+    def open_console(self, log, path):
+        console = Console(self.loop, log, path)
+        self.addCleanup(console.close)
+        return console
+
+    def show_logs(self):
+        for path in sorted(self.directory.glob("*.stderr")):
+            show_log(path, path.name)
+
+
+class TestCase(BareTestCase):
+    """One hetd on one bus for each test; at its end everything is taken down, and looked at for what is left."""
+
+    hetd_arguments = ()
+
+    def setUp(self):
+        super().setUp()
         self.bus = Bus(self.loop, self.directory)
         self.addCleanup(self.bus.close)
         self.hetd = Hetd(self.loop, self.bus, self.directory, *self.hetd_arguments)
@@ -444,7 +483,6 @@ class TestCase(unittest.TestCase):
         self.hetd.start()
 
     def tearDown(self):
-        """What a test that has failed leaves is no second failure."""
         if self.has_failed():
             return
         if self.hetd.process.is_running():
@@ -453,15 +491,10 @@ class TestCase(unittest.TestCase):
             self.assertEqual(self.hetd.end(), 0, "the exit status of hetd")
             self.assertEqual(self.hetd.files(), [], "files that hetd has left")
         self.assertEqual([path for path in self.hetd.files() if not path.endswith(".log") and os.path.isfile(path)], [])
-        for process in self.processes:
-            process.end()
-        known = {self.bus.daemon.pid, self.bus.monitor.pid}
-        bury_orphans(known)
-        self.assertEqual(set(children_of(os.getpid())), known, "processes that were left")
+        self.check_processes({self.bus.daemon.pid, self.bus.monitor.pid})
 
-    def start_process(self, *arguments, **more):
-        self.processes.append(process := Process(self.loop, arguments, **more))
-        return process
+    def open_console(self, log, path):
+        return self.hetd.console(log, path)
 
     def assertRefused(self, name, pattern, function, *arguments, **values):
         """The call is answered with that error, and a text in which the pattern (empty: any) is found; returns the text."""
@@ -473,13 +506,10 @@ class TestCase(unittest.TestCase):
         return caught.exception.message
 
     def show_logs(self):
-        for path in (self.directory / "dbus-daemon.log", self.directory / "hetd.log"):
-            if path.exists():
-                lines = path.read_text(encoding="utf-8", errors="replace").splitlines()[-150:]
-                print(f"# --- {path.name}", *("# " + line for line in lines), sep="\n")
+        for name in ("dbus-daemon.log", "hetd.log"):
+            show_log(self.directory / name, name)
         for path in sorted((self.directory / "run").glob("*/*.log")):
-            lines = path.read_text(encoding="utf-8", errors="replace").splitlines()[-40:]
-            print(f"# --- the console of {path.parent.name}/{path.stem}", *("# " + line for line in lines), sep="\n")
+            show_log(path, f"the console of {path.parent.name}/{path.stem}", 40)
 
 
 class Result(unittest.TestResult):
@@ -518,7 +548,7 @@ class Result(unittest.TestResult):
         self.point(test, False)
         for line in "".join(traceback.format_exception(*err)).splitlines():
             print("#", line)
-        if isinstance(test, TestCase):
+        if isinstance(test, BareTestCase):
             test.show_logs()
         sys.stdout.flush()
 

@@ -54,20 +54,25 @@ class Qemu:
     def __init__(self, test, name, *arguments):
         self.monitor = test.directory / f"{name}.qmp"
         self.log, self.path = test.directory / f"{name}.log", test.directory / f"{name}.console"
+        self.log.touch()                        # so that it can be watched at once
         with socket.socket(socket.AF_UNIX) as listener:
             listener.bind(str(self.monitor))
             listener.listen(4)
-            with open(test.directory / f"{name}.stderr", "w", encoding="utf-8") as stderr:
+            self.errors = test.directory / f"{name}.stderr"
+            with open(self.errors, "w", encoding="utf-8") as stderr:
                 self.process = test.start_process(
                     QEMU, "-nodefaults", "-no-user-config", "-display", "none",
                     "-chardev", f"socket,id=qmp,fd={listener.fileno()},server=on,wait=off", "-mon", "chardev=qmp,mode=control",
                     "-chardev", f"socket,id=console,path={self.path},server=on,wait=off,logfile={self.log}",
                     "-serial", "chardev:console", *arguments, pass_fds=[listener.fileno()], stderr=stderr)
         self.pid = self.process.pid
-        self.hetd = test.hetd
+        self.test = test
 
     def console(self):
-        return self.hetd.console(str(self.log), str(self.path))
+        return self.test.open_console(str(self.log), str(self.path))
+
+    def stderr(self):
+        return self.errors.read_text(encoding="utf-8", errors="replace")
 
     def query(self):
         """What it says of itself; hetd must not be connected."""
