@@ -371,7 +371,7 @@ void multi_socket_slave_free(MultiSocketSlave *s)
 
     if (c && s->attached) {
         het_couple_set_broker(c, NULL, NULL);
-        /* Before the master sees the connection end, and takes it for a crash */
+        /* Before the master takes the end of the connection for a crash */
         het_couples_publish_state(HET_STATE_OFFLINE);
     }
     multi_socket_conn_free(s->conn);

@@ -317,7 +317,7 @@ static void test_lies(void)
 
 static void test_out_of_order(void)
 {
-    MultiSocketRefuse refuse = { .text = "go \n\033[31m away" };
+    MultiSocketRefuse refuse = { .text = "go\n\033[31m away" };
     MultiSocketHeader header = { .magic = ~MULTI_SOCKET_MAGIC };
     int listener = peer_listen();
     Side slave;
