@@ -13,9 +13,24 @@
 #define CHUNK           (1U << 20)
 #define BLOCK           4096U
 
-void core_window_set_cpu(CoreWindow *window, const char *cpu) {
-        window->is_64_bits = cpu_has_64_bits(cpu) || window->address + window->size > UINT64_C(1) << 32;
-        window->machine = cpu_has_64_bits(cpu) ? EM_AARCH64 : EM_ARM;
+/* Architectures share names of boards, and only a RISC-V tells it by its CPU */
+static uint16_t find_machine(const char *machine, const char *cpu) {
+        g_autofree char *name = g_strndup(machine, strcspn(machine, ","));
+        const Board *board = board_find(name);
+
+        if (cpu_is_riscv(cpu))
+                return EM_RISCV;
+        if (board && board->architecture == ARCHITECTURE_X86)
+                return EM_X86_64;
+
+        return cpu_has_64_bits(cpu) ? EM_AARCH64 : EM_ARM;
+}
+
+void core_window_set_processor(CoreWindow *window, const char *machine, const char *cpu) {
+        window->machine = find_machine(machine, cpu);
+        window->is_64_bits = window->machine == EM_RISCV ? !g_str_has_prefix(cpu, "rv32") : window->machine != EM_ARM;
+        /* A 32-bit file has no place for what lies above */
+        window->is_64_bits = window->is_64_bits || window->address + window->size > UINT64_C(1) << 32;
 }
 
 static bool write_headers(const CoreWindow *window, Elf *elf) {

@@ -15,8 +15,8 @@ typedef struct CoreWindow {
         bool is_64_bits;
 } CoreWindow;
 
-/* By the slave's CPU, as QEMU calls it; options may be behind it */
-void core_window_set_cpu(CoreWindow *window, const char *cpu);
+/* By the slave's board and CPU, as QEMU calls them; options may be behind them. address and size are there already. */
+void core_window_set_processor(CoreWindow *window, const char *machine, const char *cpu);
 
 /*
  * to is empty; what the window never had, or is zero, is a hole in it. on_progress (NULL: none) hears now and then how much of the

@@ -39,15 +39,15 @@ static void show_progress(uint64_t done, void *userdata) {
         fflush(stderr);
 }
 
-static bool get_cpu(Client *client, const char *path, CoreWindow *window, GError **error) {
+static bool get_processor(Client *client, const char *path, CoreWindow *window, GError **error) {
         g_autoptr(sd_bus_message) reply = NULL;
-        const char *cpu;
+        g_autoptr(json_object) properties = NULL;
 
-        if (!client_call(client, path, "org.freedesktop.DBus.Properties", "Get", &reply, error, "ss", HETD_PROCESSOR, "CPU") ||
-            !client_read(sd_bus_message_read(reply, "v", "s", &cpu), error))
+        if (!client_call(client, path, "org.freedesktop.DBus.Properties", "GetAll", &reply, error, "s", HETD_PROCESSOR) ||
+            !client_read(bus_json_read(reply, &properties), error))
                 return false;
 
-        core_window_set_cpu(window, cpu);
+        core_window_set_processor(window, json_get_string(properties, "Machine"), json_get_string(properties, "CPU"));
         return true;
 }
 
@@ -70,7 +70,7 @@ static bool get_window(Client *client, const char *path, const char *name, CoreW
         window->fd = fd_dup_cloexec(fd);
         if (window->fd < 0)
                 return failure_from_errno(error, -window->fd, name);
-        return get_cpu(client, path, window, error);
+        return get_processor(client, path, window, error);
 }
 
 static bool open_output(const char *path, int *ret_fd, GError **error) {

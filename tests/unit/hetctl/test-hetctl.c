@@ -11,5 +11,5 @@ int main(void) {
         if (!setlocale(LC_ALL, "C"))
                 return 1;
 
-        return test_arguments() + test_table() + test_bus_json();
+        return test_arguments() + test_table() + test_bus_json() + test_core_file();
 }

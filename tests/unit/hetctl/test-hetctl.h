@@ -12,3 +12,4 @@
 int test_arguments(void);
 int test_table(void);
 int test_bus_json(void);
+int test_core_file(void);

@@ -318,7 +318,7 @@ static void test_heartbeat(const void *data)
     Couple c;
     QDict *answer;
 
-    side_start(&master, &idm_virt, false);
+    side_start(&master, machine_first(), false);
     side_start(&slave, data, true);
     check_ro(&slave, reg, 0);
     couple_make(&c, 1);
@@ -369,10 +369,10 @@ static void test_heartbeat(const void *data)
 static void check_acknowledged(const Machine *machine, const char *option,
                                uint32_t waits_deaf, uint32_t waits)
 {
+    const char *device = machine_is_pci(machine) ? "idm_ipi-pci" :
+                         machine->sysbus ? "idm_ipi" : "idm_ipi-flat";
     g_autofree char *form = g_strdup_printf("-global %s.auto-ack=%s %s",
-                                            machine->sysbus ? "idm_ipi"
-                                                            : "idm_ipi-flat",
-                                            option, machine->args);
+                                            device, option, machine->args);
     Machine with_option = *machine;
     Side slave;
     Couple c;
