@@ -66,6 +66,7 @@ static bool check_firmware(const ProcessorConfig *c, GError **error) {
 
         window.fd = fd;
         window.ram_base = c->board->ram_base;
+        window.architecture = c->board->architecture;
         return firmware_load(c->firmware, &window, c->board->m_profile, &entry, NULL, &local) ||
                failure(error, EXIT_FAILED, NULL, "%s: %s", c->name, local->message);
 }
