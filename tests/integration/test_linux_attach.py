@@ -135,6 +135,21 @@ class Attach(AttachTestCase):
         self.assertEqual(self.state(1), "detached")
 
 
+class BeforeLinux(AttachTestCase):
+    """A slave that runs before Linux does"""
+
+    changes = (("Role=slave\nId=2\n", "Role=slave\nId=2\nAutoBoot=yes\n"),)
+
+    def test_attach_detach_attach(self):
+        self.assertEqual([self.state(n) for n in (0, 1)], ["offline", "detached"])
+        self.assertEqual((self.slave2.state, self.slave2.boots), ("running", 1))
+        for n in range(2):
+            self.attach(1)
+            self.echo(self.tty(1), f"it was there first {n}")
+            self.detach(1)
+        self.assertEqual((self.slave2.state, self.slave2.boots), ("running", 1))
+
+
 class Reboot(AttachTestCase):
     def test_slaves_are_stopped(self):
         self.start(0)

@@ -123,6 +123,10 @@ class Attach(AttachStm32, test_linux_attach.Attach):
     test_no_table = None                # it cannot be attached to
 
 
+class BeforeLinux(AttachStm32, test_linux_attach.BeforeLinux):
+    pass
+
+
 class Reboot(AttachStm32, test_linux_attach.Reboot):
     pass
 
