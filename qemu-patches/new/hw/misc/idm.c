@@ -284,6 +284,10 @@ void idm_unrealize(IDMState *s)
 
 void idm_describe_properties(ObjectClass *oc)
 {
+    object_class_property_set_description(oc, "memdev",
+        "Id of the memory-backend-shared that slaves get (no manager)");
+    object_class_property_set_description(oc, "socket",
+        "Id of the multi-socket-backend that slaves come by (no manager)");
     object_class_property_set_description(oc, "halt-poll-max-ns",
         "How long a halted vCPU watches for vectors before it sleeps, at most");
     object_class_property_set_description(oc, "halt-poll-fixed",
