@@ -91,14 +91,17 @@ def text_fd(text):
 
 
 def open_fds(pid):
-    """What a process has open, as a sorted list of what the links say, without the numbers that differ each time."""
+    """
+    What a process has open, as a sorted list of what the links say, without the numbers that differ each time. hetd may be about to
+    write a state file, which it closes before it does anything else.
+    """
     found = []
     for fd in os.listdir(f"/proc/{pid}/fd"):
         try:
             found.append(re.sub(r":\[\d+\]", "", os.readlink(f"/proc/{pid}/fd/{fd}")))
         except FileNotFoundError:
             pass
-    return sorted(found)
+    return sorted(name for name in found if not name.endswith((".state.new", ".config.new")))
 
 
 def memory_maps(pid, word):

@@ -45,7 +45,7 @@ class Traffic(RemoteprocTestCase):
                         (self.bind(number, "rpmsg-ping"), f"ping {word}", f"pong {word}")]
         self.assertEqual(len({device for device, *_ in streams}), 6)
         for _ in range(3):
-            self.shell.ok(" ".join(f"(stream {d} '{sent}' '{back}'; echo {d} >>/tmp/ended) &" for d, sent, back in streams) +
+            self.shell.ok(" ".join(f"((stream {d} '{sent}' '{back}'; echo {d} >>/tmp/ended) &);" for d, sent, back in streams) +
                           f" while [ \"$(cat /tmp/ended 2>/dev/null | wc -l)\" -lt {len(streams)} ]; do sleep 0.1; done; rm /tmp/ended")
             for device, *_ in streams:
                 self.assertEqual(self.shell.ok(f"diff /tmp/{device}.want /tmp/{device}.got"), "")

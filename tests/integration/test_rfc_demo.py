@@ -87,8 +87,11 @@ class RfcTestCase(LinuxMasterTestCase):
         return self.shell.ok(f"load_bin_app --listen {slave} 1").splitlines()[1:]
 
     def listen(self, slave, count):
-        """In the background; returns a function that waits for as many lines, behind the first one, and its end, and returns them."""
-        self.shell.ok(f">events; load_bin_app --listen {slave} {count} >events 2>&1 & listener=$!; until grep -q . events; do :; done")
+        """
+        In the background; returns a function that waits for as many lines, behind the first one, and its end, and returns them. It is
+        no child of the shell: BusyBox 1.35's can leave when one ends while it waits for a line.
+        """
+        self.shell.ok(f">events; (load_bin_app --listen {slave} {count} >events 2>&1 &); until grep -q . events; do :; done")
         return lambda: self.shell.ok(f"until [ $(wc -l <events) -gt {count} ] && ! pidof load_bin_app >/dev/null; do :; done; "
                                      "cat events").splitlines()[1:]
 

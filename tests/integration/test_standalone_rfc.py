@@ -107,7 +107,7 @@ class Demo(StandaloneTestCase):
 
         # Stopped and started; killed, and another one in its place. Linux sees each of it.
         self.assertEqual(shell.ok("load_bin_app --stop 1"), "slave 1 is ready")
-        shell.ok(">events; load_bin_app --listen 1 2 >events 2>&1 & until grep -q . events; do :; done")
+        shell.ok(">events; (load_bin_app --listen 1 2 >events 2>&1 &); until grep -q . events; do :; done")
         slave.kill()
         shell.ok("until load_bin_app --status 1 | grep -q crashed; do :; done")
         slave = self.start("slave")
