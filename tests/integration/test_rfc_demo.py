@@ -91,9 +91,9 @@ class RfcTestCase(LinuxMasterTestCase):
         In the background; returns a function that waits for as many lines, behind the first one, and its end, and returns them. It is
         no child of the shell: BusyBox 1.35's can leave when one ends while it waits for a line.
         """
-        self.shell.ok(f">events; (load_bin_app --listen {slave} {count} >events 2>&1 &); until grep -q . events; do :; done")
-        return lambda: self.shell.ok(f"until [ $(wc -l <events) -gt {count} ] && ! pidof load_bin_app >/dev/null; do :; done; "
-                                     "cat events").splitlines()[1:]
+        self.shell.ok(f">events; rm -f ended; ((load_bin_app --listen {slave} {count} >events 2>&1; echo $? >ended) &); "
+                      "until grep -q . events; do :; done")
+        return lambda: self.shell.ok("until [ -s ended ]; do :; done; cat events").splitlines()[1:]
 
     def linux_is_up(self, since=0, console=None):
         """A shell on the slave's console does what it is told."""
@@ -415,7 +415,7 @@ class Firmware(RfcTestCase):
         self.shell.ok("load_bin_app --kick 1 7; until grep -q 'vector 7' events; do :; done")
         # The device is taken away from the driver, which rmmod would not do now
         self.shell.ok("echo c000000.idm >/sys/bus/platform/drivers/idm-test/unbind")
-        self.assertNotEqual(self.shell.run("wait $listener")[0], 0)
+        self.shell.ok("until [ -s ended ]; do :; done; [ $(cat ended) -ne 0 ]")
         self.assertIn("load_bin_app: Slave 1 cannot be listened to any more: No such device", self.shell.read("events"))
         self.assertEqual(self.slave1.state, "running")
         self.shell.ok("rmmod idm_test_mod")
