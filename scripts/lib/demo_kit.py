@@ -250,12 +250,19 @@ class Demo:
         for line in self.hetctl("status", self.platform).splitlines():
             self.screen.line("hetctl", line)
 
+    def is_ours(self, pid):
+        """Numbers of processes that have ended are used again: ours have files in our folder on their command line."""
+        try:
+            return str(self.directory).encode() in pathlib.Path(f"/proc/{pid}/cmdline").read_bytes()
+        except (FileNotFoundError, ProcessLookupError):
+            return False
+
     def tear_down(self):
         self.screen.step("Tear down")
         self.hetctl("stop", self.platform)
         self.times.append(("everything stopped", self.took))
         since = self.mark()
-        alive = [pid for pid in self.pids if pathlib.Path(f"/proc/{pid}").exists()]
+        alive = [pid for pid in self.pids if self.is_ours(pid)]
         if alive:
             raise Failed(f"still there: QEMU processes {alive}")
         self.screen.seen(f"no QEMU process is left (there were {', '.join(map(str, self.pids))})")
