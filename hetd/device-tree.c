@@ -403,7 +403,20 @@ static bool fail(const ProcessorConfig *c, int r, GError **error) {
         return false;
 }
 
-/* A copy of base with room to grow; base may be shorter than it says, or no device tree at all */
+/* base may be shorter than it says, or no device tree at all. libfdt's whole check trips over a root node of a tree older than
+ * version 16, where names are stored with their paths; QEMU makes version 17. */
+static int check(const void *base, size_t size) {
+        int r;
+
+        if (size < sizeof(struct fdt_header))
+                return -FDT_ERR_TRUNCATED;
+        r = fdt_check_header(base);
+        if (r < 0)
+                return r;
+        return fdt_version(base) < 16 ? -FDT_ERR_BADVERSION : fdt_check_full(base, size);
+}
+
+/* A copy of base with room to grow */
 static bool tree_open(Tree *t, const ProcessorConfig *c, const void *base, size_t base_size, size_t room,
                       GError **error) {
         size_t size = base_size + room;
@@ -420,7 +433,7 @@ static bool tree_open(Tree *t, const ProcessorConfig *c, const void *base, size_
                 return false;
         }
 
-        t->r = base_size < sizeof(struct fdt_header) ? -FDT_ERR_TRUNCATED : fdt_check_full(base, base_size);
+        t->r = check(base, base_size);
         if (t->r < 0)
                 return fail(c, t->r, error);
 
