@@ -3,9 +3,9 @@
 
 /*
  * How a program with rpmsg and its master wake each other. There are three of it, and scripts/firmware takes one of them:
- *   doorbell/idm.c     by the vectors of the IDM, for masters with either kind of driver
- *   doorbell/ipcc.c    by the mailbox of an STM32MP1, for slaves with Remoteproc=stm32
- *   doorbell/poll.c    not at all: the program looks again and again
+ *   idm     by the vectors of the IDM, for masters with either kind of driver (doorbell/idm.c with interrupt.c)
+ *   ipcc    by the mailbox of an STM32MP1, for slaves with Remoteproc=stm32 (doorbell/ipcc.c)
+ *   poll    the master by the vectors of the IDM, the program not at all: it looks again and again (doorbell/idm.c with poll.c)
  */
 
 #include <stdbool.h>
