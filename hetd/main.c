@@ -4,6 +4,7 @@
 
 #include "adopt.h"
 #include "bus.h"
+#include "fd-store.h"
 #include "log.h"
 #include "manager.h"
 #include "util/fd-util.h"
@@ -420,5 +421,7 @@ int main(int argc, char **argv) {
         }
 
         log_set_level(level);
+        if (fd_store_open() < 0)
+                log_warning("What the service manager has kept is not taken: LISTEN_FDS= is wrong");
         return run(&o, &options);
 }

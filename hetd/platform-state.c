@@ -4,11 +4,14 @@
 
 #include "adopt.h"
 
+#include "fd-store.h"
 #include "log.h"
 #include "state-file.h"
+#include "util/fd-util.h"
 #include "util/file-util.h"
 #include "util/json-util.h"
 #include "util/sd-cleanup.h"
+#include "window.h"
 
 #include <errno.h>
 #include <string.h>
@@ -74,8 +77,11 @@ static json_object *describe_processor(const Processor *p) {
                 json_add_string(o, "last-line", p->last_line);
         if (p->end_reason)
                 json_add_string(o, "end-reason", p->end_reason);
-        if (p->window_fd >= 0 || (p->missing && p->missing->window != 0))
-                json_add_uint64(o, "window", p->window_fd >= 0 ? couple_memory_number(p->window_fd) : p->missing->window);
+        if (p->window_fd >= 0) {
+                json_add_uint64(o, "window", couple_memory_number(p->window_fd));
+                json_add_uint64(o, "window-offset", p->window_offset);
+        } else if (p->missing && p->missing->window != 0)
+                json_add_uint64(o, "window", p->missing->window);
         if (p->has_firmware_entry) {
                 json_add_uint64(o, "entry", p->firmware_entry);
                 json_add_uint64(o, "resource-table", p->firmware_resource_table);
@@ -171,11 +177,32 @@ static uint64_t get_uint64(json_object *o, const char *name) {
         return value;
 }
 
+/* True: the service manager has kept it, and no QEMU is asked for it */
+static bool restore_window(Processor *p, uint64_t number, uint64_t offset) {
+        g_autoptr(GError) error = NULL;
+        HET_AUTO_FD int fd = -EBADF;
+
+        if (number == 0 || !fd_store_take(number, &fd))
+                return false;
+
+        if (!window_memory_check(fd, offset, p->config->window_size, &error)) {
+                processor_log(p, LOG_WARNING, "%s: What was kept is not its window: %s", p->config->name, error->message);
+                fd_store_forget(fd);
+                return false;
+        }
+
+        p->window_fd = fd_take(&fd);
+        p->window_offset = offset;
+        return true;
+}
+
 static void restore_missing(Processor *p, json_object *o) {
         ProcessorMissing *missing = g_new0(ProcessorMissing, 1);
         json_object *couple = NULL, *eventfds;
 
         missing->window = get_uint64(o, "window");
+        if (restore_window(p, missing->window, get_uint64(o, "window-offset")))
+                missing->window = 0;
         if (json_object_object_get_ex(o, "couple", &couple)) {
                 missing->has_couple = true;
                 missing->couple.page = get_uint64(couple, "page");
@@ -336,38 +363,43 @@ static void forget_boot(Manager *manager, const char *name) {
         remove_files(manager, name);
 }
 
-static void adopt(Manager *manager, const char *name) {
+/* False: it is there, and another try may go better, for example with more file descriptors */
+static bool adopt(Manager *manager, const char *name) {
         g_autofree char *path = file_of(manager, name, STATE_SUFFIX), *aside = file_of(manager, name, STATE_SUFFIX BROKEN_SUFFIX);
         g_autoptr(json_object) o = NULL;
         g_autoptr(GError) error = NULL;
 
         if (!platform_name_is_valid(name))
-                return;
+                return true;
 
         if (state_file_read_json(path, &o, &error)) {
                 if (!o)
                         forget_boot(manager, name);
                 else if (restore_platform(manager, name, o, &error))
-                        return;
+                        return true;
         }
         if (!error)
-                return;
+                return true;
 
-        /* Another try may go better, for example with more file descriptors; what cannot be understood will not be so then */
         log_error("%s: It is lost: it cannot be taken over: %s. Its processes, if there are any, go on", name, error->message);
-        if (error->code == HET_ERROR_PROTOCOL || error->code == HET_ERROR_INVALID_PLATFORM)
-                (void) rename(path, aside);
+        if (error->code != HET_ERROR_PROTOCOL && error->code != HET_ERROR_INVALID_PLATFORM)
+                return false;
+
+        (void) rename(path, aside);
+        return true;
 }
 
 void adopt_platforms(Manager *manager) {
         g_autoptr(GDir) directory = g_dir_open(manager->options.runtime_directory, 0, NULL);
         g_autoptr(GPtrArray) names = g_ptr_array_new_with_free_func(g_free);
         const char *file;
+        bool all = true;
 
         while (directory && (file = g_dir_read_name(directory)))
                 if (g_str_has_suffix(file, STATE_SUFFIX))
                         g_ptr_array_add(names, g_strndup(file, strlen(file) - strlen(STATE_SUFFIX)));
 
         for (guint i = 0; i < names->len; i++)
-                adopt(manager, names->pdata[i]);
+                all = adopt(manager, names->pdata[i]) && all;
+        fd_store_close(all);
 }

@@ -267,8 +267,13 @@ Platform *platform_free(Platform *platform) {
         if (!platform->left_alone)
                 platform_remove_state(platform);
         sd_event_source_disable_unref(platform->save_source);
-        for (guint i = 0; i < platform->processors->len; i++)
-                processor_free(platform->processors->pdata[i]);
+        for (guint i = 0; i < platform->processors->len; i++) {
+                Processor *p = platform->processors->pdata[i];
+
+                if (!platform->left_alone)
+                        processor_drop_window(p);
+                processor_free(p);
+        }
 
         g_ptr_array_unref(platform->processors);
         platform_config_free(platform->config);

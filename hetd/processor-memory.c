@@ -6,6 +6,7 @@
 
 #include "adopt.h"
 #include "command-line.h"
+#include "fd-store.h"
 #include "platform.h"
 #include "util/fd-util.h"
 #include "util/json-util.h"
@@ -18,14 +19,17 @@ bool processor_make_window(Processor *p, GError **error) {
                 return true;
 
         p->window_offset = 0;
-        if (window_memory_new(p->platform->config->name, p->config->name, p->config->window_size, &p->window_fd, error))
+        if (window_memory_new(p->platform->config->name, p->config->name, p->config->window_size, &p->window_fd, error)) {
+                fd_store_keep(p->window_fd);
                 return true;
+        }
 
         g_prefix_error(error, "%s: ", p->config->name);
         return false;
 }
 
 void processor_drop_window(Processor *p) {
+        fd_store_forget(p->window_fd);
         p->window_fd = fd_close(p->window_fd);
         p->window_offset = 0;
         p->has_firmware_entry = false;
@@ -145,6 +149,7 @@ void processor_grant_memory(Processor *p, int memory, uint64_t offset, DoneFunc 
         processor_drop_window(p);
         p->window_fd = fd_take(&fd);
         p->window_offset = offset;
+        fd_store_keep(p->window_fd);
         if (!platform_save(p->platform, &error)) {
                 processor_drop_window(p);
                 processor_end_verb(p);

@@ -266,18 +266,30 @@ class Hetd:
         self.loop.watch(self.notify.fileno(), self.on_notify)
         defaults = [] if any(a.startswith("--qemu=") for a in self.arguments) else [f"--qemu=arm={QEMU}"]
         with open(self.log_path, "a", encoding="utf-8") as log:
-            self.process = Process(self.loop, [HETD, "--user", f"--runtime-dir={self.runtime}", f"--firmware-dir={FIRMWARE}",
+            self.process = Process(self.loop, [*self.prefix(), HETD, "--user", f"--runtime-dir={self.runtime}", f"--firmware-dir={FIRMWARE}",
                                                f"--platform-dir={EXAMPLE.parent}", "--log-level=debug", *defaults, *self.arguments],
-                                   env={**self.bus.environment(), "NOTIFY_SOCKET": str(notify)},
-                                   stderr=stderr or log, preexec_fn=limits and (lambda: set_limits(limits)))
+                                   env={**self.bus.environment(), "NOTIFY_SOCKET": str(notify), **self.environment()},
+                                   stderr=stderr or log, pass_fds=self.inherited_fds(),
+                                   preexec_fn=limits and (lambda: set_limits(limits)))
         self.pid = self.process.pid
         return self
+
+    def prefix(self):
+        """A command that executes hetd"""
+        return []
+
+    def environment(self):
+        return {}
+
+    def inherited_fds(self):
+        return ()
 
     def kill(self):
         """As the kernel does it when memory is short: nobody is asked."""
         if self.process.is_running():
             self.process.popen.send_signal(signal.SIGKILL)
         self.process.wait()
+        self.take_last_words()
         self.close()
 
     def take_over(self):

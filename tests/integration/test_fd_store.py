@@ -1,0 +1,162 @@
+#!/usr/bin/python3
+# SPDX-License-Identifier: LGPL-2.1-or-later
+"""The service manager keeps the memory of windows. Here it is this test, with systemd's protocol; tests/system has systemd itself."""
+
+import array
+import fcntl
+import os
+import shutil
+import signal
+import socket
+
+import dbus
+
+from het_harness import MASTER, SLAVE1, SLAVE2, Hetd, TestCase, main, platform_text
+
+CLEAR = 100                     # file descriptors from here on are in nobody's way
+
+
+class Store:
+    """What a service manager keeps of a service, by name."""
+
+    def __init__(self):
+        self.fds = {}
+
+    def take(self, data, fds):
+        fields = dict(line.split("=", 1) for line in data.decode().split("\n") if "=" in line)
+        if "FDSTOREREMOVE" in fields:
+            os.close(self.fds.pop(fields["FDNAME"]))
+        for fd in fds:
+            if "FDSTORE" in fields and fields["FDNAME"] not in self.fds:
+                self.fds[fields["FDNAME"]] = fcntl.fcntl(fd, fcntl.F_DUPFD_CLOEXEC, CLEAR)
+            os.close(fd)
+
+    def close(self):
+        for fd in self.fds.values():
+            os.close(fd)
+
+
+class ServedHetd(Hetd):
+    """A hetd that has such a service manager."""
+
+    def __init__(self, *arguments, store, **more):
+        super().__init__(*arguments, **more)
+        self.store = store
+
+    def prefix(self):
+        moves = " ".join(f"{3 + i}<&{fd} {fd}<&-" for i, fd in enumerate(self.store.fds.values()))
+        return ["bash", "-c", f"exec {moves}\nLISTEN_PID=$$ exec \"$@\"", "bash"]
+
+    def environment(self):
+        return self.store.fds and {"LISTEN_FDS": str(len(self.store.fds)), "LISTEN_FDNAMES": ":".join(self.store.fds)}
+
+    def inherited_fds(self):
+        return tuple(self.store.fds.values())
+
+    def on_notify(self):
+        data, control, _, _ = self.notify.recvmsg(4096, socket.CMSG_SPACE(64), socket.MSG_CMSG_CLOEXEC)
+        fds = array.array("i")
+        for level, kind, payload in control:
+            if (level, kind) == (socket.SOL_SOCKET, socket.SCM_RIGHTS):
+                fds.frombytes(payload)
+        self.told += data.decode().split("\n")
+        self.store.take(data, fds)
+
+
+class FdStore(TestCase):
+    def setUp(self):
+        super().setUp()
+        self.assertEqual(self.hetd.end(), 0)
+        self.store = Store()
+        self.addCleanup(self.store.close)
+        self.hetd = ServedHetd(self.loop, self.bus, self.directory, store=self.store)
+        self.addCleanup(self.hetd.close)
+        self.hetd.start()
+
+    def tearDown(self):
+        super().tearDown()
+        if not self.has_failed():
+            self.assertEqual(self.store.fds, {}, "kept for nobody")
+
+    def start(self):
+        self.platform = self.hetd.define("p", platform_text(MASTER, SLAVE1, SLAVE2)).start()
+        self.master, self.slave1, self.slave2 = (self.platform.processor(n) for n in ("master", "slave1", "slave2"))
+        self.master.console().expect("received vector 3 from slave 1")
+
+    def wait_kept(self, n):
+        """hetd tells it by another way than it answers."""
+        self.loop.wait(lambda: len(self.store.fds) == n, f"{n} windows in the store")
+
+    def window(self, processor):
+        fd, offset, size = processor.get_memory()
+        try:
+            return os.pread(fd, size, offset)
+        finally:
+            os.close(fd)
+
+    def kill_all(self):
+        pids = [p.pid for p in (self.master, self.slave1, self.slave2)]
+        self.hetd.kill()
+        for pid in pids:
+            os.kill(pid, signal.SIGKILL)
+            os.waitpid(pid, 0)
+
+    def kill_all_and_start_anew(self):
+        self.kill_all()
+        self.hetd.take_over()
+
+    def test_all_die(self):
+        """What the slaves' programs have left can be looked at, and the next start has it no more."""
+        self.start()
+        self.wait_kept(2)
+        before = self.window(self.slave1)
+        self.assertIn(b"booted from the shared window", before)
+        self.kill_all_and_start_anew()
+        self.platform.wait_state("crashed")
+        self.assertEqual(self.slave1.state, "crashed")
+        after = self.window(self.slave1)
+        self.assertIn(b"booted from the shared window", after)
+        self.assertEqual(len(after), len(before))
+        self.platform.start()
+        self.wait_kept(2)
+        self.master.console().expect("received vector 3 from slave 1")
+
+    def test_only_hetd_dies(self):
+        self.start()
+        self.hetd.kill()
+        self.hetd.take_over()
+        self.assertEqual(self.platform.state, "running")
+        self.wait_kept(2)
+        since = self.slave1.console().mark()
+        self.slave1.kick(17)
+        self.slave1.console().expect("received vector 17 from the master", since)
+
+    def test_granted_by_somebody(self):
+        """Memory of a client's own, from an offset"""
+        self.start()
+        self.slave1.call("Stop")
+        self.slave1.call("RevokeMemory")
+        self.wait_kept(1)
+        size = int(self.slave1.get("Window")[1])
+        memory = os.memfd_create("mine", os.MFD_CLOEXEC | os.MFD_ALLOW_SEALING)
+        self.addCleanup(os.close, memory)
+        os.ftruncate(memory, 2 * size)
+        fcntl.fcntl(memory, fcntl.F_ADD_SEALS, fcntl.F_SEAL_SHRINK | fcntl.F_SEAL_GROW)
+        os.pwrite(memory, b"somebody was here", size + 0x1000)
+        self.slave1.grant(memory, Offset=dbus.UInt64(size))
+        self.kill_all_and_start_anew()
+        self.platform.wait_state("crashed")
+        self.assertEqual(self.window(self.slave1)[0x1000:0x1011], b"somebody was here")
+
+    def test_what_nobody_knows(self):
+        """Kept for a platform that is gone: the store is told to let it go."""
+        self.start()
+        self.kill_all()
+        shutil.rmtree(self.hetd.runtime)
+        self.hetd.start()
+        self.assertEqual(self.hetd.platforms(), [])
+        self.wait_kept(0)
+
+
+if __name__ == "__main__":
+    main()
