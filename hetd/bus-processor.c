@@ -56,8 +56,9 @@ static int method_attach(sd_bus_message *m, void *userdata, sd_bus_error *error)
         r = sd_bus_message_read(m, "s", &path);
         if (r >= 0)
                 r = bus_options_read(m, BUS_NO_OPTIONS, error);
-        if (r >= 0 && !g_path_is_absolute(path))
-                return sd_bus_error_setf(error, SD_BUS_ERROR_INVALID_ARGS, "The path of a monitor must be absolute: %s", path);
+        if (r >= 0 && !g_path_is_absolute(path) && !qemu_bus_is_address(path))
+                return sd_bus_error_setf(error, SD_BUS_ERROR_INVALID_ARGS,
+                                         "The path of a monitor must be absolute, or dbus:NAME on a bus: %s", path);
         if (r >= 0)
                 r = request(m, p, &call, error);
         if (r < 0)
@@ -70,6 +71,10 @@ static int method_attach(sd_bus_message *m, void *userdata, sd_bus_error *error)
 static int method_attach_fd(sd_bus_message *m, void *userdata, sd_bus_error *error) {
         Processor *p = userdata;
         BusRequest *call = NULL;
+        const char *address = NULL;
+        const BusOption options[] = {
+                { "Bus", BUS_OPTION_STRING, &address },
+        };
         int fd, r;
 
         r = begin(m, p, BUS_ACTION_DEFINE, error);
@@ -78,7 +83,9 @@ static int method_attach_fd(sd_bus_message *m, void *userdata, sd_bus_error *err
 
         r = sd_bus_message_read(m, "h", &fd);
         if (r >= 0)
-                r = bus_options_read(m, BUS_NO_OPTIONS, error);
+                r = bus_options_read(m, options, G_N_ELEMENTS(options), error);
+        if (r >= 0 && address && !qemu_bus_is_address(address))
+                return sd_bus_error_setf(error, SD_BUS_ERROR_INVALID_ARGS, "The option Bus is dbus:, and what may be behind it: %s", address);
         if (r >= 0)
                 fd = r = fd_dup_cloexec(fd);
         if (r < 0)
@@ -90,7 +97,7 @@ static int method_attach_fd(sd_bus_message *m, void *userdata, sd_bus_error *err
                 return r;
         }
 
-        platform_attach(p, NULL, fd, bus_request_done, call);
+        platform_attach(p, address, fd, bus_request_done, call);
         return 1;
 }
 
@@ -248,7 +255,7 @@ BUS_GETTER(get_reason_text, Processor, p, "s", p->reason_text)
 BUS_GETTER(get_window, Processor, p, "(tt)", p->config->window_address, processor_is_master(p) ? (uint64_t) 0 : p->config->window_size)
 BUS_GETTER(get_access, Processor, p, "s", processor_is_master(p) ? "" : window_access_to_string(p->config->read_only))
 BUS_GETTER(get_memory_granted, Processor, p, "b", (int) p->granted)
-BUS_GETTER(get_console, Processor, p, "s", p->process ? p->console_path : "")
+BUS_GETTER(get_console, Processor, p, "s", processor_get_console(p) ?: "")
 BUS_GETTER(get_console_log, Processor, p, "s", p->log_path ?: "")
 BUS_GETTER(get_monitor, Processor, p, "s", p->monitor_path ?: "")
 BUS_GETTER(get_pid, Processor, p, "u", p->process ? (uint32_t) spawn_get_pid(p->process) : 0)

@@ -56,7 +56,7 @@ static json_object *describe_processor(Processor *p) {
         json_add_uint64(object, "pid", p->process ? (uint64_t) spawn_get_pid(p->process) : 0);
         json_add_string(object, "qemu-version", p->monitor_ready ? p->qemu_version : NULL);
         json_add_string(object, "monitor", p->monitor_path);
-        json_add_string(object, "console", p->process ? p->console_path : NULL);
+        json_add_string(object, "console", processor_get_console(p));
         json_add_string(object, "console-log", p->log_path);
         if (!processor_is_master(p))
                 json_object_object_add(object, "window", describe_window(p));

@@ -306,14 +306,15 @@ void platform_attach(Processor *p, const char *path, int fd_consume, DoneFunc do
         HET_AUTO_FD int fd = fd_consume;
         g_autoptr(GError) error = NULL;
 
-        if (!may_attach(p, &error) || !platform_make_directory(p->platform, &error)) {
+        if (!may_attach(p, &error)) {
                 done(error, userdata);
                 return;
         }
 
         p->boots = 0;
         p->end_reason = p->shutdown_reason = NULL;
-        if (path ? processor_connect_path(p, path, &error) : processor_connect_fd(p, fd_take(&fd), &error)) {
+        if (platform_make_directory(p->platform, &error) &&
+            (fd < 0 ? processor_connect_path(p, path, &error) : processor_connect_fd(p, fd_take(&fd), path, &error))) {
                 processor_wait(p, PROCESSOR_STATES_CONNECTED, ATTACH_TIMEOUT_USEC, on_attach_connected,
                                join_new(p, done, userdata));
                 return;

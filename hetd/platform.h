@@ -101,6 +101,7 @@ void platform_replace_window(Processor *slave, DoneFunc done, void *userdata);
 /* An external processor was attached while the platform is active: joins what can be joined now */
 void platform_attached(Processor *p, DoneFunc done, void *userdata);
 /* Attach and Detach of the bus */
+/* path is an address of qemu-bus.h, or a path; with fd it may be such an address, to be used over it */
 void platform_attach(Processor *p, const char *path, int fd_consume, DoneFunc done, void *userdata);
 void platform_detach(Processor *p, DoneFunc done, void *userdata);
 

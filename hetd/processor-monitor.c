@@ -25,98 +25,6 @@
 #define RECONNECT_MAX_USEC      (10 * G_USEC_PER_SEC)
 #define HUNG_USEC_MAX           (UINT64_C(365) * 24 * 3600 * G_USEC_PER_SEC)
 
-/* --- what QEMU says of its state --- */
-
-typedef struct StateReason {
-        const char *qemu;               /* HetStateReason in qapi/het.json */
-        const char *reason;
-        const char *text;
-} StateReason;
-
-static const StateReason state_reasons[] = {
-        { "none",           "connected",      "Its QEMU answers" },
-        { "granted",        "granted",        "It was granted its window" },
-        { "revoked",        "revoked",        "Its window was taken away" },
-        { "boot",           "boot",           "It was booted" },
-        { "stop",           "stop",           "It was stopped; its window keeps its content" },
-        { "guest-reset",    "guest-reset",    "Its guest reset itself" },
-        { "host-reset",     "host-reset",     "It was reset" },
-        { "guest-shutdown", "guest-shutdown", "Its guest powered off" },
-        { "guest-panicked", "guest-panicked", "Its guest panicked" },
-        { "cpus-stopped",   "cpus-stopped",   "Its CPUs were stopped" },
-        { "cpus-resumed",   "cpus-resumed",   "Its CPUs go on" },
-        { "process-exit",   "process-exit",   "Its process ended" },
-        { "watchdog",       "watchdog",       "It gave no sign of life in time" },
-};
-
-static const StateReason *find_reason(const char *qemu) {
-        for (size_t i = 0; i < G_N_ELEMENTS(state_reasons); i++)
-                if (qemu && g_str_equal(state_reasons[i].qemu, qemu))
-                        return &state_reasons[i];
-
-        return &state_reasons[0];
-}
-
-static bool parse_het_state(const char *s, ProcessorState *ret) {
-        static const struct {
-                const char *name;
-                ProcessorState state;
-        } states[] = {
-                { "waiting", PROCESSOR_WAITING }, { "ready", PROCESSOR_READY },     { "running", PROCESSOR_RUNNING },
-                { "paused", PROCESSOR_PAUSED },   { "crashed", PROCESSOR_CRASHED },
-        };
-
-        for (size_t i = 0; i < G_N_ELEMENTS(states); i++)
-                if (s && g_str_equal(states[i].name, s)) {
-                        *ret = states[i].state;
-                        return true;
-                }
-
-        return false;
-}
-
-static void set_boots(Processor *p, uint64_t boots) {
-        if (p->boots == boots)
-                return;
-
-        p->boots = boots;
-        processor_changed(p, "Boots");
-        platform_save_soon(p->platform);
-}
-
-/* Of a slave: its own QEMU's "state" and "reason" */
-static void apply_het_state(Processor *p, json_object *data) {
-        const StateReason *reason = find_reason(json_get_string(data, "reason"));
-        ProcessorState state;
-
-        if (!parse_het_state(json_get_string(data, "state"), &state)) {
-                processor_log(p, LOG_WARNING, "%s: QEMU told a state that is not known: %s", p->config->name,
-                              json_object_to_json_string(data));
-                return;
-        }
-
-        if (p->stopped_by_reset && g_str_equal(reason->reason, "stop"))
-                processor_set_state(p, state, "master-reset", "It was stopped, since its master was reset; its window keeps its content");
-        else
-                processor_set_state(p, state, reason->reason, "%s", reason->text);
-}
-
-/* Of a master: RunState */
-static void apply_run_state(Processor *p, const char *status) {
-        if (g_str_equal(status, "running") || g_str_equal(status, "suspended")) {
-                if (p->boots == 0)
-                        set_boots(p, 1);
-                processor_set_state(p, PROCESSOR_RUNNING, "connected", "Its QEMU answers, its guest runs");
-        } else if (g_str_equal(status, "prelaunch") || g_str_equal(status, "inmigrate"))
-                processor_set_state(p, PROCESSOR_READY, "connected", "Its QEMU answers, its CPUs have not started");
-        else if (g_str_equal(status, "guest-panicked") || g_str_equal(status, "internal-error") || g_str_equal(status, "io-error"))
-                processor_set_state(p, PROCESSOR_CRASHED, "guest-panicked", "Its QEMU is in the state %s", status);
-        else if (g_str_equal(status, "shutdown"))
-                processor_set_state(p, PROCESSOR_STOPPED, "guest-shutdown", "Its guest powered off");
-        else
-                processor_set_state(p, PROCESSOR_PAUSED, "cpus-stopped", "Its CPUs are stopped (%s)", status);
-}
-
 /* --- queries after the connection was made --- */
 
 static void refuse(Processor *p, HetError code, const char *text) {
@@ -160,7 +68,7 @@ static void on_status(QmpClient *client, json_object *result, const GError *erro
 
         monitor_is_ready(p);
         adopted = p->platform->job && p->platform->job->type == JOB_ADOPT;
-        apply_run_state(p, status);
+        processor_apply_run_state(p, status);
         if (!adopted)           /* else the end of the job does it */
                 processor_repeat_requests(p);
 }
@@ -221,9 +129,9 @@ static void on_het(QmpClient *client, json_object *result, const GError *error, 
                 take_memory(p, result);
                 take_couples(p, result);
                 if (json_get_uint64(result, "boots", &boots))
-                        set_boots(p, boots);
+                        processor_set_boots(p, boots);
                 monitor_is_ready(p);
-                apply_het_state(p, result);
+                processor_apply_het_state(p, result);
         }
 }
 
@@ -248,8 +156,8 @@ static void on_slave_state(Processor *p, json_object *data) {
         const char *state = json_get_string(data, "state"), *reason = json_get_string(data, "reason");
 
         if (state && reason && g_str_equal(state, "running") && g_str_equal(reason, "boot"))
-                set_boots(p, p->boots + 1);
-        apply_het_state(p, data);
+                processor_set_boots(p, p->boots + 1);
+        processor_apply_het_state(p, data);
 }
 
 static void on_master_resumed(Processor *p, json_object *data) {
@@ -257,7 +165,7 @@ static void on_master_resumed(Processor *p, json_object *data) {
                 return;
 
         if (p->boots == 0) {
-                set_boots(p, 1);
+                processor_set_boots(p, 1);
                 processor_set_state(p, PROCESSOR_RUNNING, "boot", "Its CPUs were started");
         } else
                 processor_set_state(p, PROCESSOR_RUNNING, "cpus-resumed", "Its CPUs go on");
@@ -290,7 +198,7 @@ static void on_reset(Processor *p, json_object *data) {
 
         (void) json_get_bool(data, "guest", &guest);
         if (p->state == PROCESSOR_RUNNING)
-                set_boots(p, p->boots + 1);
+                processor_set_boots(p, p->boots + 1);
         processor_set_state(p, p->state, guest ? "guest-reset" : "host-reset", "%s (boot %" G_GUINT64_FORMAT ")",
                             guest ? "Its guest reset itself" : "It was reset", p->boots);
         platform_master_reset(p->platform);
@@ -366,7 +274,15 @@ static void on_event(QmpClient *client, const char *event, json_object *data, ui
 /* --- loss and return --- */
 
 static bool arm_reconnect(Processor *p, uint64_t usec);
+static void connect_failed_again(Processor *p, const GError *error);
 static const QmpClientHandlers monitor_handlers;
+
+static bool open_monitor(Processor *p, const char *path, GError **error) {
+        if (qemu_bus_is_address(path))
+                return processor_search_bus(p, path, -EBADF, error);
+
+        return qmp_client_new_path(p->platform->manager->event, path, &monitor_handlers, p, &p->monitor, error);
+}
 
 static void set_lost(Processor *p, const char *text) {
         if (p->state == PROCESSOR_STARTING || p->state == PROCESSOR_LOST)
@@ -385,10 +301,12 @@ static int on_reconnect(sd_event_source *source, uint64_t usec, void *userdata) 
                 return 0;       /* the loop is about to tell */
 
         set_lost(p, "The connection to its monitor ended, its process may live on");
-        if (p->monitor_path && !p->monitor &&
-            qmp_client_new_path(p->platform->manager->event, p->monitor_path, &monitor_handlers, p, &p->monitor, &error))
-                return 0;
+        if (!p->monitor_path || p->monitor || p->search || !open_monitor(p, p->monitor_path, &error))
+                connect_failed_again(p, error);
+        return 0;
+}
 
+static void connect_failed_again(Processor *p, const GError *error) {
         if (!p->process && error && error->code == HET_ERROR_MONITOR_LOST) {
                 p->failure = HET_ERROR_MONITOR_LOST;
                 processor_drop_monitor(p);
@@ -399,7 +317,6 @@ static int on_reconnect(sd_event_source *source, uint64_t usec, void *userdata) 
                 (void) arm_reconnect(p, MIN(RECONNECT_MIN_USEC << MIN(p->reconnects, 10U), RECONNECT_MAX_USEC));
 
         p->reconnects++;
-        return 0;
 }
 
 static bool arm_reconnect(Processor *p, uint64_t usec) {
@@ -428,6 +345,12 @@ void processor_reconnect(Processor *p, const char *path) {
         (void) arm_reconnect(p, 0);
 }
 
+static void attach_failed(Processor *p, const GError *reason) {
+        p->failure = reason->code;
+        processor_drop_monitor(p);
+        processor_set_state(p, PROCESSOR_DEFINED, "attach-failed", "%s", reason->message);
+}
+
 static void on_closed(QmpClient *client, const GError *reason, void *userdata) {
         Processor *p = userdata;
         bool was_ready = p->monitor_ready;
@@ -451,11 +374,9 @@ static void on_closed(QmpClient *client, const GError *reason, void *userdata) {
                 return;
         }
 
-        if (p->state == PROCESSOR_STARTING) {
-                p->failure = reason->code;
-                processor_drop_monitor(p);
-                processor_set_state(p, PROCESSOR_DEFINED, "attach-failed", "%s", reason->message);
-        } else if (p->monitor_path) {
+        if (p->state == PROCESSOR_STARTING)
+                attach_failed(p, reason);
+        else if (p->monitor_path) {
                 set_lost(p, "The connection to its monitor ended, its process may live on");
                 (void) arm_reconnect(p, RECONNECT_MIN_USEC);
         } else
@@ -481,7 +402,7 @@ static void set_attaching(Processor *p) {
 
 bool processor_connect_path(Processor *p, const char *path, GError **error) {
         processor_drop_monitor(p);
-        if (!qmp_client_new_path(p->platform->manager->event, path, &monitor_handlers, p, &p->monitor, error))
+        if (!open_monitor(p, path, error))
                 return false;
 
         set_monitor_path(p, path);
@@ -489,9 +410,24 @@ bool processor_connect_path(Processor *p, const char *path, GError **error) {
         return true;
 }
 
-bool processor_connect_fd(Processor *p, int fd_consume, GError **error) {
-        processor_drop_monitor(p);
+bool processor_use_socket(Processor *p, int fd_consume, const char *address, GError **error) {
         if (!qmp_client_new_fd(p->platform->manager->event, fd_consume, &monitor_handlers, p, &p->monitor, error))
+                return false;
+
+        set_monitor_path(p, address);
+        return true;
+}
+
+void processor_connect_failed(Processor *p, const GError *error) {
+        if (p->state == PROCESSOR_STARTING)
+                attach_failed(p, error);
+        else
+                connect_failed_again(p, error);
+}
+
+bool processor_connect_fd(Processor *p, int fd_consume, const char *bus_address, GError **error) {
+        processor_drop_monitor(p);
+        if (bus_address ? !processor_search_bus(p, bus_address, fd_consume, error) : !processor_use_socket(p, fd_consume, NULL, error))
                 return false;
 
         set_attaching(p);
@@ -503,6 +439,8 @@ void processor_drop_monitor(Processor *p) {
 
         p->monitor_ready = false;
         p->reconnect_timer = sd_event_source_disable_unref(p->reconnect_timer);
+        p->search = qemu_bus_free(p->search);
+        processor_drop_console(p);
         set_monitor_path(p, NULL);
         qmp_client_free(monitor);
 }

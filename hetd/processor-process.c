@@ -271,7 +271,7 @@ void processor_end(Processor *p, const char *reason, DoneFunc done, void *userda
                 if (processor_cancel_restart(p))
                         processor_set_state(p, PROCESSOR_STOPPED, reason,
                                             "Its QEMU process was not started again: its platform was ended");
-                if (p->monitor || p->state == PROCESSOR_LOST)
+                if (p->monitor || p->search || p->state == PROCESSOR_LOST)
                         processor_detached(p, reason, "hetd let go of it; its process lives on");
                 done(NULL, userdata);
                 return;

@@ -9,6 +9,8 @@
  * processor-process.c  the QEMU process that hetd starts
  * processor-restart.c  starts it again
  * processor-monitor.c  the connection to QEMU, what its events mean, loss and return
+ * processor-qemu-state.c  what it says of its state
+ * processor-bus.c      the same over D-Bus, and the console
  * processor-boot.c     boot, stop, reset, kick
  * processor-memory.c   grant and revoke
  * processor-watchdog.c  a slave that hangs
@@ -23,9 +25,11 @@
 #include <stdint.h>
 #include <systemd/sd-event.h>
 
+#include "console-relay.h"
 #include "couple.h"
 #include "gather.h"
 #include "platform-file.h"
+#include "qemu-bus.h"
 #include "qmp-client.h"
 #include "spawn-process.h"
 #include "util/error.h"
@@ -138,11 +142,13 @@ typedef struct Processor {
         bool monitor_ready;             /* negotiated, and its state was queried */
         RateLimit events;               /* each may be a line in the log and a signal, and QEMU may send as many as it likes */
         bool noisy;                     /* it was said that it sends too many */
-        char *monitor_path;             /* NULL: none, or came as an fd */
+        QemuBus *search;                /* for a monitor on D-Bus, which is under way */
+        char *monitor_path;             /* or address on D-Bus; NULL: none, or came as an fd */
         char *qemu_version;
         sd_event_source *reconnect_timer;
         unsigned reconnects;            /* tries since the monitor was lost */
-        char *console_path, *log_path;  /* NULL: not started by hetd */
+        ConsoleRelay *console;          /* of a QEMU that is attached by D-Bus */
+        char *console_path, *log_path;  /* NULL: hetd does not know of any */
         char *memory_id;                /* of the memory-backend-shared object */
         int window_fd;                  /* what is, or will be, the slave's memory */
         uint64_t window_offset;
@@ -238,8 +244,10 @@ uint32_t processor_get_heartbeat_ms(const Processor *p);
 
 /* --- processor-monitor.c --- */
 
+/* A path, or an address of qemu-bus.h */
 bool processor_connect_path(Processor *p, const char *path, GError **error);
-bool processor_connect_fd(Processor *p, int fd_consume, GError **error);
+/* bus_address: fd is a connection to QEMU's D-Bus, where its monitor is found; NULL: it is the monitor itself */
+bool processor_connect_fd(Processor *p, int fd_consume, const char *bus_address, GError **error);
 /* From the next turn of the loop on, until it succeeds; for one that is lost */
 void processor_reconnect(Processor *p, const char *path);
 /* Forgets the monitor without a change of state */
@@ -249,6 +257,26 @@ void processor_detached(Processor *p, const char *reason, const char *text);
 /* A command for QEMU; done is told of the answer. Tolerates that there is no monitor. */
 void processor_call(Processor *p, const char *command, json_object *arguments_consume, const QmpClientFd *fds, size_t n_fds,
                     DoneFunc done, void *userdata);
+
+/* What came of processor_search_bus(): a monitor, with the address at which it is found again (NULL: nowhere); or an error */
+bool processor_use_socket(Processor *p, int fd_consume, const char *address, GError **error);
+void processor_connect_failed(Processor *p, const GError *error);
+
+/* --- processor-qemu-state.c --- */
+
+void processor_set_boots(Processor *p, uint64_t boots);
+/* Of a slave: its own QEMU's "state" and "reason" */
+void processor_apply_het_state(Processor *p, json_object *data);
+/* Of a master: RunState */
+void processor_apply_run_state(Processor *p, const char *status);
+
+/* --- processor-bus.c --- */
+
+/* Looks for QEMU at an address of qemu-bus.h, or over peer; processor_use_socket() or processor_connect_failed() follows */
+bool processor_search_bus(Processor *p, const char *address, int peer_consume, GError **error);
+void processor_drop_console(Processor *p);
+/* Where one can connect to its console now; NULL: nowhere */
+const char *processor_get_console(const Processor *p);
 
 /* --- processor-boot.c --- */
 

@@ -165,27 +165,6 @@ static int on_started(sd_event_source *source, void *userdata) {
         return 0;
 }
 
-static int listen_on(const char *path, int *ret) {
-        struct sockaddr_un address = { .sun_family = AF_UNIX };
-        HET_AUTO_FD int fd = -EBADF;
-
-        if (strlen(path) >= sizeof(address.sun_path))
-                return -ENAMETOOLONG;
-
-        fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
-        if (fd < 0)
-                return -errno;
-
-        strcpy(address.sun_path, path);
-        if (unlink(path) < 0 && errno != ENOENT)
-                return -errno;
-        if (bind(fd, (const struct sockaddr *) &address, sizeof(address)) < 0 || listen(fd, 4) < 0)
-                return -errno;
-
-        *ret = fd_take(&fd);
-        return 0;
-}
-
 /* What service managers tell us is not for our children */
 static char **child_environment(void) {
         static const char *const ours[] = { "NOTIFY_SOCKET", "LISTEN_PID", "LISTEN_FDS", "LISTEN_FDNAMES",
@@ -366,7 +345,7 @@ bool spawn_new(sd_event *event, const SpawnRequest *request, const SpawnHandlers
         HET_AUTO_FD int monitor = -EBADF, output = -EBADF;
         int r;
 
-        r = listen_on(request->monitor_path, &monitor);
+        r = fd_listen(request->monitor_path, &monitor);
         if (r < 0)
                 return refuse(error, "make the monitor socket", request->monitor_path, r);
 

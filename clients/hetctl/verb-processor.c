@@ -192,20 +192,24 @@ static bool connect_socket(const char *path, int *ret_fd, GError **error) {
 }
 
 static bool verb_attach(Client *client, int n, char **arguments, GError **error) {
-        g_autofree char *path = NULL, *name = NULL, *socket_path = realpath(arguments[1], NULL);
+        g_autofree char *path = NULL, *name = NULL, *monitor = NULL;
+        bool on_bus = g_str_has_prefix(arguments[1], "dbus:");
         HET_AUTO_FD int fd = -EBADF;
         bool sent;
 
-        if (!socket_path)
+        if (on_bus && option_connect)
+                return failure_usage(error, "attach", "--connect is for paths: %s is looked for by hetd.", arguments[1]);
+        monitor = on_bus ? g_strdup(arguments[1]) : realpath(arguments[1], NULL);
+        if (!monitor)
                 return failure_from_errno(error, errno, arguments[1]);
         if (!objects_resolve_processor(client, arguments[0], &path, &name, error))
                 return false;
 
         if (option_connect)
-                sent = client_need_local(client, "A connection", error) && connect_socket(socket_path, &fd, error) &&
+                sent = client_need_local(client, "A connection", error) && connect_socket(monitor, &fd, error) &&
                        client_call(client, path, HETD_PROCESSOR, "AttachFd", NULL, error, "ha{sv}", fd, 0);
         else
-                sent = client_call(client, path, HETD_PROCESSOR, "Attach", NULL, error, "sa{sv}", socket_path, 0);
+                sent = client_call(client, path, HETD_PROCESSOR, "Attach", NULL, error, "sa{sv}", monitor, 0);
         if (!sent)
                 return false;
 
@@ -251,13 +255,16 @@ const Verb verbs_processor[] = {
           "  hetctl kick first-light/slave1 3\n"
           "  hetctl kick first-light/slave1 5 --from-slave",
           2, 2, kick_options, verb_kick },
-        { "attach", "PROCESSOR QMP-SOCKET", "Take over a QEMU that somebody else started (Start=external)",
-          "QMP-SOCKET is the path of QEMU's monitor socket (-qmp unix:PATH,server=on,wait=off). hetd checks\n"
-          "that it is the QEMU that the platform file describes, and gives it couple and window.\n"
+        { "attach", "PROCESSOR MONITOR", "Take over a QEMU that somebody else started (Start=external)",
+          "MONITOR is the path of QEMU's monitor socket (-qmp unix:PATH,server=on,wait=off), or dbus:NAME of\n"
+          "a QEMU that has it on hetd's bus (-display dbus, -chardev dbus); of several there the one with\n"
+          "-name VM is dbus:NAME,vm=VM, and dbus:NAME,address=ADDRESS is on another bus. hetd checks that it\n"
+          "is the QEMU that the platform file describes, and gives it couple and window.\n"
           "\n"
           "Examples:\n"
           "  hetctl attach first-light/slave1 /tmp/slave1.qmp\n"
-          "  hetctl attach first-light/slave1 /home/me/slave1.qmp --connect",
+          "  hetctl attach first-light/slave1 /home/me/slave1.qmp --connect\n"
+          "  hetctl attach first-light/slave1 dbus:org.qemu,vm=slave1",
           2, 2, attach_options, verb_attach },
         { "detach", "PROCESSOR", "Let go of a QEMU that was attached",
           "The slave is stopped, its window and couple are taken away; its process lives on.\n"

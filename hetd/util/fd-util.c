@@ -4,6 +4,9 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/un.h>
 #include <unistd.h>
 
 int fd_close(int fd) {
@@ -48,4 +51,25 @@ int fd_set_nonblock(int fd, bool nonblock) {
 
 int fd_set_cloexec(int fd, bool cloexec) {
         return change_flag(fd, F_GETFD, F_SETFD, FD_CLOEXEC, cloexec);
+}
+
+int fd_listen(const char *path, int *ret) {
+        struct sockaddr_un address = { .sun_family = AF_UNIX };
+        HET_AUTO_FD int fd = -EBADF;
+
+        if (strlen(path) >= sizeof(address.sun_path))
+                return -ENAMETOOLONG;
+
+        fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+        if (fd < 0)
+                return -errno;
+
+        strcpy(address.sun_path, path);
+        if (unlink(path) < 0 && errno != ENOENT)
+                return -errno;
+        if (bind(fd, (const struct sockaddr *) &address, sizeof(address)) < 0 || listen(fd, 4) < 0)
+                return -errno;
+
+        *ret = fd_take(&fd);
+        return 0;
 }

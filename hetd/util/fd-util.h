@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #pragma once
 
-/* File descriptors: ownership by scope (HET_AUTO_FD), duplicates that do not leak into a child, O_NONBLOCK. */
+/* File descriptors: ownership by scope (HET_AUTO_FD), duplicates that do not leak into a child, O_NONBLOCK, listening. */
 
 #include <stdbool.h>
 
@@ -17,6 +17,9 @@ int fd_dup_cloexec(int fd);
 /* 0 or a negative errno. The flag belongs to the open file: everybody who has a duplicate of fd sees it. */
 int fd_set_nonblock(int fd, bool nonblock);
 int fd_set_cloexec(int fd, bool cloexec);
+
+/* A UNIX stream socket that listens at path; what is there is replaced. 0 or a negative errno. */
+int fd_listen(const char *path, int *ret);
 
 static inline void fd_closep(int *fd) {
         fd_close(*fd);

@@ -153,8 +153,8 @@ class Processor:
     def attach(self, path):
         return self.call("Attach", "sa{sv}", str(path), options())
 
-    def attach_fd(self, fd):
-        return self.call("AttachFd", "ha{sv}", dbus.types.UnixFd(fd), options())
+    def attach_fd(self, fd, **values):
+        return self.call("AttachFd", "ha{sv}", dbus.types.UnixFd(fd), options(**values))
 
     @property
     def state(self):

@@ -51,7 +51,8 @@ class Registers:
 class Qemu:
     """A QEMU of ours; its monitor can be connected to at once, since the socket is made here."""
 
-    def __init__(self, test, name, *arguments):
+    def __init__(self, test, name, *arguments, console=None):
+        """console: the arguments of a character device, in the place of a socket with a log"""
         self.monitor = test.directory / f"{name}.qmp"
         self.log, self.path = test.directory / f"{name}.log", test.directory / f"{name}.console"
         self.log.touch()                        # so that it can be watched at once
@@ -63,7 +64,7 @@ class Qemu:
                 self.process = test.start_process(
                     QEMU, "-nodefaults", "-no-user-config", "-display", "none",
                     "-chardev", f"socket,id=qmp,fd={listener.fileno()},server=on,wait=off", "-mon", "chardev=qmp,mode=control",
-                    "-chardev", f"socket,id=console,path={self.path},server=on,wait=off,logfile={self.log}",
+                    "-chardev", console or f"socket,id=console,path={self.path},server=on,wait=off,logfile={self.log}",
                     "-serial", "chardev:console", *arguments, pass_fds=[listener.fileno()], stderr=stderr)
         self.pid = self.process.pid
         self.test = test

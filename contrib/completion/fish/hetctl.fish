@@ -49,7 +49,7 @@ complete -c hetctl -n '__hetctl_verb boot' -s p -l protocol -x -a 'auto raw linu
 complete -c hetctl -n '__hetctl_verb boot' -l firmware -r -F -d 'Load this file'
 complete -c hetctl -n '__hetctl_verb boot' -l no-load -d 'Load nothing'
 complete -c hetctl -n '__hetctl_verb kick' -l from-slave -d 'To the master'
-complete -c hetctl -n '__hetctl_verb attach' -F -s c -l connect -d 'Connect here'
+complete -c hetctl -n '__hetctl_verb attach' -F -a dbus:org.qemu -s c -l connect -d 'Connect here'
 complete -c hetctl -n '__hetctl_verb reset console' -a '(__hetctl_names processors)'
 complete -c hetctl -n '__hetctl_verb status describe monitor top log' -a '(__hetctl_names platforms; __hetctl_names processors)'
 complete -c hetctl -n '__hetctl_verb list' -s a -l all -d 'Also files that are not loaded'
