@@ -37,6 +37,7 @@ static void refuse(Processor *p, HetError code, const char *text) {
 }
 
 static void break_connection(Processor *p);
+static void connect_failed_again(Processor *p, const GError *error);
 
 /* To one of the first questions. A QEMU that was too slow is no other one for that: it is asked again. */
 static void refuse_answer(Processor *p, const GError *error, const char *what) {
@@ -146,8 +147,24 @@ static void on_fds(const GError *error, void *userdata) {
                 refuse(p, HET_ERROR_LIMIT_EXCEEDED, "QEMU cannot be asked for its state");
 }
 
+/* Its path may be that of another QEMU now, which was started in its place and has nothing of what this one was given */
+static bool is_another_process(Processor *p, pid_t peer) {
+        return !p->process && p->state == PROCESSOR_LOST && p->monitor_peer != 0 && peer != p->monitor_peer;
+}
+
 static void on_ready(QmpClient *client, void *userdata) {
-        adopt_fds(userdata, on_fds, userdata);
+        Processor *p = userdata;
+        pid_t peer = qmp_client_get_peer(client);
+        g_autoptr(GError) error = NULL;
+
+        if (is_another_process(p, peer)) {
+                error = g_error_new(HET_ERROR, HET_ERROR_MONITOR_LOST, "Another process listens on its monitor");
+                connect_failed_again(p, error);
+                return;
+        }
+
+        p->monitor_peer = peer;
+        adopt_fds(p, on_fds, p);
 }
 
 /* --- events --- */
@@ -155,8 +172,10 @@ static void on_ready(QmpClient *client, void *userdata) {
 static void on_slave_state(Processor *p, json_object *data) {
         const char *state = json_get_string(data, "state"), *reason = json_get_string(data, "reason");
 
-        if (state && reason && g_str_equal(state, "running") && g_str_equal(reason, "boot"))
+        if (state && reason && g_str_equal(state, "running") && g_str_equal(reason, "boot")) {
+                p->shutdown_reason = NULL;
                 processor_set_boots(p, p->boots + 1);
+        }
         processor_apply_het_state(p, data);
 }
 
@@ -274,7 +293,6 @@ static void on_event(QmpClient *client, const char *event, json_object *data, ui
 /* --- loss and return --- */
 
 static bool arm_reconnect(Processor *p, uint64_t usec);
-static void connect_failed_again(Processor *p, const GError *error);
 static const QmpClientHandlers monitor_handlers;
 
 static bool open_monitor(Processor *p, const char *path, GError **error) {
@@ -306,14 +324,24 @@ static int on_reconnect(sd_event_source *source, uint64_t usec, void *userdata) 
         return 0;
 }
 
+/* QEMU says so before it ends in order */
+static void external_ended(Processor *p, const GError *error) {
+        bool crashed = !p->shutdown_reason;
+
+        p->failure = HET_ERROR_MONITOR_LOST;
+        processor_drop_monitor(p);
+        processor_set_granted(p, false);
+        processor_tell_peer(p, crashed);
+        if (crashed)
+                processor_set_state(p, PROCESSOR_CRASHED, "process-exit", "Its process is gone: %s", error->message);
+        else
+                processor_set_state(p, PROCESSOR_STOPPED, p->shutdown_reason, "Its process has ended, as it was asked to");
+}
+
 static void connect_failed_again(Processor *p, const GError *error) {
-        if (!p->process && error && error->code == HET_ERROR_MONITOR_LOST) {
-                p->failure = HET_ERROR_MONITOR_LOST;
-                processor_drop_monitor(p);
-                processor_set_granted(p, false);
-                processor_tell_peer(p, true);
-                processor_set_state(p, PROCESSOR_CRASHED, "process-exit", "Nobody listens on its monitor any more: its process is gone");
-        } else if (p->monitor_path)
+        if (!p->process && error && error->code == HET_ERROR_MONITOR_LOST)
+                external_ended(p, error);
+        else if (p->monitor_path)
                 (void) arm_reconnect(p, MIN(RECONNECT_MIN_USEC << MIN(p->reconnects, 10U), RECONNECT_MAX_USEC));
 
         p->reconnects++;
@@ -402,6 +430,7 @@ static void set_attaching(Processor *p) {
 
 bool processor_connect_path(Processor *p, const char *path, GError **error) {
         processor_drop_monitor(p);
+        p->monitor_peer = 0;
         if (!open_monitor(p, path, error))
                 return false;
 
@@ -427,6 +456,7 @@ void processor_connect_failed(Processor *p, const GError *error) {
 
 bool processor_connect_fd(Processor *p, int fd_consume, const char *bus_address, GError **error) {
         processor_drop_monitor(p);
+        p->monitor_peer = 0;
         if (bus_address ? !processor_search_bus(p, bus_address, fd_consume, error) : !processor_use_socket(p, fd_consume, NULL, error))
                 return false;
 

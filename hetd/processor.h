@@ -143,6 +143,7 @@ typedef struct Processor {
         RateLimit events;               /* each may be a line in the log and a signal, and QEMU may send as many as it likes */
         bool noisy;                     /* it was said that it sends too many */
         QemuBus *search;                /* for a monitor on D-Bus, which is under way */
+        pid_t monitor_peer;             /* who listened there when it was attached; 0: not known */
         char *monitor_path;             /* or address on D-Bus; NULL: none, or came as an fd */
         char *qemu_version;
         sd_event_source *reconnect_timer;

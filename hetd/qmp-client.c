@@ -39,6 +39,13 @@ const char *qmp_client_get_version(const QmpClient *client) {
         return client->version;
 }
 
+pid_t qmp_client_get_peer(const QmpClient *client) {
+        struct ucred peer = {};
+        socklen_t size = sizeof(peer);
+
+        return getsockopt(client->fd, SOL_SOCKET, SO_PEERCRED, &peer, &size) < 0 ? 0 : peer.pid;
+}
+
 QmpClient *qmp_client_ref(QmpClient *client) {
         client->n_ref++;
         return client;

@@ -22,6 +22,7 @@
 #include <json-c/json.h>
 #include <stdbool.h>
 #include <stdint.h>
+#include <sys/types.h>
 #include <systemd/sd-event.h>
 #include <glib.h>
 
@@ -98,5 +99,6 @@ void qmp_client_hold(QmpClient *client, uint64_t usec);
 
 QmpClientState qmp_client_get_state(const QmpClient *client);
 const char *qmp_client_get_version(const QmpClient *client);        /* "10.0.13", NULL before the greeting */
+pid_t qmp_client_get_peer(const QmpClient *client);                 /* the process at the other end, 0: not known */
 size_t qmp_client_get_pending(const QmpClient *client);
 const char *qmp_client_state_to_string(QmpClientState state);

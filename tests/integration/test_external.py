@@ -188,6 +188,35 @@ class Slaves(External):
         self.console.expect("received vector 3 from slave 2", since)
         self.assert_talks(self.slave2, 2, second.console(), 21)
 
+    def test_ends_in_order(self):
+        self.start()
+        qemu = Qemu(self, "slave", *SLAVE2_ARGUMENTS)
+        self.slave2.attach(qemu.monitor)
+        self.slave2.boot()
+        qemu.console().expect("booted")
+        qemu.process.popen.terminate()
+        self.slave2.wait_state("stopped")
+        self.assertEqual(self.slave2.reason, "host-shutdown")
+        self.assertEqual(self.platform.state, "running")
+
+    def test_another_at_its_path(self):
+        """One that was started in its place, before hetd has noticed the end of the first, is not taken for it."""
+        self.start()
+        first, second = Qemu(self, "first", *SLAVE2_ARGUMENTS), Qemu(self, "second", *SLAVE2_ARGUMENTS)
+        self.slave2.attach(first.monitor)
+        self.slave2.boot()
+        first.console().expect("booted")
+        since = self.console.mark()
+        os.rename(second.monitor, first.monitor)
+        first.process.popen.kill()
+        self.slave2.wait_state("crashed")
+        self.console.expect("^master: slave 2 is crashed", since)
+        self.slave2.attach(first.monitor)
+        self.assertEqual((self.slave2.state, self.slave2.reason), ("ready", "granted"))
+        self.slave2.boot()
+        second.console().expect("^slave2: booted")
+        self.assert_talks(self.slave2, 2, second.console(), 22)
+
     def test_connection_is_lost(self):
         """By its path hetd connects again: the guest does not notice."""
         self.start()
