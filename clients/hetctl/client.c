@@ -2,6 +2,8 @@
 
 #include "client.h"
 
+#include "password-agent.h"
+
 #include <errno.h>
 #include <stdlib.h>
 #include <sys/ioctl.h>
@@ -65,7 +67,7 @@ bool client_connect(Client *client, GError **error) {
                                               "There is no %s bus to reach hetd by: %s.",
                                client_bus_name(client), g_strerror(-r));
 
-        if (isatty(STDIN_FILENO))
+        if (client->ask_password)
                 (void) sd_bus_set_allow_interactive_authorization(bus, true);
 
         client->bus = g_steal_pointer(&bus);
@@ -74,6 +76,8 @@ bool client_connect(Client *client, GError **error) {
 
 void client_close(Client *client) {
         client->bus = sd_bus_flush_close_unref(client->bus);
+        password_agent_end(client->agent);
+        client->agent = 0;
 }
 
 bool client_built(int r, GError **error) {
@@ -97,10 +101,45 @@ bool client_new_call(Client *client, const char *path, const char *interface, co
                             error);
 }
 
+/* A message that was sent cannot be sent again */
+static int copy_call(Client *client, sd_bus_message *call, sd_bus_message **ret) {
+        g_autoptr(sd_bus_message) copy = NULL;
+        int r;
+
+        r = sd_bus_message_new_method_call(client->bus, &copy, sd_bus_message_get_destination(call), sd_bus_message_get_path(call),
+                                           sd_bus_message_get_interface(call), sd_bus_message_get_member(call));
+        if (r >= 0)
+                r = sd_bus_message_rewind(call, true);
+        if (r >= 0)
+                r = sd_bus_message_copy(copy, call, true);
+        if (r < 0)
+                return r;
+
+        *ret = g_steal_pointer(&copy);
+        return 0;
+}
+
+/* Somebody could type a password here, and the session has nobody who asks: hetctl brings one along, once, and calls again */
+static int call_with_agent(Client *client, sd_bus_message *call, sd_bus_error *e, int first, sd_bus_message **ret_reply) {
+        g_autoptr(sd_bus_message) copy = NULL;
+
+        if (first >= 0 || !sd_bus_error_has_name(e, SD_BUS_ERROR_INTERACTIVE_AUTHORIZATION_REQUIRED) || !client->ask_password ||
+            client->host || client->agent > 0)
+                return first;
+
+        client->agent = password_agent_start();
+        if (client->agent <= 0 || copy_call(client, call, &copy) < 0)
+                return first;
+
+        sd_bus_error_free(e);
+        return sd_bus_call(client->bus, copy, client->timeout_usec, e, ret_reply);
+}
+
 bool client_send(Client *client, sd_bus_message *call, sd_bus_message **ret_reply, GError **error) {
         g_auto(sd_bus_error) e = SD_BUS_ERROR_NULL;
         int r = sd_bus_call(client->bus, call, client->timeout_usec, &e, ret_reply);
 
+        r = call_with_agent(client, call, &e, r, ret_reply);
         if (r >= 0)
                 return true;
 

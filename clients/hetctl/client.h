@@ -25,6 +25,8 @@ typedef struct Client {
         bool system;                    /* which bus */
         const char *host;               /* whose system bus, by ssh; NULL: this one's */
         bool quiet;
+        bool ask_password;              /* on this terminal, if polkit wants one */
+        pid_t agent;                    /* who asks (password-agent.h), 0: nobody yet */
         JsonFormat json;
         uint64_t timeout_usec;
         bool color_out, color_err;      /* stdout and stderr are terminals that may have colours */

@@ -42,7 +42,7 @@ static const struct {
         { SD_BUS_ERROR_ACCESS_DENIED,           EXIT_DENIED,
           "Run it as root, or use a hetd of your own: hetctl --user." },
         { SD_BUS_ERROR_INTERACTIVE_AUTHORIZATION_REQUIRED, EXIT_DENIED,
-          "Run it as root, or on a terminal, where you can be asked." },
+          "Run it as root, or on a terminal where pkttyagent (package polkitd) can ask for a password." },
         { SD_BUS_ERROR_TIMEOUT,                 EXIT_TIMED_OUT,
           "'hetctl status' shows what has been done; --timeout=TIME waits longer." },
         { SD_BUS_ERROR_NO_REPLY,                EXIT_TIMED_OUT,

@@ -12,7 +12,7 @@
 
 #define TIMEOUT_DEFAULT_USEC    (120 * (uint64_t) G_USEC_PER_SEC)
 
-static gboolean option_help, option_version, option_user, option_system, option_quiet;
+static gboolean option_help, option_version, option_user, option_system, option_quiet, option_no_ask_password;
 static char *option_json, *option_timeout, *option_host;
 
 static const GOptionEntry common_options[] = {
@@ -26,6 +26,7 @@ static const GOptionEntry common_options[] = {
         { "timeout", 't', 0, G_OPTION_ARG_STRING, &option_timeout,
           "Longest wait for hetd: 30, 500ms, 2min, infinity (default 2min)", "TIME" },
         { "quiet", 'q', 0, G_OPTION_ARG_NONE, &option_quiet, "Print errors and asked-for data only", NULL },
+        { "no-ask-password", 0, 0, G_OPTION_ARG_NONE, &option_no_ask_password, "Do not ask for a password that polkit may want", NULL },
         { "help", 'h', 0, G_OPTION_ARG_NONE, &option_help, "Print this help, or the help of a verb", NULL },
         { "version", 0, 0, G_OPTION_ARG_NONE, &option_version, "Print the version of hetctl", NULL },
         {}
@@ -157,6 +158,7 @@ static bool set_up_client(Client *client, GError **error) {
         client->host = option_host;
         client->system = option_system || option_host || (!option_user && geteuid() == 0);
         client->quiet = option_quiet;
+        client->ask_password = !option_no_ask_password && isatty(STDIN_FILENO);
         client->timeout_usec = TIMEOUT_DEFAULT_USEC;
         client->color_out = may_color(STDOUT_FILENO);
         client->color_err = may_color(STDERR_FILENO);

@@ -34,6 +34,7 @@ complete -c hetctl -s H -l host -x -a '(__fish_print_hostnames)' -d 'The hetd of
 complete -c hetctl -s j -l json -a 'short pretty off' -d 'Print JSON'
 complete -c hetctl -s t -l timeout -x -a '10s 1min infinity' -d 'Longest wait'
 complete -c hetctl -s q -l quiet -d 'Errors and asked-for data only'
+complete -c hetctl -l no-ask-password -d 'Do not ask for a password that polkit may want'
 complete -c hetctl -s h -l help -d Help
 complete -c hetctl -l version -d 'Version of hetctl'
 

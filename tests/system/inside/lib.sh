@@ -54,6 +54,23 @@ as() {
         runuser -u "$user" -- env "XDG_RUNTIME_DIR=/run/user/$(id -u "$user")" "$@"
 }
 
+# with_password PASSWORD COMMAND…: on a terminal, where it is asked for one
+with_password() {
+        local password=$1 seen='' character from to
+        shift
+        coproc TERMINAL { exec timeout 60 script -qec "$*" /dev/null 2>&1; }
+        local pid=$TERMINAL_PID
+        exec {from}<&"${TERMINAL[0]}" {to}>&"${TERMINAL[1]}"
+        while [[ $seen != *assword:* ]] && IFS= read -r -N 1 -u "$from" character; do
+                seen+=$character
+        done
+        echo "$seen"
+        [[ $seen != *assword:* ]] || echo "$password" >&"$to"
+        cat <&"$from"
+        exec {from}<&- {to}>&-
+        wait "$pid"
+}
+
 # waits_for TEXT COMMAND…: a command that goes on printing
 waits_for() {
         local text=$1 follower status=0
