@@ -41,10 +41,17 @@ static void on_mended(const GError *error, void *userdata) {
                 processor_log(p, LOG_WARNING, "What was under way when hetd ended could not be mended: %s", error->message);
 }
 
+static void on_idle(const GError *error, void *userdata) {
+        if (error)
+                on_mended(error, userdata);
+        else
+                processor_restart(userdata, on_mended, userdata);
+}
+
 static GPtrArray *slaves_to_restart(Job *job) {
         GPtrArray *slaves = g_ptr_array_new();
 
-        for (guint i = 0; i < n_processors(job); i++)
+        for (guint i = 1; i < n_processors(job); i++)
                 if (job->found[i].restart)
                         g_ptr_array_add(slaves, get_processor(job, i));
 
@@ -55,7 +62,9 @@ static void on_settled(const GError *error, void *userdata) {
         Job *job = userdata;
         Platform *platform = job->platform;
         g_autoptr(GPtrArray) slaves = slaves_to_restart(job);
+        g_autofree char *lost = g_steal_pointer(&job->lost);
         Processor *master = platform_get_master(platform);
+        bool restart_master = job->found[0].restart;
 
         if (error)
                 log_warning("%s: %s", platform->config->name, error->message);
@@ -68,13 +77,22 @@ static void on_settled(const GError *error, void *userdata) {
         job_set_step(job, 1.0, "done");
         job_finish(job);
 
+        if (restart_master && platform_is_active(platform) && !processor_is_restarting(master))
+                processor_restart(master, on_mended, master);
+        if (lost && !processor_is_restarting(master)) {
+                platform_end(platform, PLATFORM_CRASHED, "windows-lost", lost, NULL, NULL);
+                return;
+        }
+
         /* What has happened to it meanwhile, and what its guest has asked for */
         platform_processor_changed(platform, master);
         if (!platform_is_active(platform))
                 return;
 
+        /* Those that are being stopped, because their master is gone, after that */
         for (guint i = 0; i < slaves->len; i++)
-                processor_restart(slaves->pdata[i], on_mended, slaves->pdata[i]);
+                processor_wait(slaves->pdata[i], PROCESSOR_STATES_ALL | PROCESSOR_IDLE, PROCESSOR_STATE_TIMEOUT_USEC, on_idle,
+                               slaves->pdata[i]);
         processor_repeat_requests(master);
 }
 
@@ -102,6 +120,10 @@ static void let_go(Processor *slave, DoneFunc done, void *userdata) {
         platform_leave(slave, on_left, go);
 }
 
+static bool is_verb(const ProcessorFound *found, const char *verb) {
+        return found->verb && g_str_equal(found->verb, verb);
+}
+
 /*
  * Its process lives, and the master answers. It is a part of the platform as a whole, or becomes one anew. The beginning and the end of
  * a grant look the same, and so do those of a revoke: memory that the slave does not have is taken away from the master.
@@ -112,7 +134,7 @@ static void mend_slave(Processor *slave, ProcessorFound *found, DoneFunc done, v
         if (whole && slave->window_fd >= 0 && !slave->granted) {
                 processor_drop_window(slave);
                 platform_replace_window(slave, done, userdata);
-        } else if (whole && !(found->verb && g_str_equal(found->verb, "restart")))
+        } else if (whole && !is_verb(found, "restart"))
                 done(NULL, userdata);
         else if (slave->config->start == PROCESSOR_START_EXTERNAL)
                 let_go(slave, done, userdata);
@@ -125,18 +147,59 @@ static void mend_slave(Processor *slave, ProcessorFound *found, DoneFunc done, v
         }
 }
 
+/*
+ * The same without a master: it is gone, or is to be started again, and gets what its slaves have then. A slave that has something
+ * of which hetd has not all becomes a part of the platform anew.
+ */
+static void mend_without_master(Processor *slave, ProcessorFound *found, DoneFunc done, void *userdata) {
+        bool whole = !slave->missing && !slave->couple == !slave->slave_attached && (slave->couple || !slave->granted);
+
+        if (slave->config->start == PROCESSOR_START_EXTERNAL && !whole) {
+                let_go(slave, done, userdata);
+                return;
+        }
+
+        if (slave->config->start == PROCESSOR_START_HETD && (!whole || is_verb(found, "restart"))) {
+                found->restart = true;
+                slave->couple = couple_free(slave->couple);
+        }
+
+        done(NULL, userdata);
+}
+
+/* Nobody who had its window lives */
+static void lose_window(Job *job, Processor *slave) {
+        char *text = job->lost;
+
+        processor_set_state(slave, slave->state, "window-lost", "%s. Its window is lost with what was in it: no QEMU that had it lives",
+                            slave->reason_text);
+        g_clear_pointer(&slave->missing, g_free);
+        slave->has_firmware_entry = false;
+        job->lost = text ? g_strdup_printf("%s, %s", text, slave->config->name) :
+                g_strdup_printf("All of its QEMUs that had them have ended, and so these windows are lost with what was in them: %s",
+                                slave->config->name);
+        g_free(text);
+}
+
 static void mend(Job *job) {
         Processor *master = platform_get_master(job->platform);
         Gather *gather = gather_new(on_settled, job);
+        bool master_ended = processor_in_states(master, PROCESSOR_STATES_ENDED) && !master->monitor_ready;
 
         job_set_step(job, 0.8, "looking for what was under way");
+        job->found[0].restart = is_verb(&job->found[0], "restart");
         for (guint i = 1; i < n_processors(job); i++) {
                 Processor *slave = get_processor(job, i);
 
                 if (slave->couple && processor_in_states(slave, PROCESSOR_STATES_ENDED))
                         processor_tell_peer(slave, slave->state == PROCESSOR_CRASHED);
-                if (slave->monitor_ready && master->monitor_ready)
+                if (slave->monitor_ready && (master_ended || job->found[0].restart))
+                        mend_without_master(slave, &job->found[i], gather_done, gather_add(gather));
+                else if (slave->monitor_ready && master->monitor_ready)
                         mend_slave(slave, &job->found[i], gather_done, gather_add(gather));
+                else if (master_ended && slave->missing && slave->missing->window != 0 &&
+                         processor_in_states(slave, PROCESSOR_STATES_ENDED))
+                        lose_window(job, slave);
         }
         gather_close(gather);
 }

@@ -116,8 +116,9 @@ bool board_tree_new(sd_event *event, const BoardTreeRequest *request, const Boar
         tree->userdata = userdata;
         tree->name = g_strdup(name);
         tree->file = g_strdup_printf("%s/%s.base.dtb", directory, name);
-        tree->console = g_strdup_printf("%s/%s.console", directory, name);
-        tree->log = g_strdup_printf("%s/%s.log", directory, name);
+        /* Not the processor's own, which it may have from before; and no longer, since the path of a socket has its limit */
+        tree->console = g_strdup_printf("%s/%s.tree", directory, name);
+        tree->log = g_strdup_printf("%s/%s.tree.log", directory, name);
 
         CommandLinePaths paths = { .qemu = request->qemu, .console_socket = tree->console, .console_log = tree->log };
 

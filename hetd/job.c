@@ -4,10 +4,8 @@
 
 #include "bus.h"
 #include "log.h"
-#include "platform.h"
+#include "master-tree.h"
 #include "util/sd-cleanup.h"
-
-#include <unistd.h>
 
 static const char *const type_names[_JOB_TYPE_MAX] = {
         [JOB_START] = "start",
@@ -78,12 +76,10 @@ Job *job_free(Job *job) {
         }
 
         sd_event_source_disable_unref(job->begin_source);
-        board_tree_free(job->board_tree);
+        master_tree_free(job->tree);
         adopt_job_free_found(job);
-        if (job->device_tree)
-                (void) unlink(job->device_tree);
         g_clear_error(&job->error);
-        g_free(job->device_tree);
+        g_free(job->lost);
         g_free(job->path);
         g_free(job->step);
         g_free(job);

@@ -8,8 +8,9 @@
 #include <stdint.h>
 #include <systemd/sd-event.h>
 
-#include "board-tree.h"
 #include "manager.h"
+
+typedef struct MasterTree MasterTree;
 
 typedef enum JobType {
         JOB_START,
@@ -27,12 +28,10 @@ struct Job {
         double progress;                /* 0.0 to 1.0 */
         char *step;
         GError *error;                  /* what failed first, or HET_ERROR_CANCELED */
-        char *device_tree;              /* of a start job: path of what was made for the master */
-        BoardTree *board_tree;          /* of a start job: the master's, while it is being made (master-tree.c) */
-        DoneFunc tree_done;
-        void *tree_userdata;
+        MasterTree *tree;               /* of a start job: the master's device tree */
         struct ProcessorFound *found;   /* of an adopt job */
         bool has_couples;               /* of the same: what QEMUs could give back they have */
+        char *lost;                     /* of the same: which windows nobody has any more, in a sentence; NULL: none */
         Gather *gather;                 /* of a start job: what all of the processors together must come to */
         void (*begin)(Job *job);
         sd_event_source *begin_source;
@@ -61,10 +60,3 @@ void start_job_abort(Job *job);
 /* --- adopt-job.c --- */
 
 void adopt_job_free_found(Job *job);
-
-/* --- master-tree.c --- */
-
-/* Whether the master needs a device tree that tells of the platform: it boots a kernel, and the file names none */
-bool master_tree_is_needed(const Platform *platform);
-/* Makes it: job->device_tree */
-void master_tree_make(Job *job, DoneFunc done, void *userdata);

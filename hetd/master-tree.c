@@ -5,12 +5,21 @@
  * for its board's tree first, and that is completed.
  */
 
-#include "job.h"
+#include "master-tree.h"
 
 #include "board-tree.h"
 #include "device-tree.h"
 #include "log.h"
-#include "platform.h"
+
+#include <unistd.h>
+
+struct MasterTree {
+        Platform *platform;
+        BoardTree *board_tree;          /* while it is being made */
+        char *path;                     /* of what was made */
+        DoneFunc done;
+        void *userdata;
+};
 
 bool master_tree_is_needed(const Platform *platform) {
         const ProcessorConfig *master = platform_config_get_master(platform->config);
@@ -18,8 +27,8 @@ bool master_tree_is_needed(const Platform *platform) {
         return master->start == PROCESSOR_START_HETD && master->board->device_tree && master->kernel && !master->device_tree;
 }
 
-static bool complete_tree(Job *job, const char *base, size_t base_size, GError **error) {
-        Platform *platform = job->platform;
+static bool complete_tree(MasterTree *tree, const char *base, size_t base_size, GError **error) {
+        Platform *platform = tree->platform;
         g_autofree char *path = NULL;
         g_autofree void *made = NULL;
         g_autoptr(GError) local = NULL;
@@ -34,41 +43,44 @@ static bool complete_tree(Job *job, const char *base, size_t base_size, GError *
                 return false;
         }
 
-        job->device_tree = g_steal_pointer(&path);
+        tree->path = g_steal_pointer(&path);
         return true;
 }
 
-static void tree_end(Job *job, const GError *error) {
-        job->board_tree = board_tree_free(job->board_tree);
-        job->tree_done(error, job->tree_userdata);
+static void tree_made(MasterTree *tree, const GError *error) {
+        tree->board_tree = board_tree_free(tree->board_tree);
+        tree->done(error, tree->userdata);
 }
 
 static void on_board_tree(char *blob, size_t size, const GError *error, void *userdata) {
-        Job *job = userdata;
+        MasterTree *tree = userdata;
         g_autofree char *base = blob;
         g_autoptr(GError) local = NULL;
 
-        if (!error && !complete_tree(job, base, size, &local))
+        if (!error && !complete_tree(tree, base, size, &local))
                 error = local;
-        tree_end(job, error);
+        tree_made(tree, error);
 }
 
 static void on_line(const char *line, void *userdata) {
-        Job *job = userdata;
+        MasterTree *tree = userdata;
 
-        processor_log(platform_get_master(job->platform), LOG_INFO, "QEMU says: %s", line);
+        processor_log(platform_get_master(tree->platform), LOG_INFO, "QEMU says: %s", line);
 }
 
-void master_tree_make(Job *job, DoneFunc done, void *userdata) {
+void master_tree_new(Platform *platform, MasterTree **ret, DoneFunc done, void *userdata) {
         static const BoardTreeHandlers handlers = { .line = on_line, .done = on_board_tree };
-        Platform *platform = job->platform;
         const ProcessorConfig *master = platform_get_master(platform)->config;
+        MasterTree *tree = g_new0(MasterTree, 1);
         g_autoptr(GError) error = NULL;
         g_autofree char *qemu = NULL;
 
-        job->tree_done = done;
-        job->tree_userdata = userdata;
-        if (manager_find_qemu(platform->manager, master, &qemu, &error)) {
+        tree->platform = platform;
+        tree->done = done;
+        tree->userdata = userdata;
+        *ret = tree;
+
+        if (master_tree_is_needed(platform) && manager_find_qemu(platform->manager, master, &qemu, &error)) {
                 BoardTreeRequest request = {
                         .platform = platform->config,
                         .processor = master,
@@ -76,9 +88,30 @@ void master_tree_make(Job *job, DoneFunc done, void *userdata) {
                         .directory = platform->directory,
                 };
 
-                if (board_tree_new(platform->manager->event, &request, &handlers, job, &job->board_tree, &error))
+                if (board_tree_new(platform->manager->event, &request, &handlers, tree, &tree->board_tree, &error))
                         return;
         }
 
-        tree_end(job, error);
+        tree_made(tree, error);
+}
+
+MasterTree *master_tree_free(MasterTree *tree) {
+        if (!tree)
+                return NULL;
+
+        board_tree_free(tree->board_tree);
+        if (tree->path)
+                (void) unlink(tree->path);
+        g_free(tree->path);
+        g_free(tree);
+        return NULL;
+}
+
+void master_tree_end(MasterTree *tree) {
+        if (tree->board_tree)
+                board_tree_end(tree->board_tree);
+}
+
+const char *master_tree_get_path(const MasterTree *tree) {
+        return tree->path;
 }

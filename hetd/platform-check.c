@@ -57,8 +57,7 @@ static void refuse_keys(PlatformParser *p, ParsedProcessor *pp, const ProcessorK
 
 static void check_role(PlatformParser *p, ParsedProcessor *pp) {
         static const ProcessorKey of_slaves[] = { KEY_WINDOW, KEY_ACCESS, KEY_ENTRY, KEY_ARGUMENT, KEY_PROTOCOL, KEY_AUTO_BOOT,
-                                                  KEY_REMOTEPROC, KEY_ON_MASTER_RESET, KEY_RESTART, KEY_RESTART_SEC,
-                                                  KEY_START_LIMIT_BURST, KEY_START_LIMIT_INTERVAL_SEC,
+                                                  KEY_REMOTEPROC, KEY_ON_MASTER_RESET, KEY_ON_MASTER_FAILURE,
                                                   KEY_WATCHDOG_SEC, KEY_WATCHDOG_START_SEC };
 
         if (is_absent(pp, KEY_ROLE)) {
@@ -108,7 +107,7 @@ static void check_restart(PlatformParser *p, ParsedProcessor *pp) {
                 c->start_limit_usec = START_LIMIT_USEC_DEFAULT;
 
         /* Beside Restart=no it may stay: that is how it is switched off for a while */
-        if (is_slave(pp) && is_absent(pp, KEY_RESTART))
+        if (is_good(pp, KEY_ROLE) && is_absent(pp, KEY_RESTART))
                 refuse_keys(p, pp, of_restart, G_N_ELEMENTS(of_restart),
                             "has no effect without Restart=; add Restart=on-failure, or remove it");
 }

@@ -117,7 +117,8 @@ typedef struct ProcessorConfig {
         bool auto_boot;                 /* slaves: hetd boots it once the master runs */
         bool auto_boot_by_master;       /* slaves: the master's Linux does */
         bool keep_on_master_reset;      /* slaves: it goes on when the master is reset, else it is stopped */
-        RestartPolicy restart;          /* slaves that hetd starts */
+        bool keep_on_master_failure;    /* slaves: the same when the master's process is gone */
+        RestartPolicy restart;          /* of what hetd starts */
         uint64_t restart_usec;          /* the first pause before that */
         unsigned start_limit_burst;     /* at most so often in start_limit_usec; 0 in either: any number of times */
         uint64_t start_limit_usec;

@@ -200,6 +200,28 @@ static void join_and_grant(Processor *slave, DoneFunc done, void *userdata) {
         platform_join(slave, on_joined, join_new(slave, done, userdata));
 }
 
+static void give_to_master(Processor *slave, DoneFunc done, void *userdata) {
+        Steps *steps = steps_new(done, userdata);
+
+        slave->master_attached = true;
+        add_master_attach(steps, slave);
+        steps_run(steps);
+}
+
+void platform_join_master(Platform *platform, DoneFunc done, void *userdata) {
+        Gather *gather = gather_new(done, userdata);
+
+        for (guint i = 1; i < platform->processors->len; i++) {
+                Processor *slave = platform->processors->pdata[i];
+
+                if (slave->couple && !slave->master_attached)
+                        give_to_master(slave, gather_done, gather_add(gather));
+                else if (slave->monitor_ready && slave->state == PROCESSOR_WAITING && !slave->couple && !processor_is_restarting(slave))
+                        join_and_grant(slave, gather_done, gather_add(gather));
+        }
+        gather_close(gather);
+}
+
 static void on_continued(const GError *error, void *userdata) {
         join_end(userdata, error);
 }
@@ -217,7 +239,6 @@ static void on_slaves_joined(const GError *error, void *userdata) {
 
 void platform_attached(Processor *p, DoneFunc done, void *userdata) {
         Platform *platform = p->platform;
-        Gather *gather;
 
         if (!platform_is_active(platform)) {
                 done(NULL, userdata);
@@ -232,14 +253,7 @@ void platform_attached(Processor *p, DoneFunc done, void *userdata) {
                 return;
         }
 
-        gather = gather_new(on_slaves_joined, join_new(p, done, userdata));
-        for (guint i = 1; i < platform->processors->len; i++) {
-                Processor *slave = platform->processors->pdata[i];
-
-                if (slave->monitor_ready && slave->state == PROCESSOR_WAITING)
-                        join_and_grant(slave, gather_done, gather_add(gather));
-        }
-        gather_close(gather);
+        platform_join_master(platform, on_slaves_joined, join_new(p, done, userdata));
 }
 
 static void on_attach_ended(const GError *error, void *userdata) {

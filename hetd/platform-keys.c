@@ -159,9 +159,11 @@ static void set_auto_boot(PlatformParser *p, ParsedProcessor *pp, ProcessorKey k
                 platform_parser_key_error(p, pp, key, "'%s' is neither yes nor no, nor master (its Linux boots it)", value);
 }
 
-static void set_on_master_reset(PlatformParser *p, ParsedProcessor *pp, ProcessorKey key, const char *value) {
-        pp->config->keep_on_master_reset = strcmp(value, "keep") == 0;
-        if (!pp->config->keep_on_master_reset && strcmp(value, "stop") != 0)
+static void set_stop_or_keep(PlatformParser *p, ParsedProcessor *pp, ProcessorKey key, const char *value) {
+        bool *keep = key == KEY_ON_MASTER_RESET ? &pp->config->keep_on_master_reset : &pp->config->keep_on_master_failure;
+
+        *keep = strcmp(value, "keep") == 0;
+        if (!*keep && strcmp(value, "stop") != 0)
                 platform_parser_key_error(p, pp, key, "'%s' is not known; use stop (it is stopped) or keep (it goes on)", value);
 }
 
@@ -299,7 +301,8 @@ static const struct {
         [KEY_ARGUMENT]        = { "Argument",       set_number          },
         [KEY_PROTOCOL]        = { "Protocol",       set_protocol        },
         [KEY_AUTO_BOOT]       = { "AutoBoot",       set_auto_boot       },
-        [KEY_ON_MASTER_RESET] = { "OnMasterReset",  set_on_master_reset },
+        [KEY_ON_MASTER_RESET] = { "OnMasterReset",  set_stop_or_keep    },
+        [KEY_ON_MASTER_FAILURE]        = { "OnMasterFailure",       set_stop_or_keep      },
         [KEY_START]           = { "Start",          set_start           },
         [KEY_RESTART]         = { "Restart",        set_restart         },
         [KEY_RESTART_SEC]     = { "RestartSec",     set_time_span       },

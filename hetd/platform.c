@@ -102,10 +102,13 @@ static void master_changed(Platform *platform, Processor *master) {
                 platform_set_state(platform, PLATFORM_RUNNING, "master-running", "Its master runs");
         else if (master->state == PROCESSOR_PAUSED)
                 platform_set_state(platform, PLATFORM_PAUSED, "master-paused", "Its master is paused");
+        else if (!processor_in_states(master, PROCESSOR_STATE_MASK(PROCESSOR_CRASHED) | PROCESSOR_STATE_MASK(PROCESSOR_STOPPED)) ||
+                 platform_outlives_master(platform))
+                return;
         else if (master->state == PROCESSOR_CRASHED) {
                 text = g_strdup_printf("Its master crashed: %s", master->reason_text);
                 platform_end(platform, PLATFORM_CRASHED, "master-crashed", text, NULL, NULL);
-        } else if (master->state == PROCESSOR_STOPPED) {
+        } else {
                 text = g_strdup_printf("Its master ended: %s", master->reason_text);
                 platform_end(platform, PLATFORM_STOPPED, master->reason, text, NULL, NULL);
         }

@@ -7,7 +7,8 @@
  * platform.c       the object, its state, what becomes of it when a processor changes
  * platform-join.c  couples and windows: a slave joins the master, and leaves it
  * slave-start.c    a slave's process, couple and window, from nothing to ready
- * master-reset.c   what becomes of the slaves when the master is reset
+ * master-loss.c    what becomes of the slaves when the master is reset, or its process is gone
+ * master-restart.c what becomes of the platform then; the master is started again
  * platform-end.c   ends all of its processes
  * start-job.c      starts it
  * adopt.h          what outlives hetd, and is taken over by the next one
@@ -52,6 +53,7 @@ struct Platform {
         sd_event_source *save_source;   /* what outlives hetd is about to be written */
         bool save_failed;               /* that was said */
         unsigned resets;                /* of its master: what was asked for before the last one does not count any more */
+        struct MasterRestart *master_restart;   /* of one that is being started again, NULL: none is */
 };
 
 bool platform_new(Manager *manager, PlatformConfig *config_consume, Platform **ret, GError **error);
@@ -92,6 +94,8 @@ json_object *platform_describe(Platform *platform);
 
 /* Makes the couple of a slave, and gives it to both QEMUs, and the window to the master's. Both must be connected. */
 void platform_join(Processor *slave, DoneFunc done, void *userdata);
+/* The master's QEMU is a new one: gives it the couples and windows that slaves have, and joins those that wait for it */
+void platform_join_master(Platform *platform, DoneFunc done, void *userdata);
 /* Gives the couple that it has to a new process of the slave; the master's QEMU has kept its end */
 void platform_rejoin(Processor *slave, DoneFunc done, void *userdata);
 /* The opposite; a QEMU that does not answer any more is no error */
@@ -114,12 +118,30 @@ void platform_detach(Processor *p, DoneFunc done, void *userdata);
  */
 void platform_start_slave(Processor *slave, const char *reason, DoneFunc done, void *userdata);
 
-/* --- master-reset.c --- */
+/* --- master-loss.c --- */
 
-/* RESET of the master's QEMU */
-void platform_master_reset(Platform *platform);
-/* A slave's state has changed: one that was lost when the master was reset is stopped */
+/* Reasons of a slave's stop (docs/states.md) */
+#define PLATFORM_MASTER_RESET   "master-reset"
+#define PLATFORM_MASTER_FAILURE "master-failure"
+
+/* The master was reset, or its process is gone: stops the slaves that are not to go on. Again and again is as good as once. */
+void platform_stop_slaves(Platform *platform, const char *reason);
+/* One that is being stopped because of the master: the sentence for people */
+const char *platform_stop_reason_text(const char *reason);
+/* A slave's state has changed: one that was lost when it was to be stopped is stopped */
 void platform_slave_back(Processor *slave);
+
+/* --- master-restart.c --- */
+
+/*
+ * The master's process is gone, or its guest has ended. True if the platform goes on all the same, because the master is started
+ * again, or because slaves are to go on without it; those that are not to are stopped.
+ */
+bool platform_outlives_master(Platform *platform);
+/* Starts the master's process again, gives it what hetd holds for its slaves, and starts its CPUs; then slaves as at the start of the platform */
+void platform_restart_master(Platform *platform, DoneFunc done, void *userdata);
+/* The platform is ended or freed: true if there was no process yet, and it is over with (done has run) */
+bool platform_cancel_master_restart(Platform *platform);
 
 /* --- platform-end.c --- */
 

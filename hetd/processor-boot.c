@@ -411,6 +411,7 @@ struct Request {
         uint32_t id;
         const char *verb;
         unsigned resets;                /* of the master before it */
+        uint64_t process;               /* of the master: its start */
         bool repeated;                  /* it may have been carried out, and nobody has told the guest */
         void (*carry_out)(Request *request);
         BootOptions options;
@@ -438,6 +439,12 @@ static void on_request_carried_out(const GError *error, void *userdata) {
                 result = refused ? "refused" : "failed";
                 processor_log(master, LOG_WARNING, "The guest's request to %s slave %u was %s: %s", request->verb, request->id,
                               result, error->message);
+        }
+
+        /* Another one has not asked */
+        if (request->process != master->started_usec) {
+                json_object_put(arguments);
+                return;
         }
 
         json_add_uint64(arguments, "id", request->id);
@@ -470,6 +477,7 @@ static Request *request_new(Processor *master, json_object *data, const char *ve
         if (slave)
                 slave->requests++;
         request->resets = master->platform->resets;
+        request->process = master->started_usec;
         request->repeated = master->repeating;
         request->id = (uint32_t) id;
         request->verb = verb;

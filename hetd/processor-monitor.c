@@ -220,7 +220,7 @@ static void on_reset(Processor *p, json_object *data) {
                 processor_set_boots(p, p->boots + 1);
         processor_set_state(p, p->state, guest ? "guest-reset" : "host-reset", "%s (boot %" G_GUINT64_FORMAT ")",
                             guest ? "Its guest reset itself" : "It was reset", p->boots);
-        platform_master_reset(p->platform);
+        platform_stop_slaves(p->platform, PLATFORM_MASTER_RESET);
 }
 
 static void on_panicked(Processor *p, json_object *data) {

@@ -59,6 +59,7 @@ void processor_tell_peer(Processor *p, bool crashed) {
         for (guint i = 0; i < p->platform->processors->len; i++) {
                 Processor *slave = p->platform->processors->pdata[i];
 
+                slave->master_attached = false;
                 if (slave->couple)
                         couple_set_master_state(slave->couple, crashed ? HET_STATE_CRASHED : HET_STATE_OFFLINE);
         }
@@ -79,13 +80,18 @@ static void set_end_state(Processor *p, const SpawnExit *status) {
 
         p->watchdog.killed = false;
         if (p->end_reason) {
-                p->restart.phase = RESTART_NONE;
+                if (!g_str_equal(p->end_reason, "restart"))
+                        p->restart.phase = RESTART_NONE;
                 processor_tell_peer(p, false);
                 p->failure = HET_ERROR_CANCELED;
                 processor_set_state(p, PROCESSOR_STOPPED, p->end_reason, "Its QEMU process was ended as asked");
         } else if (p->start_failure) {
                 text = g_strdup_printf("It was started again, and could not be used: %s (%s)", p->start_failure, how);
                 set_ended(p, PROCESSOR_CRASHED, "restart-failed", text);
+        } else if (processor_is_master(p) && processor_in_states(p, PROCESSOR_STATES_ENDED)) {
+                /* Its guest has ended before, and that is the reason */
+                text = g_strdup_printf("%s, and its QEMU process ended", p->reason_text);
+                set_ended(p, p->state, p->reason, text);
         } else if (hung)
                 set_ended(p, PROCESSOR_CRASHED, "watchdog", "It gave no sign of life in time, its QEMU did not answer, and was killed");
         else if (clean && p->shutdown_reason) {

@@ -76,8 +76,8 @@ void processor_apply_het_state(Processor *p, json_object *data) {
                 return;
         }
 
-        if (p->stopped_by_reset && g_str_equal(reason->reason, "stop"))
-                processor_set_state(p, state, "master-reset", "It was stopped, since its master was reset; its window keeps its content");
+        if (p->master_stop && g_str_equal(reason->reason, "stop"))
+                processor_set_state(p, state, p->master_stop, "%s", platform_stop_reason_text(p->master_stop));
         else
                 processor_set_state(p, state, reason->reason, "%s", reason->text);
 }

@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
 /*
- * A slave's QEMU process is started again: because it has ended and Restart= says so, or because a client asks for it. See
- * processor.h.
+ * A QEMU process is started again: because it has ended and Restart= says so, or because a client asks for it. See processor.h.
  *
- * The couple stays, and so does the window with its content: the master's QEMU notices nothing but the states that the page tells.
+ * Of a slave the couple stays, and so does the window with its content: the master's QEMU notices nothing but the states that the
+ * page tells. So it is with the slaves of a master.
  * Each end of a process that nobody asked for comes to processor_plan_restart(), that of a process which is just being started
  * again, too. So who starts it has nothing to do when the process has ended meanwhile, and ends it if it cannot be used.
  */
@@ -28,10 +28,10 @@ bool processor_is_restarting(const Processor *p) {
 
 /* --- whether, and when --- */
 
-static bool is_wanted(const Processor *p, bool failed) {
+bool processor_wants_restart(const Processor *p, bool failed) {
         const Platform *platform = p->platform;
 
-        if (processor_is_master(p) || !platform_is_active(platform) || (platform->job && platform->job->type == JOB_START))
+        if (!platform_is_active(platform) || (platform->job && platform->job->type == JOB_START))
                 return false;
 
         return p->config->restart == RESTART_ALWAYS || (p->config->restart == RESTART_ON_FAILURE && failed);
@@ -75,7 +75,7 @@ char *processor_plan_restart(Processor *p, ProcessorState *state, const char **r
         if (!processor_is_restarting(p))
                 p->restart.no_boot = false;
         p->restart.phase = RESTART_NONE;
-        if (!is_wanted(p, *state == PROCESSOR_CRASHED))
+        if (!processor_wants_restart(p, *state == PROCESSOR_CRASHED))
                 return g_strdup("");
 
         if (!is_within_limit(p)) {
@@ -144,7 +144,10 @@ static void on_started(const GError *error, void *userdata) {
 static void start(Processor *p) {
         p->restart.count++;
         processor_changed(p, "Restarts");
-        platform_start_slave(p, "restart", on_started, p);
+        if (processor_is_master(p))
+                platform_restart_master(p->platform, on_started, p);
+        else
+                platform_start_slave(p, "restart", on_started, p);
 }
 
 static void begin_planned(Processor *p);
@@ -192,8 +195,10 @@ bool processor_cancel_restart(Processor *p) {
         g_autoptr(GError) error = NULL;
         RestartPhase phase = p->restart.phase;
 
-        if (phase == RESTART_NONE || (phase == RESTART_STARTING && !p->restart.timer))
-                return false;   /* what has begun has an end of its own */
+        if (phase == RESTART_STARTING && !p->restart.timer)     /* what has begun has an end of its own */
+                return processor_is_master(p) && platform_cancel_master_restart(p->platform);
+        if (phase == RESTART_NONE)
+                return false;
 
         p->restart.phase = RESTART_NONE;
         p->restart.timer = sd_event_source_disable_unref(p->restart.timer);
@@ -235,8 +240,6 @@ static void on_old_ended(const GError *error, void *userdata) {
 }
 
 static bool may_restart(Processor *p, GError **error) {
-        if (processor_is_master(p))
-                return processor_wrong_state(p, error, "it is the master, stop and start the platform instead");
         if (p->config->start != PROCESSOR_START_HETD)
                 return processor_wrong_state(p, error, "hetd does not start it (it has Start=external)");
         if (!platform_is_active(p->platform))

@@ -164,8 +164,9 @@ typedef struct Processor {
         bool master_attached;           /* the master's QEMU has the couple */
         bool slave_attached;            /* the slave's QEMU has it */
         uint64_t boots;
-        bool stopped_by_reset;          /* the stop that is at work is because of the master's reset */
-        bool stop_when_back;            /* that reset came while it was lost */
+        const char *master_stop;        /* why the stop that is at work is, if it is because of the master (PLATFORM_MASTER_…); NULL: it is not */
+        const char *stop_when_idle;     /* such a stop waits for the verb that is at work */
+        const char *stop_when_back;     /* it was lost when it was to be stopped */
 } Processor;
 
 Processor *processor_new(Platform *platform, const ProcessorConfig *config);
@@ -220,10 +221,12 @@ void processor_tell_peer(Processor *p, bool crashed);
 /* --- processor-restart.c --- */
 
 /*
- * A slave's process has ended, and nobody asked for it, or could not be started: arms its restart if there is to be one, and changes
+ * Its process has ended, and nobody asked for it, or could not be started: arms its restart if there is to be one, and changes
  * *state and *reason if there have been too many. Returns the end of the sentence for people, to be freed.
  */
 char *processor_plan_restart(Processor *p, ProcessorState *state, const char **reason);
+/* Whether Restart= wants it to be started again when its process has ended, after a failure or in order */
+bool processor_wants_restart(const Processor *p, bool failed);
 /* From the end of its process until it is ready, or it is clear that it will not be */
 bool processor_is_restarting(const Processor *p);
 /* The platform is being ended; true if it was in a pause before a restart */

@@ -104,7 +104,7 @@ static void on_connected(const GError *error, void *userdata) {
         else if (start->slave->couple)
                 platform_rejoin(start->slave, on_rejoined, start);
         else if (master->config->start == PROCESSOR_START_HETD)
-                processor_wait(master, PROCESSOR_STATES_CONNECTED, PROCESSOR_START_TIMEOUT_USEC, on_master_connected, start);
+                processor_wait(master, PROCESSOR_STATES_CONNECTED | PROCESSOR_SETTLED, PROCESSOR_START_TIMEOUT_USEC, on_master_connected, start);
         else if (master->monitor_ready)
                 on_master_connected(NULL, start);
         else

@@ -9,7 +9,7 @@
 
 #include "bus.h"
 #include "log.h"
-#include "platform.h"
+#include "master-tree.h"
 
 static void undone(const GError *error, void *userdata) {
         job_finish(userdata);
@@ -42,8 +42,8 @@ void start_job_abort(Job *job) {
 
         if (job->platform->ending)
                 return;
-        if (job->board_tree)
-                board_tree_end(job->board_tree);
+        if (job->tree)
+                master_tree_end(job->tree);
 
         for (guint i = 0; i < processors->len; i++) {
                 Processor *p = processors->pdata[i];
@@ -137,7 +137,7 @@ static void start_master(Job *job) {
         Processor *master = platform_get_master(job->platform);
         g_autoptr(GError) error = NULL;
 
-        if (processor_start(master, "platform-start", job->device_tree, &error))
+        if (processor_start(master, "platform-start", master_tree_get_path(job->tree), &error))
                 processor_wait(master, PROCESSOR_STATES_CONNECTED, PROCESSOR_START_TIMEOUT_USEC, on_processor_ready, job);
         else
                 on_processor_ready(error, job);
@@ -171,13 +171,14 @@ static void on_tree_made(const GError *error, void *userdata) {
 void start_job_begin(Job *job) {
         platform_set_state(job->platform, PLATFORM_STARTING, "start", "It is being started");
 
-        if (job->error)
+        if (job->error) {
                 on_tree_made(job->error, job);
-        else if (master_tree_is_needed(job->platform)) {
+                return;
+        }
+
+        if (master_tree_is_needed(job->platform))
                 job_set_step(job, 0.1, "%s: making its device tree", platform_get_master(job->platform)->config->name);
-                master_tree_make(job, on_tree_made, job);
-        } else
-                on_tree_made(NULL, job);
+        master_tree_new(job->platform, &job->tree, on_tree_made, job);
 }
 
 /* What can be known before anything is started */

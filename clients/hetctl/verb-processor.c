@@ -240,12 +240,14 @@ const Verb verbs_processor[] = {
           "Example:\n"
           "  hetctl reset first-light/master",
           1, 1, NULL, verb_reset },
-        { "restart", "PROCESSOR", "Start the QEMU of a slave anew",
-          "For a slave that has crashed and that Restart= does not, or not any more, bring back. One whose QEMU\n"
-          "lives is ended first. Its window keeps its content; it is then ready, and waits to be booted.\n"
+        { "restart", "PROCESSOR", "Start the QEMU of a processor anew",
+          "For one that has crashed and that Restart= does not, or not any more, bring back. One whose QEMU lives is\n"
+          "ended first. The window of a slave keeps its content; it is then ready, and waits to be booted. A master\n"
+          "boots at once; its slaves are stopped meanwhile, but for those with OnMasterFailure=keep.\n"
           "\n"
-          "Example:\n"
-          "  hetctl restart first-light/slave2",
+          "Examples:\n"
+          "  hetctl restart first-light/slave2\n"
+          "  hetctl restart first-light/master",
           1, 1, NULL, verb_restart },
         { "kick", "PROCESSOR VECTOR", "Send an inter-processor interrupt",
           "From the master to the slave PROCESSOR, as if the master's guest had rung the doorbell; with\n"

@@ -10,7 +10,7 @@ import struct
 
 import het_rpmsg
 from het_harness import FIRMWARE, main
-from het_linux import CHECK_FREED, CLASS, DEBUG, RemoteprocTestCase, SLAVES, VIRTIO_SIZE, WINDOWS, bad_images, need_guest, patched
+from het_linux import CHECK_FREED, CLASS, DEBUG, RemoteprocTestCase, SLAVES, Shell, VIRTIO_SIZE, WINDOWS, bad_images, need_guest, patched
 
 
 def sections_of(elf):
@@ -166,7 +166,8 @@ class Reboot(AttachTestCase):
 
 
 class RebootKeep(AttachTestCase):
-    changes = (("Restart=on-failure\n", "Restart=on-failure\nOnMasterReset=keep\n"),)
+    changes = (("Restart=on-failure\n", "Restart=on-failure\nOnMasterReset=keep\nOnMasterFailure=keep\n"),
+               ("Role=master\n", "Role=master\nRestart=on-failure\n"))
 
     def test_slaves_go_on(self):
         """One that Linux has started, and one that it has attached to. The next Linux attaches to both, and the one after it."""
@@ -183,6 +184,16 @@ class RebootKeep(AttachTestCase):
                 self.attach(number)
                 self.echo(self.tty(number), f"after {n}")
             self.assertEqual((self.slave1.boots, self.slave2.boots), boots)
+        # Nor is the QEMU of the master what they depend on: another one attaches as another Linux does
+        since = self.console.mark()
+        os.kill(self.master.pid, signal.SIGKILL)
+        self.bus.wait_property(self.master.path, "Processor", "Restarts", 1)
+        self.shell = Shell(self.console, since)
+        self.assertEqual(([self.state(n) for n in (0, 1)], self.master.get("Restarts")), (["detached", "detached"], 1))
+        for number in (0, 1):
+            self.attach(number)
+            self.echo(self.tty(number), "after all")
+        self.assertEqual((self.slave1.boots, self.slave2.boots), boots)
         self.detach(0)
         self.stop(1)
         self.reboot()

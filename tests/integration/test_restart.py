@@ -471,8 +471,8 @@ class ByHand(Restart):
 
     def test_refused(self):
         self.start()
-        self.assertRefused(ERROR + "WrongState", "it is the master", self.master.call, "Restart")
         self.platform.stop()
+        self.assertRefused(ERROR + "WrongState", "not started", self.master.call, "Restart")
         self.assertRefused(ERROR + "WrongState", "not started", self.slave2.call, "Restart")
         external = self.hetd.define("q", platform_text(MASTER, SLAVE1, SLAVE2 + "Start=external\n")).start()
         self.assertRefused(ERROR + "WrongState", "Start=external", external.processor("slave2").call, "Restart")

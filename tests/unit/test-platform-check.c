@@ -437,10 +437,17 @@ static const PlatformCase restart_cases[] = {
                 .error = "test.platform:11: [Processor s] Access=: Linux cannot run in memory that it cannot write to",
         },
         {
-                .name = "restart of the master",
-                .text = TEXT(MASTER "Restart=always\n" "RestartSec=1s\n"),
-                .error = "test.platform:6: [Processor m] Restart=: is for slaves only; remove it from the master\n"
-                         "test.platform:7: [Processor m] RestartSec=: is for slaves only; remove it from the master",
+                .name = "master's failure",
+                .text = TEXT(MASTER "OnMasterFailure=stop\n" SLAVE "OnMasterFailure=restart\n"),
+                .error = "test.platform:6: [Processor m] OnMasterFailure=: is for slaves only; remove it from the master\n"
+                         "test.platform:12: [Processor s] OnMasterFailure=: 'restart' is not known; use stop (it is "
+                         "stopped) or keep (it goes on)",
+        },
+        {
+                .name = "limits of a master without a restart",
+                .text = TEXT(MASTER "RestartSec=1s\n"),
+                .error = "test.platform:6: [Processor m] RestartSec=: has no effect without Restart=; add "
+                         "Restart=on-failure, or remove it",
         },
         {
                 .name = "restart of what hetd does not start",

@@ -119,7 +119,7 @@ static void test_all_keys(void **state) {
                 "Argument=18446744073709551615\nProtocol=raw\nAutoBoot=Yes\nStart=external\n"
                 "[Processor t]\n"
                 "Role=slave\nMachine=mps2-an385\nWindow=16M@0x64000000\n"
-                "Access=ro\nOnMasterReset=keep\nRestart=on-failure\nRestartSec=1min 30s\nStartLimitBurst=0\nStartLimitIntervalSec=infinity\n"
+                "Access=ro\nOnMasterReset=keep\nOnMasterFailure=keep\nRestart=on-failure\nRestartSec=1min 30s\nStartLimitBurst=0\nStartLimitIntervalSec=infinity\n"
                 "WatchdogSec=50ms\nWatchdogStartSec=infinity\n", NULL);
         g_autofree char *file = platform_cases_path("file.elf"), *qemu = platform_cases_path("qemu");
         const ProcessorConfig *m = platform_config_get_master(config), *s = platform_config_get_processor(config, "s");
@@ -291,7 +291,8 @@ static void test_many_errors(void **state) {
                                                "Id=, "
                                                "Machine=, CPU=, CPUs=, Target=, Memory=, Window=, Access=, Firmware=, Kernel=, Initrd=, "
                                                "CommandLine=, "
-                                               "DeviceTree=, Entry=, Argument=, Protocol=, IDM=, Remoteproc=, AutoBoot=, OnMasterReset=, Start=, Restart=, "
+                                               "DeviceTree=, Entry=, Argument=, Protocol=, IDM=, Remoteproc=, AutoBoot=, OnMasterReset=, "
+                                               "OnMasterFailure=, Start=, Restart=, "
                                                "RestartSec=, StartLimitBurst=, StartLimitIntervalSec=, WatchdogSec=, WatchdogStartSec=, QEMU=, "
                                                "ExtraArguments=\n",
                                                6 + i, i);

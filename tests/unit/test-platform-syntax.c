@@ -134,7 +134,8 @@ static const PlatformCase syntax_cases[] = {
                 .text = TEXT(MASTER "Xylophone=1\n"),
                 .error = "test.platform:6: [Processor m] Xylophone=: is not known here; there are Role=, Id=, "
                          "Machine=, CPU=, CPUs=, Target=, Memory=, Window=, Access=, Firmware=, Kernel=, Initrd=, CommandLine=, "
-                         "DeviceTree=, Entry=, Argument=, Protocol=, IDM=, Remoteproc=, AutoBoot=, OnMasterReset=, Start=, Restart=, "
+                         "DeviceTree=, Entry=, Argument=, Protocol=, IDM=, Remoteproc=, AutoBoot=, OnMasterReset=, "
+                         "OnMasterFailure=, Start=, Restart=, "
                          "RestartSec=, StartLimitBurst=, StartLimitIntervalSec=, WatchdogSec=, "
                          "WatchdogStartSec=, QEMU=, ExtraArguments=",
         },
