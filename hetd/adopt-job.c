@@ -120,8 +120,8 @@ static void let_go(Processor *slave, DoneFunc done, void *userdata) {
         platform_leave(slave, on_left, go);
 }
 
-static bool is_verb(const ProcessorFound *found, const char *verb) {
-        return found->verb && g_str_equal(found->verb, verb);
+static bool was_started_again(const ProcessorFound *found) {
+        return found->verb && (g_str_equal(found->verb, "restart") || g_str_equal(found->verb, "reconfigure"));
 }
 
 /*
@@ -134,7 +134,7 @@ static void mend_slave(Processor *slave, ProcessorFound *found, DoneFunc done, v
         if (whole && slave->window_fd >= 0 && !slave->granted) {
                 processor_drop_window(slave);
                 platform_replace_window(slave, done, userdata);
-        } else if (whole && !is_verb(found, "restart"))
+        } else if (whole && !was_started_again(found))
                 done(NULL, userdata);
         else if (slave->config->start == PROCESSOR_START_EXTERNAL)
                 let_go(slave, done, userdata);
@@ -159,7 +159,7 @@ static void mend_without_master(Processor *slave, ProcessorFound *found, DoneFun
                 return;
         }
 
-        if (slave->config->start == PROCESSOR_START_HETD && (!whole || is_verb(found, "restart"))) {
+        if (slave->config->start == PROCESSOR_START_HETD && (!whole || was_started_again(found))) {
                 found->restart = true;
                 slave->couple = couple_free(slave->couple);
         }
@@ -187,12 +187,13 @@ static void mend(Job *job) {
         bool master_ended = processor_in_states(master, PROCESSOR_STATES_ENDED) && !master->monitor_ready;
 
         job_set_step(job, 0.8, "looking for what was under way");
-        job->found[0].restart = is_verb(&job->found[0], "restart");
+        job->found[0].restart = was_started_again(&job->found[0]);
         for (guint i = 1; i < n_processors(job); i++) {
                 Processor *slave = get_processor(job, i);
 
                 if (slave->couple && processor_in_states(slave, PROCESSOR_STATES_ENDED))
                         processor_tell_peer(slave, slave->state == PROCESSOR_CRASHED);
+                job->found[i].restart = processor_has_ended(slave) && was_started_again(&job->found[i]);
                 if (slave->monitor_ready && (master_ended || job->found[0].restart))
                         mend_without_master(slave, &job->found[i], gather_done, gather_add(gather));
                 else if (slave->monitor_ready && master->monitor_ready)

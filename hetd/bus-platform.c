@@ -114,6 +114,47 @@ static int method_resume(sd_bus_message *m, void *userdata, sd_bus_error *error)
         return authorized(m, userdata, error, do_resume);
 }
 
+static int do_reconfigure(sd_bus_message *m, Platform *platform, sd_bus_error *error) {
+        Manager *manager = platform->manager;
+        g_autoptr(GHashTable) variables = NULL, all = NULL;
+        g_autoptr(GError) local = NULL;
+        PlatformConfig *config = NULL;
+        const char *path = NULL;
+        const BusOption options[] = {
+                { "Path", BUS_OPTION_STRING, &path },
+                { "Variables", BUS_OPTION_STRINGS, &variables },
+        };
+        BusRequest *request = NULL;
+        int fd, r;
+
+        r = sd_bus_message_read(m, "h", &fd);
+        if (r >= 0)
+                r = bus_options_read(m, options, G_N_ELEMENTS(options), error);
+        if (r < 0)
+                return r;
+
+        all = manager_complete_variables(manager, variables ?: platform->config->variables);
+        if (!platform_config_read_fd(platform->config->name, path ?: platform->config->path, fd, all, &config, &local))
+                return bus_error_set(error, local);
+
+        r = bus_request_new(manager, m, &request, error);
+        if (r < 0) {
+                platform_config_free(config);
+                return r;
+        }
+
+        platform_reconfigure(platform, config, bus_request_done, request);
+        return 1;
+}
+
+/* What a platform file says is run: it takes the same right as to define a platform */
+static int method_reconfigure(sd_bus_message *m, void *userdata, sd_bus_error *error) {
+        Platform *platform = userdata;
+        int r = bus_authorize(platform->manager, m, BUS_ACTION_DEFINE, NULL, error);
+
+        return r < 0 ? r : r == 0 ? 1 : do_reconfigure(m, platform, error);
+}
+
 static int method_describe(sd_bus_message *m, void *userdata, sd_bus_error *error) {
         return bus_reply_json(m, platform_describe(userdata));
 }
@@ -145,11 +186,13 @@ const sd_bus_vtable bus_platform_vtable[] = {
         SD_BUS_METHOD_WITH_ARGS("Remove", SD_BUS_NO_ARGS, SD_BUS_NO_RESULT, method_remove, SD_BUS_VTABLE_UNPRIVILEGED),
         SD_BUS_METHOD_WITH_ARGS("Pause", SD_BUS_NO_ARGS, SD_BUS_NO_RESULT, method_pause, SD_BUS_VTABLE_UNPRIVILEGED),
         SD_BUS_METHOD_WITH_ARGS("Resume", SD_BUS_NO_ARGS, SD_BUS_NO_RESULT, method_resume, SD_BUS_VTABLE_UNPRIVILEGED),
+        SD_BUS_METHOD_WITH_ARGS("Reconfigure", SD_BUS_ARGS("h", file, "a{sv}", options), SD_BUS_NO_RESULT, method_reconfigure,
+                                SD_BUS_VTABLE_UNPRIVILEGED),
         SD_BUS_METHOD_WITH_ARGS("Describe", SD_BUS_NO_ARGS, SD_BUS_RESULT("s", json), method_describe,
                                 SD_BUS_VTABLE_UNPRIVILEGED),
         SD_BUS_PROPERTY("Name", "s", get_name, 0, SD_BUS_VTABLE_PROPERTY_CONST),
-        SD_BUS_PROPERTY("Description", "s", get_description, 0, SD_BUS_VTABLE_PROPERTY_CONST),
-        SD_BUS_PROPERTY("SourcePath", "s", get_source_path, 0, SD_BUS_VTABLE_PROPERTY_CONST),
+        SD_BUS_PROPERTY("Description", "s", get_description, 0, SD_BUS_VTABLE_PROPERTY_EMITS_CHANGE),
+        SD_BUS_PROPERTY("SourcePath", "s", get_source_path, 0, SD_BUS_VTABLE_PROPERTY_EMITS_CHANGE),
         SD_BUS_PROPERTY("State", "s", get_state, 0, SD_BUS_VTABLE_PROPERTY_EMITS_CHANGE),
         SD_BUS_PROPERTY("Reason", "s", get_reason, 0, SD_BUS_VTABLE_PROPERTY_EMITS_CHANGE),
         SD_BUS_PROPERTY("ReasonText", "s", get_reason_text, 0, SD_BUS_VTABLE_PROPERTY_EMITS_CHANGE),

@@ -123,6 +123,22 @@ static void give_back_instead(Manager *manager, const Platform *old, uid_t user,
         }
 }
 
+bool manager_exchange(Manager *manager, const Platform *platform, const PlatformConfig *config, GError **error) {
+        Cost cost = cost_of(config);
+
+        return take_instead(manager, platform, platform->user, &cost, error);
+}
+
+bool manager_may_exchange(Manager *manager, const Platform *platform, const PlatformConfig *config, GError **error) {
+        Cost cost = cost_of(config);
+
+        if (!take_instead(manager, platform, platform->user, &cost, error))
+                return false;
+
+        give_back_instead(manager, platform, platform->user, &cost);
+        return true;
+}
+
 static void forget_platform(Manager *manager, Platform *platform) {
         log_info("%s: Removed", platform->config->name);
         bus_platform_removed(platform);

@@ -56,6 +56,10 @@ G_DEFINE_AUTOPTR_CLEANUP_FUNC(Manager, manager_free)
  */
 bool manager_add_platform(Manager *manager, PlatformConfig *config_consume, uid_t user, bool replace, Platform **ret, GError **error);
 /* HET_ERROR_WRONG_STATE unless nothing of it runs */
+/* Its config is going to be another one, of the same name: counts that against the quotas in the place of the old one, or not at all */
+bool manager_exchange(Manager *manager, const Platform *platform, const PlatformConfig *config, GError **error);
+/* Whether that would be possible now */
+bool manager_may_exchange(Manager *manager, const Platform *platform, const PlatformConfig *config, GError **error);
 /* One that comes from an earlier hetd; eaten. It counts against the quotas of its user, and is there even if they do not allow it. */
 void manager_insert_platform(Manager *manager, Platform *platform_consume);
 bool manager_remove_platform(Manager *manager, Platform *platform, GError **error);

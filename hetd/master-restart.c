@@ -67,11 +67,6 @@ static void on_slave_started(const GError *error, void *userdata) {
                 processor_log(userdata, LOG_WARNING, "Its master was started again, and it could not be: %s", error->message);
 }
 
-static bool has_ended(const Processor *slave) {
-        return slave->config->start == PROCESSOR_START_HETD && !slave->process && !processor_is_restarting(slave) &&
-                processor_in_states(slave, PROCESSOR_STATES_ENDED);
-}
-
 /* As at the start of the platform */
 static void start_slaves(Platform *platform) {
         for (guint i = 1; i < platform->processors->len; i++) {
@@ -79,7 +74,7 @@ static void start_slaves(Platform *platform) {
 
                 if (slave->config->keep_on_master_failure)
                         continue;
-                if (has_ended(slave))
+                if (processor_has_ended(slave))
                         processor_restart(slave, on_slave_started, slave);
                 else
                         processor_auto_boot(slave, on_slave_started, slave);

@@ -9,6 +9,7 @@
  * slave-start.c    a slave's process, couple and window, from nothing to ready
  * master-loss.c    what becomes of the slaves when the master is reset, or its process is gone
  * master-restart.c what becomes of the platform then; the master is started again
+ * platform-reconfigure.c  other slaves, while it runs
  * platform-end.c   ends all of its processes
  * start-job.c      starts it
  * adopt.h          what outlives hetd, and is taken over by the next one
@@ -142,6 +143,14 @@ bool platform_outlives_master(Platform *platform);
 void platform_restart_master(Platform *platform, DoneFunc done, void *userdata);
 /* The platform is ended or freed: true if there was no process yet, and it is over with (done has run) */
 bool platform_cancel_master_restart(Platform *platform);
+
+/* --- platform-reconfigure.c --- */
+
+/*
+ * Takes another platform file, of the same processors: each slave of which the QEMU is to be another one gets that, the others
+ * and the master go on. Nothing has changed after a failure, except when a new QEMU could not be started.
+ */
+void platform_reconfigure(Platform *platform, PlatformConfig *config_consume, DoneFunc done, void *userdata);
 
 /* --- platform-end.c --- */
 

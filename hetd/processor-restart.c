@@ -26,6 +26,11 @@ bool processor_is_restarting(const Processor *p) {
         return p->restart.phase != RESTART_NONE;
 }
 
+bool processor_has_ended(const Processor *p) {
+        return p->config->start == PROCESSOR_START_HETD && !p->process && !processor_is_restarting(p) &&
+                processor_in_states(p, PROCESSOR_STATES_ENDED);
+}
+
 /* --- whether, and when --- */
 
 bool processor_wants_restart(const Processor *p, bool failed) {
@@ -250,6 +255,14 @@ static bool may_restart(Processor *p, GError **error) {
         return processor_begin(p, "restart", error);
 }
 
+static void begin_anew(Processor *p, DoneFunc done, void *userdata) {
+        p->restart.in_a_row = p->restart.limit_count = 0;
+        p->restart.no_boot = false;
+        p->restart.phase = RESTART_STARTING;
+        p->restart.done = done;
+        p->restart.userdata = userdata;
+}
+
 void processor_restart(Processor *p, DoneFunc done, void *userdata) {
         g_autoptr(GError) error = NULL;
 
@@ -259,10 +272,11 @@ void processor_restart(Processor *p, DoneFunc done, void *userdata) {
         }
 
         (void) processor_cancel_restart(p);
-        p->restart.in_a_row = p->restart.limit_count = 0;
-        p->restart.no_boot = false;
-        p->restart.phase = RESTART_STARTING;
-        p->restart.done = done;
-        p->restart.userdata = userdata;
+        begin_anew(p, done, userdata);
         processor_end(p, "restart", on_old_ended, p);
+}
+
+void processor_start_anew(Processor *p, DoneFunc done, void *userdata) {
+        begin_anew(p, done, userdata);
+        start(p);
 }

@@ -229,10 +229,14 @@ char *processor_plan_restart(Processor *p, ProcessorState *state, const char **r
 bool processor_wants_restart(const Processor *p, bool failed);
 /* From the end of its process until it is ready, or it is clear that it will not be */
 bool processor_is_restarting(const Processor *p);
+/* hetd starts it, and there is no process, nor will there be one by itself */
+bool processor_has_ended(const Processor *p);
 /* The platform is being ended; true if it was in a pause before a restart */
 bool processor_cancel_restart(Processor *p);
 /* The platform is started: nothing of before counts any more */
 void processor_forget_restarts(Processor *p);
+/* With a verb at work, which this ends, and no process: starts one of another kind, for which nothing of before counts */
+void processor_start_anew(Processor *p, DoneFunc done, void *userdata);
 /* The D-Bus verb: ends the process, if there is one, and starts another */
 void processor_restart(Processor *p, DoneFunc done, void *userdata);
 

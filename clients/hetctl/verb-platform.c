@@ -35,6 +35,12 @@ static const GOptionEntry start_options[] = {
         {}
 };
 
+static const GOptionEntry reconfigure_options[] = {
+        { "set", 's', 0, G_OPTION_ARG_FILENAME_ARRAY, &option_set,
+          "Value for ${NAME} in the platform file (may be repeated)", "NAME=VALUE" },
+        {}
+};
+
 static const GOptionEntry stop_options[] = {
         { "no-wait", 0, 0, G_OPTION_ARG_NONE, &option_no_wait, "Return at once; hetd goes on", NULL },
         {}
@@ -93,6 +99,10 @@ static bool open_file(const char *file, int *ret_fd, char **ret_path, GError **e
         return true;
 }
 
+static bool finish_options(sd_bus_message *call, int r, GError **error) {
+        return client_built(r, error) && append_variables(call, error) && client_built(sd_bus_message_close_container(call), error);
+}
+
 /* hetd need not be able to read where the user can: it gets the open file. replace: a platform of that name makes room. */
 static bool define_fd(Client *client, const char *name, int fd, const char *path, bool replace, char **ret_path,
                       GError **error) {
@@ -107,11 +117,8 @@ static bool define_fd(Client *client, const char *name, int fd, const char *path
                 r = sd_bus_message_open_container(call, 'a', "{sv}");
         if (r >= 0)
                 r = sd_bus_message_append(call, "{sv}{sv}", "Path", "s", path, "Replace", "b", replace);
-        if (!client_built(r, error) || !append_variables(call, error) ||
-            !client_built(sd_bus_message_close_container(call), error))
-                return false;
 
-        return send_for_path(client, call, ret_path, error);
+        return finish_options(call, r, error) && send_for_path(client, call, ret_path, error);
 }
 
 static bool load_name(Client *client, const char *name, char **ret_path, GError **error) {
@@ -124,11 +131,17 @@ static bool load_name(Client *client, const char *name, char **ret_path, GError 
         r = sd_bus_message_append(call, "s", name);
         if (r >= 0)
                 r = sd_bus_message_open_container(call, 'a', "{sv}");
-        if (!client_built(r, error) || !append_variables(call, error) ||
-            !client_built(sd_bus_message_close_container(call), error))
-                return false;
 
-        return send_for_path(client, call, ret_path, error);
+        return finish_options(call, r, error) && send_for_path(client, call, ret_path, error);
+}
+
+/* hetctl opens the file, since hetd need not be able to */
+static bool open_for_hetd(const Client *client, const char *file, int *ret_fd, char **ret_path, GError **error) {
+        if (client->host)
+                return failure(error, EXIT_USAGE, "Copy it to one of hetd's platform directories there, and start it by its name.",
+                               "A file is not handed over to another host.");
+
+        return open_file(file, ret_fd, ret_path, error);
 }
 
 /* hetd puts a new definition in the place of an old one if that does not run. What it would say does not tell what to do. */
@@ -154,10 +167,7 @@ static bool define_file(Client *client, const char *file, char **ret_path, GErro
         HET_AUTO_FD int fd = -EBADF;
         bool replace = false;
 
-        if (client->host)
-                return failure(error, EXIT_USAGE, "Copy it to one of hetd's platform directories there, and start it by its name.",
-                               "A file is not handed over to another host.");
-        if (!open_file(file, &fd, &path, error) || !objects_load(client, &objects, error))
+        if (!open_for_hetd(client, file, &fd, &path, error) || !objects_load(client, &objects, error))
                 return false;
 
         for (guint i = 0; i < objects->platforms->len; i++) {
@@ -270,6 +280,45 @@ static bool verb_define(Client *client, int n, char **arguments, GError **error)
         return true;
 }
 
+/* From the file that it was made of, unless another one is named */
+static bool verb_reconfigure(Client *client, int n, char **arguments, GError **error) {
+        g_autoptr(Objects) objects = NULL;
+        g_autoptr(sd_bus_message) call = NULL, reply = NULL;
+        g_autofree char *path = NULL;
+        HET_AUTO_FD int fd = -EBADF;
+        Platform *platform;
+        const char *file;
+        int r;
+
+        if (!objects_load(client, &objects, error))
+                return false;
+
+        platform = objects_find_platform(objects, arguments[0]);
+        if (!platform)
+                return failure(error, EXIT_NOT_FOUND, "'hetctl list' shows those that there are.", "There is no platform '%s'.",
+                               arguments[0]);
+
+        file = n > 1 ? arguments[1] : json_get_string(platform->properties, "SourcePath");
+        if (!*file)
+                return failure(error, EXIT_USAGE, "Name one: hetctl reconfigure PLATFORM FILE.",
+                               "Platform '%s' was not made from a file that could be read anew.", arguments[0]);
+        if (!open_for_hetd(client, file, &fd, &path, error) ||
+            !client_new_call(client, platform->path, HETD_PLATFORM, "Reconfigure", &call, error))
+                return false;
+
+        r = sd_bus_message_append(call, "h", fd);
+        if (r >= 0)
+                r = sd_bus_message_open_container(call, 'a', "{sv}");
+        if (r >= 0)
+                r = sd_bus_message_append(call, "{sv}", "Path", "s", path);
+        if (!finish_options(call, r, error) || !client_send(client, call, &reply, error))
+                return false;
+
+        client_say(client, "%s: reconfigured", arguments[0]);
+        print_result(client, arguments[0], "result", "reconfigured");
+        return true;
+}
+
 static bool get_platform(Client *client, const char *name, char **ret_path, GError **error) {
         g_autoptr(sd_bus_message) call = NULL;
 
@@ -337,6 +386,16 @@ const Verb verbs_platform[] = {
           "Example:\n"
           "  hetctl define ./my.platform && hetctl describe my",
           1, 1, define_options, verb_define },
+        { "reconfigure", "PLATFORM [FILE]", "Let a platform that runs have another file",
+          "Each slave whose QEMU is to be another one by FILE (another board, another window ...) is replaced: its\n"
+          "window is empty then, and it waits to be booted, unless it has AutoBoot=. The master and the other slaves\n"
+          "go on. Its processors must stay the same. Without FILE the one that it was made of is read anew; values\n"
+          "of --set stay as they were, if none is given.\n"
+          "\n"
+          "Examples:\n"
+          "  hetctl reconfigure first-light\n"
+          "  hetctl reconfigure first-light ./with-a-larger-slave.platform",
+          1, 2, reconfigure_options, verb_reconfigure },
         { "stop", "PLATFORM...", "Stop platforms: end the processes that hetd started, let go of the others",
           "Each process is asked to quit by QMP first. Windows and couples go away; the definition stays, so that\n"
           "'hetctl start NAME' starts it again.\n"

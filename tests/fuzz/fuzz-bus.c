@@ -46,7 +46,7 @@ static const struct {
         { SLAVE, BUS_PROCESSOR, "GrantMemory" },        { SLAVE, BUS_PROCESSOR, "RevokeMemory" },
         { SLAVE, BUS_PROCESSOR, "GetMemory" },          { SLAVE, PROPERTIES, "GetAll" },
         { SLAVE, PROPERTIES, "Set" },                   { BUS_PATH_JOB "/1", BUS_JOB, "Cancel" },
-        { "/", "a.b", "C" },
+        { "/", "a.b", "C" },                            { PLATFORM, BUS_PLATFORM, "Reconfigure" },
 };
 
 typedef struct Wire {

@@ -65,7 +65,7 @@ class CommandLine(HetctlTest):
         self.fails(USAGE, "--lines=-1", "console", "a/b", "--lines=-1")
 
     def test_help(self):
-        verbs = ["start", "define", "stop", "pause", "resume", "remove", "boot", "halt", "reset", "restart", "kick", "attach",
+        verbs = ["start", "define", "reconfigure", "stop", "pause", "resume", "remove", "boot", "halt", "reset", "restart", "kick", "attach",
                  "detach", "list", "status", "describe", "version", "console", "log", "monitor", "top", "graph", "verify"]
         text = self.ok("--help")
         for verb in verbs:
@@ -352,7 +352,8 @@ class FirstLight(HetctlTest):
         self.assertEqual(self.ok("restart", "slave2"), f"{PLATFORM}/slave2: restarted\n")
         self.assertEqual((self.processor("slave2")["state"], self.processor("slave2")["restarts"]), ("ready", 1))
         self.assertIn("Restarts: 1\n", self.ok("status", "slave2"))
-        self.fails(WRONG_STATE, "it is the master", "restart", "master")
+        self.assertEqual(self.ok("restart", "master"), f"{PLATFORM}/master: restarted\n")
+        self.assertEqual((self.processor("master")["state"], self.processor("master")["restarts"]), ("running", 1))
 
         self.ok("reset", "master")
         self.assertEqual(self.processor("master")["state"], "running")
