@@ -366,7 +366,7 @@ void platform_detach(Processor *p, DoneFunc done, void *userdata) {
                 processor_wrong_state(p, &error, "hetd has started it: it cannot be detached, only stopped");
         else if (p->platform->job)
                 processor_wrong_state(p, &error, "its platform is being started or stopped");
-        else if (!p->monitor && p->state != PROCESSOR_LOST)
+        else if (!p->monitor && p->state != PROCESSOR_LOST && !p->couple)
                 processor_wrong_state(p, &error, "it is not attached");
         else if (processor_is_master(p))
                 check_slaves_idle(p, &error);

@@ -6,6 +6,8 @@
  *
  * One that gives none in time is crashed. QEMU is asked to stop it as it is, so that it can be looked at, and tells the master's
  * guest. A QEMU that does not even answer that has hung, too: hetd tells the guest for it, and kills it if it is one of its own.
+ *
+ * All that needs no monitor: one that is lost is watched as before, if its page says that it runs.
  */
 
 #include "processor.h"
@@ -48,7 +50,7 @@ void processor_watch(Processor *p) {
         if (p->config->watchdog_usec == 0 || (p->watchdog.phase == WATCHDOG_UNRESPONSIVE && p->state == PROCESSOR_CRASHED))
                 return;
 
-        if (p->state != PROCESSOR_RUNNING)
+        if (p->state != PROCESSOR_RUNNING && p->state != PROCESSOR_LOST)
                 processor_unwatch(p);
         else if (p->watchdog.phase == WATCHDOG_OFF || p->watchdog.phase == WATCHDOG_UNRESPONSIVE)
                 begin(p);
@@ -62,7 +64,7 @@ static void on_failed(const GError *error, void *userdata) {
         if (!processor_is_failing(p))
                 return;         /* its state has come before the answer */
         if (error && (error->code == HET_ERROR_CANCELED || error->code == HET_ERROR_MONITOR_LOST))
-                return;         /* its process has ended, or will */
+                return;         /* its process has ended, or will, or its monitor is lost: there will be no answer */
 
         processor_unwatch(p);
         if (error)
@@ -107,7 +109,9 @@ static void look(Processor *p) {
         uint64_t deadline, next = now() + p->config->watchdog_usec;
 
         if (!p->couple || couple_get_slave_state(p->couple) != IDM_STATE_RUNNING) {
-                arm(p, next);   /* it was paused, stopped or has crashed, which its monitor is about to tell */
+                /* It was paused, stopped or has crashed, which its monitor is about to tell, or will when it is back */
+                p->watchdog.since_usec = now();
+                arm(p, next);
                 return;
         }
 

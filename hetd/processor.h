@@ -98,7 +98,7 @@ typedef struct ProcessorRestart {
 
 typedef enum WatchdogPhase {
         WATCHDOG_OFF,
-        WATCHDOG_WATCHING,              /* it runs, and WatchdogSec= says so */
+        WATCHDOG_WATCHING,              /* it runs, or is lost and may, and WatchdogSec= says so */
         WATCHDOG_FAILING,               /* it has hung, its QEMU was told to stop it */
         WATCHDOG_UNRESPONSIVE,          /* and has not answered: the master was told without it */
 } WatchdogPhase;
@@ -242,7 +242,7 @@ void processor_restart(Processor *p, DoneFunc done, void *userdata);
 
 /* --- processor-watchdog.c --- */
 
-/* Its state has changed: it is watched while it runs */
+/* Its state has changed: it is watched while it runs, whether its monitor answers or not */
 void processor_watch(Processor *p);
 /* It has hung, and it is not yet clear what becomes of its QEMU */
 bool processor_is_failing(const Processor *p);

@@ -6,6 +6,7 @@ import itertools
 import mmap
 import os
 import signal
+import socket
 import struct
 
 import test_restart
@@ -247,6 +248,52 @@ class SomebodyElses(Watchdog):
         self.boot_program()
         self.wait_heartbeat()
         self.assertTrue(qemu.process.is_running())
+
+    def test_without_a_monitor(self):
+        """The signs of life are in memory that hetd has: it does not need the monitor to miss them."""
+        self.start(EXTERNAL)
+        qemu = Qemu(self, "slave", *SLAVE3_ARGUMENTS)
+        with socket.socket(socket.AF_UNIX) as monitor:
+            monitor.connect(str(qemu.monitor))
+            self.slave3.attach_fd(monitor.fileno())
+            self.boot_program()
+            self.wait_heartbeat()
+            monitor.shutdown(socket.SHUT_RDWR)
+        self.slave3.wait_state("lost")
+        for _ in range(5):
+            before = self.heartbeat()
+            while self.heartbeat() == before:
+                self.assertEqual(self.slave3.state, "lost", self.slave3.reason)
+        since, master_since = self.bus.mark(), self.console.mark()
+        self.set_alive(0)
+        self.wait_hung(master_since)
+        self.assertEqual(self.changes(since), (["crashed"], ["watchdog"]))
+        self.assertTrue(qemu.process.is_running())
+        # The next one takes its place
+        self.slave3.call("Detach")
+        self.console.expect("^master: slave 3 has left", master_since)
+        self.slave3.attach(Qemu(self, "next", *SLAVE3_ARGUMENTS).monitor)
+        self.boot_program()
+        self.wait_heartbeat()
+
+
+class Hung(Watchdog):
+    """Its QEMU does not answer a command, which makes it lost before its time is over."""
+
+    watchdog = "WatchdogSec=20s\n"
+
+    def test_is_lost_and_killed(self):
+        self.start(self.restart)
+        self.boot_program()
+        self.wait_heartbeat()
+        since, master_since = self.bus.mark(), self.console.mark()
+        os.kill(self.slave3.pid, signal.SIGSTOP)
+        self.assertRefused("org.freedesktop.DBus.Error.Timeout", "", self.slave3.call, "Stop")
+        self.bus.wait_property(self.slave3.path, "Processor", "Restarts", 1)
+        self.slave3.wait_state("ready")
+        self.console.expect("^master: slave 3 is crashed", master_since)
+        self.assertEqual(self.changes(since), (["lost", "crashed", "starting", "waiting", "ready"],
+                                               ["monitor-hung", "watchdog", "restart", "connected", "granted"]))
 
 
 if __name__ == "__main__":
