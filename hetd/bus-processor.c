@@ -243,6 +243,23 @@ static int method_get_memory(sd_bus_message *m, void *userdata, sd_bus_error *er
         return sd_bus_reply_method_return(m, "htt", fd, p->window_offset, p->config->window_size);
 }
 
+static int method_dump_registers(sd_bus_message *m, void *userdata, sd_bus_error *error) {
+        Processor *p = userdata;
+        BusRequest *call = NULL;
+        int r;
+
+        r = begin(m, p, BUS_ACTION_MANAGE, error);
+        if (r <= 0)
+                return r < 0 ? r : 1;
+
+        r = request(m, p, &call, error);
+        if (r < 0)
+                return r;
+
+        processor_dump_registers(p, bus_request_done_fd, call);
+        return 1;
+}
+
 BUS_GETTER(get_name, Processor, p, "s", p->config->name)
 BUS_GETTER(get_platform, Processor, p, "o", p->platform->path)
 BUS_GETTER(get_role, Processor, p, "s", processor_role_to_string(p->config->role))
@@ -291,6 +308,7 @@ const sd_bus_vtable bus_processor_vtable[] = {
         SD_BUS_METHOD_WITH_ARGS("RevokeMemory", OPTIONS, SD_BUS_NO_RESULT, method_revoke_memory, FREE),
         SD_BUS_METHOD_WITH_ARGS("GetMemory", SD_BUS_NO_ARGS, SD_BUS_RESULT("h", memory, "t", offset, "t", size),
                                 method_get_memory, FREE),
+        SD_BUS_METHOD_WITH_ARGS("DumpRegisters", SD_BUS_NO_ARGS, SD_BUS_RESULT("h", core), method_dump_registers, FREE),
         SD_BUS_PROPERTY("Name", "s", get_name, 0, CONST),
         SD_BUS_PROPERTY("Platform", "o", get_platform, 0, CONST),
         SD_BUS_PROPERTY("Role", "s", get_role, 0, CONST),

@@ -68,7 +68,15 @@ int bus_request_new(Manager *manager, sd_bus_message *m, BusRequest **ret, sd_bu
         return 0;
 }
 
-void bus_request_done(const GError *error, void *userdata) {
+static int reply(const BusRequest *request, int fd) {
+        return fd < 0 ? sd_bus_reply_method_return(request->message, NULL) : sd_bus_reply_method_return(request->message, "h", fd);
+}
+
+void bus_request_done(const GError *error, void *request) {
+        bus_request_done_fd(-EBADF, error, request);
+}
+
+void bus_request_done_fd(int fd, const GError *error, void *userdata) {
         BusRequest *request = userdata;
         g_auto(sd_bus_error) e = SD_BUS_ERROR_NULL;
         int r;
@@ -80,7 +88,7 @@ void bus_request_done(const GError *error, void *userdata) {
                 (void) bus_error_set(&e, error);
                 r = sd_bus_reply_method_error(request->message, &e);
         } else
-                r = sd_bus_reply_method_return(request->message, NULL);
+                r = reply(request, fd);
         if (r < 0)
                 log_debug("Cannot answer a call: %s", g_strerror(-r));
 

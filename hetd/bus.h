@@ -133,6 +133,8 @@ typedef struct BusRequest BusRequest;
 int bus_request_new(Manager *manager, sd_bus_message *m, BusRequest **ret, sd_bus_error *error);
 /* A DoneFunc: answers the call, with nothing or with the error */
 void bus_request_done(const GError *error, void *request);
+/* A ProcessorFdFunc: the same with the file descriptor */
+void bus_request_done_fd(int fd, const GError *error, void *request);
 
 /* --- bus-options.c --- */
 

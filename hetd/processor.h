@@ -13,6 +13,7 @@
  * processor-bus.c      the same over D-Bus, and the console
  * processor-boot.c     boot, stop, reset, kick
  * processor-memory.c   grant and revoke
+ * processor-registers.c the registers of its CPUs
  * processor-watchdog.c  a slave that hangs
  * adopt.h              what outlives hetd, and is taken over by the next one
  *
@@ -308,6 +309,14 @@ void processor_boot_requested(Processor *master, json_object *data);
 void processor_stop_requested(Processor *master, json_object *data);
 /* Nobody may have heard of those that have no answer yet */
 void processor_repeat_requests(Processor *master);
+
+/* --- processor-registers.c --- */
+
+/* Exactly one of fd, which is borrowed, and error is set */
+typedef void (*ProcessorFdFunc)(int fd, const GError *error, void *userdata);
+
+/* An ELF core file with the registers of a slave's CPUs, which must have stopped as they were, and a little of its memory */
+void processor_dump_registers(Processor *p, ProcessorFdFunc done, void *userdata);
 
 /* --- processor-memory.c --- */
 

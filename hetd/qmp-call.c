@@ -378,9 +378,10 @@ void qmp_client_answered(QmpClient *client, const QmpMessage *answer) {
         }
 }
 
-/* "couple.page" is the member page of the member couple, which is made where it is missing */
+/* "couple.page" is the member page of the member couple, which is made where it is missing; what is behind = comes before the name */
 static bool put_fd_name(json_object *arguments, const char *path, const char *name, GError **error) {
-        g_auto(GStrv) parts = g_strsplit(path, ".", -1);
+        g_auto(GStrv) sides = g_strsplit(path, "=", 2), parts = g_strsplit(sides[0], ".", -1);
+        g_autofree char *value = g_strconcat(sides[1] ?: "", name, NULL);
         json_object *object = arguments, *member = NULL;
         size_t i;
 
@@ -400,7 +401,7 @@ static bool put_fd_name(json_object *arguments, const char *path, const char *na
                 return false;
         }
 
-        json_object_object_add(object, parts[i], json_object_new_string(name));
+        json_object_object_add(object, parts[i], json_object_new_string(value));
         return true;
 }
 

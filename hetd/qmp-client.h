@@ -55,7 +55,7 @@ typedef struct QmpClientHandlers {
 } QmpClientHandlers;
 
 /* One fd of a call: sent ahead by getfd under a name of its own; the name is then put into the call's arguments as `argument`,
- * where "couple.page" is the member page of the member couple. */
+ * where "couple.page" is the member page of the member couple, and "protocol=fd:" the member protocol, with fd: before the name. */
 typedef struct QmpClientFd {
         const char *argument;
         int fd;                         /* borrowed: duplicated by qmp_client_call() */

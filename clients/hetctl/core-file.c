@@ -9,7 +9,8 @@
 
 #include "platform-file.h"
 
-#define DATA_OFFSET     UINT64_C(0x10000)       /* a multiple of every page size, as the window's address is */
+#define DATA_ALIGN      UINT64_C(0x10000)       /* a multiple of every page size, as the window's address is */
+#define HEADERS_SIZE    0x1000U                 /* more than there are; notes come behind them */
 #define CHUNK           (1U << 20)
 #define BLOCK           4096U
 
@@ -33,6 +34,14 @@ void core_window_set_processor(CoreWindow *window, const char *machine, const ch
         window->is_64_bits = window->is_64_bits || window->address + window->size > UINT64_C(1) << 32;
 }
 
+static size_t notes_size(const CoreWindow *window) {
+        return window->notes ? g_bytes_get_size(window->notes) : 0;
+}
+
+static uint64_t data_offset(const CoreWindow *window) {
+        return (HEADERS_SIZE + notes_size(window) + DATA_ALIGN - 1) / DATA_ALIGN * DATA_ALIGN;
+}
+
 static bool write_headers(const CoreWindow *window, Elf *elf) {
         GElf_Ehdr header = {
                 .e_ident = { ELFMAG0, ELFMAG1, ELFMAG2, ELFMAG3, window->is_64_bits ? ELFCLASS64 : ELFCLASS32, ELFDATA2LSB,
@@ -44,23 +53,31 @@ static bool write_headers(const CoreWindow *window, Elf *elf) {
         GElf_Phdr segment = {
                 .p_type = PT_LOAD,
                 .p_flags = PF_R | PF_W | PF_X,
-                .p_offset = DATA_OFFSET,
+                .p_offset = data_offset(window),
                 .p_vaddr = window->address,
                 .p_paddr = window->address,
                 .p_filesz = window->size,
                 .p_memsz = window->size,
-                .p_align = DATA_OFFSET,
+                .p_align = DATA_ALIGN,
         };
+        GElf_Phdr notes = {
+                .p_type = PT_NOTE,
+                .p_offset = HEADERS_SIZE,
+                .p_filesz = notes_size(window),
+                .p_align = 4,
+        };
+        size_t n = window->notes ? 2 : 1;
 
-        if (!gelf_newehdr(elf, window->is_64_bits ? ELFCLASS64 : ELFCLASS32) || !gelf_newphdr(elf, 1))
+        if (!gelf_newehdr(elf, window->is_64_bits ? ELFCLASS64 : ELFCLASS32) || !gelf_newphdr(elf, n))
                 return false;
 
         header.e_ehsize = (GElf_Half) gelf_fsize(elf, ELF_T_EHDR, 1, EV_CURRENT);
         header.e_phentsize = (GElf_Half) gelf_fsize(elf, ELF_T_PHDR, 1, EV_CURRENT);
         header.e_phoff = header.e_ehsize;
-        header.e_phnum = 1;
+        header.e_phnum = (GElf_Half) n;
         (void) elf_flagelf(elf, ELF_C_SET, ELF_F_LAYOUT);
-        return gelf_update_ehdr(elf, &header) && gelf_update_phdr(elf, 0, &segment) && elf_update(elf, ELF_C_WRITE) >= 0;
+        return gelf_update_ehdr(elf, &header) && gelf_update_phdr(elf, 0, &segment) &&
+                (n == 1 || gelf_update_phdr(elf, 1, &notes)) && elf_update(elf, ELF_C_WRITE) >= 0;
 }
 
 static int add_headers(const CoreWindow *window, int to) {
@@ -122,7 +139,7 @@ static int copy_chunk(const CoreWindow *window, int to, char *buffer, uint64_t d
 
                 if (is_zero(buffer + at, block))
                         continue;
-                r = write_all(to, buffer + at, block, DATA_OFFSET + done + at);
+                r = write_all(to, buffer + at, block, data_offset(window) + done + at);
                 if (r < 0)
                         return r;
                 *written += block;
@@ -140,8 +157,12 @@ int core_file_write(const CoreWindow *window, int to, void (*on_progress)(uint64
         r = add_headers(window, to);
         if (r < 0)
                 return r;
-        if (ftruncate(to, (off_t) (DATA_OFFSET + window->size)) < 0)
-                return -errno;
+        if (window->notes)
+                r = write_all(to, g_bytes_get_data(window->notes, NULL), notes_size(window), HEADERS_SIZE);
+        if (r >= 0 && ftruncate(to, (off_t) (data_offset(window) + window->size)) < 0)
+                r = -errno;
+        if (r < 0)
+                return r;
 
         for (uint64_t done = skip_hole(window, 0); done < window->size; done = skip_hole(window, done)) {
                 size_t size = (size_t) MIN(CHUNK, window->size - done);

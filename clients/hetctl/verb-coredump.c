@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
-/* coredump: what is in the window of a slave, for a debugger. */
+/* coredump: what is in the window of a slave, and in the registers of its CPUs, for a debugger. */
 
 #include <errno.h>
 #include <fcntl.h>
@@ -73,6 +73,19 @@ static bool get_window(Client *client, const char *path, const char *name, CoreW
         return get_processor(client, path, window, error);
 }
 
+/* Those of a slave whose CPUs do not stand still are of no use, and what one that is gone had is gone */
+static void get_registers(Client *client, const char *path, const char *name, CoreWindow *window) {
+        g_autoptr(sd_bus_message) reply = NULL;
+        g_autoptr(GError) error = NULL;
+        int dump;
+
+        if (client_call(client, path, HETD_PROCESSOR, "DumpRegisters", &reply, &error, "") &&
+            client_read(sd_bus_message_read(reply, "h", &dump), &error))
+                core_window_set_registers(window, dump);
+        else if (error->code != EXIT_WRONG_STATE)
+                client_say(client, "%s: no registers: %s", name, error->message);
+}
+
 static bool open_output(const char *path, int *ret_fd, GError **error) {
         int fd = open(path, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC | O_NOCTTY, 0600);
 
@@ -90,14 +103,15 @@ static void report(const Client *client, const char *name, const char *file, con
         g_autoptr(json_object) object = json_object_new_object();
         char size[FORMAT_SIZE_MAX], data[FORMAT_SIZE_MAX];
 
-        client_say(client, "%s: %s has its window of %s, %s of it not zero", name, file, format_size(window->size, size),
-                   format_size(written, data));
+        client_say(client, "%s: %s has its window of %s, %s of it not zero%s", name, file, format_size(window->size, size),
+                   format_size(written, data), window->notes ? ", and its registers" : ", no registers");
         if (client->json == JSON_OFF)
                 return;
 
         json_add_string(object, "processor", name);
         json_add_string(object, "result", "dumped");
         json_add_string(object, "file", file);
+        json_add(object, "registers", json_object_new_boolean(window->notes != NULL));
         json_print(object, client->json);
 }
 
@@ -127,6 +141,7 @@ static bool write_core(Client *client, const char *name, const char *file, const
 static bool verb_coredump(Client *client, int n, char **arguments, GError **error) {
         g_autofree char *path = NULL, *name = NULL, *file = NULL;
         CoreWindow window = { .fd = -EBADF };
+        g_autoptr(GBytes) notes = NULL;
         HET_AUTO_FD int fd = -EBADF;
         uint64_t written = 0;
         bool ok;
@@ -137,6 +152,9 @@ static bool verb_coredump(Client *client, int n, char **arguments, GError **erro
         file = option_output ? g_strdup(option_output) : g_strconcat(strrchr(name, '/') + 1, ".core", NULL);
         ok = get_window(client, path, name, &window, error);
         fd = window.fd;
+        if (ok)
+                get_registers(client, path, name, &window);
+        notes = window.notes;
         if (!ok || !write_core(client, name, file, &window, &written, error))
                 return false;
 
@@ -147,8 +165,10 @@ static bool verb_coredump(Client *client, int n, char **arguments, GError **erro
 const Verb verbs_coredump[] = {
         { "coredump", "PROCESSOR", "Write the window of a slave into an ELF core file, for gdb",
           "The window keeps its content when a slave fails or is stopped, and after a crash of its platform until\n"
-          "the next start. It may be dumped at any time; while a guest runs, it changes meanwhile. The file has\n"
-          "memory only, no registers, with a hole for what is zero. One that is there is not written over.\n"
+          "the next start. It may be dumped at any time; while a guest runs, it changes meanwhile. The file has the\n"
+          "CPUs' registers, too, if these have stopped as they were: the slave is paused ('hetctl pause'), or its\n"
+          "guest has crashed and its QEMU lives on. What is zero is a hole in it. One that is there is not written\n"
+          "over.\n"
           "\n"
           "Examples:\n"
           "  hetctl coredump first-light/slave2\n"

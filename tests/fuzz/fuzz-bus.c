@@ -47,6 +47,7 @@ static const struct {
         { SLAVE, BUS_PROCESSOR, "GetMemory" },          { SLAVE, PROPERTIES, "GetAll" },
         { SLAVE, PROPERTIES, "Set" },                   { BUS_PATH_JOB "/1", BUS_JOB, "Cancel" },
         { "/", "a.b", "C" },                            { PLATFORM, BUS_PLATFORM, "Reconfigure" },
+        { SLAVE, BUS_PROCESSOR, "DumpRegisters" },
 };
 
 typedef struct Wire {

@@ -284,7 +284,7 @@ class FirstLight(HetctlTest):
         self.assertEqual(again.read_bytes(), data)
         self.fails(WRONG_STATE, "is there already, and is not written over", "coredump", "slave2", "-o", again)
         self.assertEqual(self.json("coredump", "slave1", "-o", self.directory / "1"),
-                         {"processor": f"{PLATFORM}/slave1", "result": "dumped", "file": str(self.directory / "1")})
+                         {"processor": f"{PLATFORM}/slave1", "result": "dumped", "file": str(self.directory / "1"), "registers": False})
         self.fails(WRONG_STATE, "is a master, and has no window", "coredump", "master", "-o", self.directory / "master")
         self.fails(NOT_FOUND, "no/such/place", "coredump", "slave1", "-o", "/no/such/place")
         self.assertFalse((self.directory / "master").exists())
@@ -293,6 +293,22 @@ class FirstLight(HetctlTest):
         said = self.gdb(core, "info files", "x/s (char *) &mailbox + 4")
         self.assertIn("0x70000000 - 0x71000000 is load", said)
         self.assertIn("Hello from the master, through shared memory", said)
+
+    def test_coredump_with_registers(self):
+        """A slave that stands still: gdb knows where, and how it came there."""
+        core = self.directory / "slave2.core"
+        self.ok("boot", "slave2")
+        self.until("slave2", FIRST_WORDS)
+        self.assertIn("not zero, no registers", self.ok("coredump", "slave2", "-o", self.directory / "running"))
+        self.ok("pause", PLATFORM)
+        self.assertIn("not zero, and its registers", self.ok("coredump", "slave2", "-o", core))
+        self.assertRegex(self.gdb(core, "backtrace", "print/x (unsigned) $sp >> 24", "x/s (char *) &mailbox + 4"),
+                         r"(?s)#0 .* irq_wait .*main .*= 0x70.*Hello from the master")
+        # Those of another kind of processor, too
+        self.assertTrue(self.json("coredump", "slave1", "-o", self.directory / "slave1")["registers"])
+        self.assertRegex(self.gdb(self.directory / "slave1", "print/x (unsigned) $pc >> 24"), "= 0x60")
+        self.ok("resume", PLATFORM)
+        self.fails(WRONG_STATE, "is a master, and has no window", "coredump", "master", "-o", self.directory / "master")
 
     def test_coredump_on_a_full_disk(self):
         mount = self.directory / "small"

@@ -10,6 +10,7 @@ import socket
 import struct
 
 import test_restart
+from het_bus import ERROR
 from het_events import children_of
 from het_harness import MASTER, SLAVE1, SLAVE2, main, platform_text
 from het_qemu import Qemu
@@ -100,7 +101,16 @@ class Hangs(Watchdog):
             self.assertEqual(self.heartbeat(), 0)
         self.assertIn("no sign of life", self.hetd.log().lower())
 
-    def test_memory_is_kept(self):
+    def registers(self):
+        """r0 to r15, out of the core file that QEMU makes"""
+        with os.fdopen(self.slave3.call("DumpRegisters", "").take(), "rb") as core:
+            data = core.read()
+        self.assertEqual(data[:5], b"\x7fELF\1")
+        note = struct.unpack_from("<I", data, struct.unpack_from("<I", data, 28)[0] + 4)[0]
+        self.assertEqual(data[note + 12:note + 17], b"CORE\0")
+        return struct.unpack_from("<16I", data, note + 20 + 72)
+
+    def test_memory_and_registers_are_kept(self):
         self.start()
         self.boot_program()
         self.wait_heartbeat()
@@ -110,6 +120,11 @@ class Hangs(Watchdog):
         fd, _, _ = self.slave3.get_memory()
         self.assertEqual(os.pread(fd, 4, 0x1000), b"look")
         os.close(fd)
+        registers = self.registers()
+        self.assertEqual((registers[0], registers[1]), (0, HEARTBEAT))
+        self.assertIn(registers[15], range(BASE, BASE + 0x18))
+        self.slave3.call("Stop")
+        self.assertRefused(ERROR + "WrongState", "only CPUs that have stopped where they were", self.registers)
 
 
 class HangsAtStart(Watchdog):
