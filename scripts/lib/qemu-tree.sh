@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 # shellcheck shell=bash
-# Composes the QEMU tree that is built: base source + qemu-patches/series + qemu-patches/new/ + qapi/het.json. Used by
+# Composes the QEMU tree that is built: base source + qemu-patches/series + qemu-patches/new/ + qapi/het.json; for newer bases also what
+# qemu-patches/N.N says to be different there. Used by
 # scripts/build-qemu, which says by $patched whether our changes are wanted at all.
 #
 # Everything that differs from the base is first put together in an overlay folder, then base and overlay are synchronised
@@ -15,16 +16,24 @@ qemu_series() {
                 sed -e 's/[[:space:]]*#.*//' -e '/^[[:space:]]/d' -e '/^$/d' "$HET_ROOT/qemu-patches/series"
 }
 
-# What the composed tree depends on beside the base, as lines of digest and name.
+# qemu_variant BASE [DIR]: see scripts/lib/qemu-variant.
+qemu_variant() {
+        local base=$1
+        shift
+        "${het_python:-python3}" "$HET_ROOT/scripts/lib/qemu-variant" "$(<"$base/VERSION")" "$@"
+}
+
+# qemu_changes_digest BASE: what the composed tree depends on beside the base, as lines of digest and name.
 qemu_changes_digest() {
-        local patch
+        local patch variant
+        variant=$(qemu_variant "$1") || die "It cannot be told which of our changes are for $1."
         cd "$HET_ROOT" || return
         while IFS= read -r patch; do
                 [[ -f qemu-patches/$patch ]] || die "qemu-patches/series names $patch, which is not there."
                 sha256sum "qemu-patches/$patch"
         done < <(qemu_series)
         [[ ${patched:-yes} == yes ]] || return 0
-        find qemu-patches/new qapi/het.json -type f ! -name '*~' ! -name '*.orig' ! -name '*.rej' ! -name '.*.sw?' \
+        find qemu-patches/new ${variant:+"qemu-patches/$variant"} qapi/het.json -type f ! -name '*~' ! -name '*.orig' ! -name '*.rej' ! -name '.*.sw?' \
                 ! -path '*/__pycache__/*' -print0 2>/dev/null | LC_ALL=C sort -z | xargs -0r sha256sum
 }
 
@@ -49,17 +58,27 @@ apply_patch_to_overlay() {
 
 # compose_overlay BASE OVERLAY: OVERLAY/tree gets the files, OVERLAY/names their names (with those that patches delete).
 compose_overlay() {
-        local base=$1 overlay=$2 patch
+        local base=$1 overlay=$2 patch file
         rm -rf "$overlay"
-        mkdir -p "$overlay/tree"
+        mkdir -p "$overlay/tree" "$overlay/variant"
+        [[ ${patched:-yes} == no ]] || qemu_variant "$base" "$overlay/variant" >/dev/null ||
+                die "It cannot be told which of our changes are for $base."
         : >"$overlay/names"
         while IFS= read -r patch; do
-                apply_patch_to_overlay "$HET_ROOT/qemu-patches/$patch" "$base" "$overlay/tree" "$overlay/names" ||
+                file=$overlay/variant/$patch
+                [[ -f $file ]] || file=$HET_ROOT/qemu-patches/$patch
+                apply_patch_to_overlay "$file" "$base" "$overlay/tree" "$overlay/names" ||
                         die "$patch does not apply to the base $base." \
-                                "The changes are made for Debian's QEMU 10.0; see the end of the log above."
+                                "The changes are made for the versions that docs/qemu-series.md names; see the end of the log above."
         done < <(qemu_series)
         [[ ${patched:-yes} == no || ! -d $HET_ROOT/qemu-patches/new ]] || rsync -rlp "${het_junk[@]}" "$HET_ROOT/qemu-patches/new/" "$overlay/tree/"
         [[ ${patched:-yes} == no || ! -f $HET_ROOT/qapi/het.json ]] || install -D -m 644 "$HET_ROOT/qapi/het.json" "$overlay/tree/qapi/het.json"
+        for file in "$overlay"/variant/*.new; do
+                [[ ! -s $file ]] || logged "patch-$(basename "$file" .patch.new)" \
+                        patch --directory="$overlay/tree" --strip=1 --fuzz=0 --batch --forward --no-backup-if-mismatch --input="$file" ||
+                        die "What is different for the base $base does not apply to qemu-patches/new: $(basename "$file" .new)." \
+                                "Take it from a branch that has the series there: scripts/qemu-series import --for"
+        done
         (cd "$overlay/tree" && find . -type f -o -type l) | sed 's,^\./,,' | sort -u - "$overlay/names" >"$overlay/names.all"
         sed 's,^,/,' "$overlay/names.all" >"$overlay/exclude"
 }

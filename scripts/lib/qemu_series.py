@@ -27,6 +27,8 @@ import shutil
 import subprocess
 import tempfile
 
+import qemu_variant
+
 JUNK = ("*~", "*.orig", "*.rej", ".*.sw?")
 KINDS = ("alternate", "command", "enum", "event", "include", "pragma", "struct", "union")
 SCHEMA = "qapi/het.json"
@@ -134,7 +136,15 @@ class Project:
                 found += [f"{path}: {name} belongs to no patch: neither it nor its kind, {kind}, is named"
                           for name, kind in Schema(content.decode()).names() if owner(entries, path, name, kind) is None]
         found += [f"{path}, of {entry.name}, is not there" for entry in entries for path in entry.parts if path not in files]
-        return [f"qemu-patches/series: {text}" for text in found]
+        return [f"qemu-patches/series: {text}" for text in found] + qemu_variant.complaints(self.patches, entries)
+
+    def patch_for(self, entry, version):
+        """A patch as it is for a version of QEMU"""
+        return qemu_variant.patch_for(self.patches, qemu_variant.variant_for(self.patches, version), entry.name, entry.parts)
+
+    def edits_for(self, entry, version):
+        """What is different in the new files that come with it"""
+        return qemu_variant.edits_for(qemu_variant.variant_for(self.patches, version), entry.name, entry.parts)
 
 
 def owner(entries, path, name, kind):
@@ -208,6 +218,14 @@ class Message:
 
 def base_folder(*options):
     return pathlib.Path(run(PROJECT / "scripts/fetch-qemu", "--print-path", *options).decode().strip())
+
+
+def cached_base(series=None):
+    """That of another series, or the base, if it was fetched before; else None"""
+    bases = cache_folder() / "base"
+    name = bases / (f"current-{series}" if series else "current")
+    folder = bases / name.read_text().strip() if name.exists() else None
+    return folder if folder and folder.is_dir() else None
 
 
 def identity_of(folder):
@@ -354,17 +372,19 @@ def build(project, repository, maintainer=None):
     if complaints:
         raise SeriesError("\n".join(complaints))
     entries, files = project.entries(), project.new_files()
-    commits, parent = [], repository.base
+    commits, parent, version = [], repository.base, repository.version()
     with Index(repository, repository.base) as index:
         for number, entry in enumerate(entries):
-            mail = (project.patches / entry.name).read_bytes()
+            mail, edits = project.patch_for(entry, version), project.edits_for(entry, version)
             message = repository.message_of(mail)
-            if message.has_changes:
-                try:
+            try:
+                if message.has_changes:
                     index.apply(mail)
-                except SeriesError as e:
-                    raise SeriesError(f"{entry.name} does not apply to QEMU {repository.version()}\n{e}") from e
-            index.put({path: content_at(entries, number, path, files[path]) for path in entry.parts})
+                index.put({path: content_at(entries, number, path, files[path]) for path in entry.parts})
+                if edits:
+                    index.apply(b"".join(edits.values()))
+            except SeriesError as e:
+                raise SeriesError(f"{entry.name} does not apply to QEMU {version}\n{e}") from e
             tree = named_tree(index, maintainer) if maintainer else index.tree()
             parent = repository.commit(tree, parent, message)
             commits.append((entry, message, parent))
@@ -373,12 +393,13 @@ def build(project, repository, maintainer=None):
 
 def refused(project, repository):
     """[what does not apply], where each patch is tried on its own, whatever became of those before it"""
-    found = []
+    found, version = [], repository.version()
+    entries, files = project.entries(), project.new_files()
     with Index(repository, repository.base) as index:
-        for entry in project.entries():
-            mail = (project.patches / entry.name).read_bytes()
-            for part in re.split(rb"(?m)^(?=diff --git )", mail)[1:]:
-                name = re.match(rb"diff --git a/(\S+)", part)[1].decode()
+        for number, entry in enumerate(entries):
+            index.put({path: content_at(entries, number, path, files[path]) for path in entry.parts})
+            parts = {**qemu_variant.split(project.patch_for(entry, version))[1], **project.edits_for(entry, version)}
+            for name, part in parts.items():
                 try:
                     index.apply(part)
                 except SeriesError as e:

@@ -41,25 +41,27 @@ class Work:
         return {**os.environ, **({"PYTHONPATH": path} if path else {})}
 
 
-def run_qtests(project, work, environment):
-    """Those that the series adds, on the emulator for Arm; [what fails]"""
+def run_qtests(project, work, environment, target):
+    """Those that the series adds, on one emulator; [what fails]"""
     failed = []
     for path in sorted((project.patches / "new/tests/qtest").glob("*-test.c")):
         result = subprocess.run([str(work.objects / QTESTS / path.stem), "--tap", "-k"], cwd=work.objects, stdin=subprocess.DEVNULL,
                                 capture_output=True, check=False, timeout=1800,
-                                env={**environment, "QTEST_QEMU_BINARY": str(work.objects / "qemu-system-arm")})
+                                env={**environment, "QTEST_QEMU_BINARY": str(work.objects / f"qemu-system-{target}")})
         bad = [line for line in result.stdout.decode(errors="replace").splitlines() if line.startswith("not ok")]
-        failed += [f"{path.stem}: {line}" for line in bad or [f"exit status {result.returncode}"] * (result.returncode != 0)]
-        print(f"{path.stem}: {'fails' if bad or result.returncode else 'passes'}", flush=True)
+        failed += [f"{target}: {path.stem}: {line}" for line in bad or [f"exit status {result.returncode}"] * (result.returncode != 0)]
+        print(f"{target}: {path.stem}: {'fails' if bad or result.returncode else 'passes'}", flush=True)
     return failed
 
 
-def try_base(project, repository, commits):
-    """Builds the emulator for Arm and our qtests on another base; [what fails]"""
-    goals = ["qemu-system-arm", *(QTESTS + path.stem for path in (project.patches / "new/tests/qtest").glob("*-test.c"))]
-    with Work(repository, "try").locked() as work:
+def try_base(project, repository, commits, targets):
+    """Builds emulators and our qtests on another base; [what fails]"""
+    goals = [*(f"qemu-system-{target}" for target in targets),
+             *(QTESTS + path.stem for path in (project.patches / "new/tests/qtest").glob("*-test.c"))]
+    with Work(repository, "try-" + "-".join(targets)).locked() as work:
         work.switch(commits[-1][2])
-        return run_qtests(project, work, work.build(*goals))
+        environment = work.build(f"--targets={','.join(targets)}", *goals)
+        return [line for target in targets for line in run_qtests(project, work, environment, target)]
 
 
 def build_each(repository, commits):

@@ -9,7 +9,9 @@ import shutil
 import subprocess
 import tempfile
 
-from qemu_series import MAINTAINERS, SCHEMA, SECTION, Schema, SeriesError, build, run, section_of
+import qemu_variant
+from qemu_series import (MAINTAINERS, SCHEMA, SECTION, Repository, Schema, SeriesError, build, cached_base, refused, run,
+                         section_of)
 from qemu_series_mail import export, read_mails, take_back
 
 WIDTH = 76                      # of a message's lines: QEMU's docs/devel/submitting-a-patch.rst
@@ -103,6 +105,29 @@ def check_includes(repository, commits):
                         found.append(f"{entry.name}: {path} includes {header}, which comes with a later patch")
         before = commit
     return found
+
+
+def check_built(repository, commits):
+    """Each new file with code is named where QEMU is told to build it, in the folder's meson.build, from the patch on that brings it"""
+    found, before = [], repository.base
+    for entry, _, commit in commits:
+        for path in repository.changed(before, commit, "A"):
+            folder, _, name = path.rpartition("/")
+            if name.endswith(".c") and not names_file(repository.read(commit, f"{folder}/meson.build").decode(), name):
+                found.append(f"{entry.name}: {path} is not built: {folder}/meson.build does not name it")
+        before = commit
+    return found
+
+
+def names_file(text, name):
+    """As a source, or as a test, whose name is its program's"""
+    return re.search(rf"'{re.escape(name)}'|'{re.escape(name[:-2])}'", text)
+
+
+def check_versions(project):
+    """The changes apply to those other versions of QEMU that they are said to be for, as far as they were fetched"""
+    bases = {folder.name: cached_base(folder.name) for folder in qemu_variant.variants(project.patches)}
+    return [f"{name}: {complaint}" for name, base in bases.items() if base for complaint in refused(project, Repository(base, TESTER))]
 
 
 def compose(project, base, folder):
@@ -263,6 +288,8 @@ def checks(project, repository, commits, whole_manual=False):
     yield "MAINTAINERS", check_maintainers(repository, commits)
     yield "headers come first", check_includes(repository, commits)
     yield "functions come first", check_symbols(repository, commits)
+    yield "each file is built", check_built(repository, commits)
+    yield "other versions", check_versions(project)
     yield "the same tree as scripts/build-qemu composes", check_tree(project, repository, commits)
     with tempfile.TemporaryDirectory() as folder:
         mails = export(project, repository, folder, signoff=True)

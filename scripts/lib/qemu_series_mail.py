@@ -5,7 +5,9 @@ import pathlib
 import re
 import tempfile
 
-from qemu_series import MAINTAINERS, SCHEMA, Entry, Index, Schema, SeriesError, build, manifest_text, owner, run, section_of, with_maintainer
+import qemu_variant
+from qemu_series import (MAINTAINERS, SCHEMA, Entry, Index, Schema, SeriesError, build, content_at, manifest_text, owner, run, section_of,
+                         with_maintainer)
 
 ORDER = "scripts/git.orderfile"         # QEMU's: headers and documentation come first in a mail
 
@@ -163,6 +165,41 @@ def take_back(project, repository, cover, mails, renumber=False):
     gone = [project.patches / name for name in old if name not in names]
     gone += [project.place(path) for path in project.new_files() if project.place(path) not in contents]
     return store(contents, gone)
+
+
+def variant_parts(repository, entry, before, after, contents, mail):
+    """What is different in a step from a patch of ours. contents: those of its new files"""
+    _, parts = qemu_variant.split(mail)
+    with Index(repository, before) as index:
+        index.put(contents)
+        for part in parts.values():
+            try:
+                index.apply(part)
+            except SeriesError:         # it stays as it was before, and so differs
+                pass
+        ours = index.tree()
+    wanted = repository.changed(ours, after)
+    if SCHEMA in wanted:
+        raise SeriesError(f"{entry.name}: {SCHEMA} is the same for all versions: edit it, not the branch")
+    return b"".join(repository.git("diff-tree", "-p", "--no-renames", ours if path in contents else before, after, "--", path)
+                    for path in wanted)
+
+
+def take_variant(project, repository, mails):
+    """Writes what is different in mails that have the series on another base into qemu-patches/N.N; what of it changed"""
+    entries, files, steps = project.entries(), project.new_files(), apply_mails(repository, mails)
+    ours = [(project.patches / entry.name).read_bytes() for entry in entries]
+    if [repository.message_of(mail).subject for mail in ours] != [message.subject for message, _ in steps]:
+        raise SeriesError("the branch has other patches than the series, or in another order: take it from a branch that has just them")
+    folder = project.patches / ".".join(repository.version().split(".")[:2])
+    contents, before = {}, repository.base
+    for number, (entry, mail, (_, tree)) in enumerate(zip(entries, ours, steps)):
+        new = {path: content_at(entries, number, path, files[path]) for path in entry.parts}
+        different = variant_parts(repository, entry, before, tree, new, mail)
+        if different:
+            contents[folder / entry.name] = different
+        before = tree
+    return store(contents, [file for file in folder.glob("*") if file not in contents])
 
 
 def check_split(repository, entries, steps):
