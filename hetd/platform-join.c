@@ -9,6 +9,7 @@
 
 #include "adopt.h"
 #include "command-line.h"
+#include "log.h"
 #include "steps.h"
 #include "util/fd-util.h"
 #include "util/json-util.h"
@@ -271,11 +272,30 @@ static void on_attach_undone(const GError *error, void *userdata) {
         on_attach_ended(NULL, join);
 }
 
+static void on_auto_booted(const GError *error, void *userdata) {
+        Processor *slave = userdata;
+
+        if (error)
+                processor_log(slave, LOG_WARNING, "It was attached, and AutoBoot= failed: %s", error->message);
+}
+
+/* They have missed the start of the platform, which does it otherwise */
+static void auto_boot_joined(Processor *p) {
+        for (guint i = 1; platform_is_active(p->platform) && i < p->platform->processors->len; i++) {
+                Processor *slave = p->platform->processors->pdata[i];
+
+                if (slave == p || processor_is_master(p))
+                        processor_auto_boot(slave, on_auto_booted, slave);
+        }
+}
+
 static void on_attach_joined(const GError *error, void *userdata) {
         Join *join = userdata;
+        Processor *p = join->processor;
 
         if (!error) {
                 on_attach_ended(NULL, join);
+                auto_boot_joined(p);
                 return;
         }
 

@@ -329,6 +329,7 @@ static void external_ended(Processor *p, const GError *error) {
         bool crashed = !p->shutdown_reason;
 
         p->failure = HET_ERROR_MONITOR_LOST;
+        p->slave_attached = false;
         processor_drop_monitor(p);
         processor_set_granted(p, false);
         processor_tell_peer(p, crashed);

@@ -143,6 +143,12 @@ static void start_master(Job *job) {
                 on_processor_ready(error, job);
 }
 
+/* How the QEMU of an external one has ended is of an earlier start */
+static void forget_end(Processor *p) {
+        if (p->config->start != PROCESSOR_START_HETD && processor_in_states(p, PROCESSOR_STATES_ENDED))
+                processor_set_state(p, PROCESSOR_DEFINED, "defined", "It is to be started by somebody else, and attached");
+}
+
 static void on_tree_made(const GError *error, void *userdata) {
         Job *job = userdata;
 
@@ -155,6 +161,7 @@ static void on_tree_made(const GError *error, void *userdata) {
                 Processor *p = get_processor(job, i);
 
                 processor_drop_window(p);       /* kept after a crash */
+                forget_end(p);
                 gather_add(job->gather);
                 if (!processor_is_master(p))
                         platform_start_slave(p, "platform-start", on_processor_ready, job);

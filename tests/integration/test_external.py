@@ -188,6 +188,16 @@ class Slaves(External):
         self.console.expect("received vector 3 from slave 2", since)
         self.assert_talks(self.slave2, 2, second.console(), 21)
 
+    def test_auto_boot(self):
+        self.start(MASTER, SLAVE1, SLAVE2 + EXTERNAL + "AutoBoot=yes\n")
+        qemu = Qemu(self, "slave", *SLAVE2_ARGUMENTS)
+        self.slave2.attach(qemu.monitor)
+        self.slave2.wait_state("running")
+        self.console.expect("received vector 3 from slave 2")
+        # What somebody has stopped stays so
+        self.slave2.call("Stop")
+        self.assertEqual(self.slave2.state, "ready")
+
     def test_ends_in_order(self):
         self.start()
         qemu = Qemu(self, "slave", *SLAVE2_ARGUMENTS)
@@ -296,6 +306,15 @@ class Masters(External):
         self.console.expect("received vector 3 from slave 2")
         self.assertEqual((self.platform.state, self.platform.reason), ("running", "master-running"))
 
+    def test_auto_boot(self):
+        self.define(EXTERNAL_MASTER, SLAVE1, SLAVE2 + "AutoBoot=yes\n")
+        self.platform.start()
+        self.assertEqual(self.slave2.state, "waiting")
+        qemu = Qemu(self, "master", *MASTER_ARGUMENTS)
+        self.master.attach(qemu.monitor)
+        self.slave2.wait_state("running")
+        qemu.console().expect("received vector 3 from slave 2")
+
     def test_is_detached(self):
         self.define(EXTERNAL_MASTER, SLAVE1, SLAVE2)
         qemu = Qemu(self, "master", *MASTER_ARGUMENTS)
@@ -324,6 +343,12 @@ class Masters(External):
         self.bus.mark()
         self.assertIn(self.bus.values(self.master.path, "State", since), (["lost", "crashed"], ["crashed"]))
         self.assertEqual((self.slave1.state, self.slave2.state), ("stopped", "stopped"))
+        # It is not the end of another one's
+        self.platform.start()
+        self.assertEqual((self.platform.state, self.platform.reason, self.master.state), ("running", "master-absent", "defined"))
+        qemu = Qemu(self, "another", *MASTER_ARGUMENTS)
+        self.master.attach(qemu.monitor)
+        qemu.console().expect("received vector 3 from slave 1")
 
     def test_stop_lets_it_run(self):
         self.define(EXTERNAL_MASTER, SLAVE1, SLAVE2)
