@@ -31,6 +31,9 @@ het_packages=(
         # Debian packages, and the system that they are tried on
         debhelper dh-dkms lintian debootstrap systemd-container
 
+        # tests and benchmarks with libvirt: its daemon for domains of QEMU, virsh, and what the bridge is written with
+        libvirt-daemon libvirt-daemon-driver-qemu libvirt-clients python3-libvirt python3-gi
+
         # tests of hetctl: its completions, its graphs
         zsh fish graphviz
 )

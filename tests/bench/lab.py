@@ -188,10 +188,10 @@ class Lab:
     def get(self, path, interface, name):
         return self.bus.get_object("org.hetd1", path).Get(f"org.hetd1.{interface}", name, dbus_interface="org.freedesktop.DBus.Properties")
 
-    def prepare_call(self, path, interface, member):
-        """Of a call with no options; what it returns sends it, and returns what block() waits for the reply of."""
+    def prepare_call(self, path, interface, member, signature="", *arguments):
+        """Of a call with no options behind its arguments; what it returns sends it, and returns what block() waits for the reply of."""
         message = dbus.lowlevel.MethodCallMessage("org.hetd1", path, f"org.hetd1.{interface}", member)
-        message.append(dbus.Dictionary({}, signature="sv"), signature="a{sv}")
+        message.append(*arguments, dbus.Dictionary({}, signature="sv"), signature=signature + "a{sv}")
 
         def send():
             pending = self.bus.send_message_with_reply(message, lambda reply: None, DEADLINE, require_main_loop=False)

@@ -4,6 +4,7 @@ A libvirtd of a test's own: the real one, as the daemon of a user's session, wit
 with libvirt; in a user namespace of its own libvirtd is another user, who has root's files.
 """
 
+import importlib.util
 import os
 import shutil
 import signal
@@ -11,27 +12,27 @@ import socket
 import subprocess
 import tempfile
 
-from het_events import DEADLINE, Process
-from het_harness import FIRMWARE, QEMU, TOP, skip_all
+from het_events import DEADLINE, Process, children_of
+from het_harness import FIRMWARE, QEMU, TOP
 
 BRIDGE = TOP / "clients/libvirt/het-libvirt"
 DOMAINS = BRIDGE.parent
 OTHER_USER = ("unshare", "--user", "--map-user=1000", "--map-group=1000") if os.geteuid() == 0 else ()
 
 
-def need_libvirt():
+def find_obstacle():
+    """Why libvirt cannot be used here, or nothing"""
     for program in ("libvirtd", "virsh"):
         if not shutil.which(program, path=os.environ["PATH"] + ":/usr/sbin"):
-            skip_all(f"{program} is not installed")
-    try:
-        import gi                       # pylint: disable=unused-import,import-outside-toplevel
-        import libvirt                  # pylint: disable=unused-import,import-outside-toplevel
-    except ImportError as e:
-        skip_all(f"python3 has no module {e.name}")
+            return f"{program} is not installed"
+    for module in ("gi", "libvirt", "libvirt_qemu"):
+        if not importlib.util.find_spec(module):
+            return f"python3 has no module {module}"
     if OTHER_USER:
         result = subprocess.run([*OTHER_USER, "true"], capture_output=True, text=True, timeout=DEADLINE, check=False)
         if result.returncode != 0:
-            skip_all(f"libvirtd of a session is not for root, and there are no user namespaces: {result.stderr.strip()}")
+            return f"libvirtd of a session is not for root, and there are no user namespaces: {result.stderr.strip()}"
+    return None
 
 
 def start_ready(loop, directory, arguments, what, env, log):
@@ -70,7 +71,6 @@ class Libvirtd:
                             "PATH": os.environ["PATH"] + ":/usr/sbin"}
         self.uri = f"qemu:///session?socket={directory}/run/libvirt/libvirt-sock"
         self.log = directory / "libvirtd.log"
-        self.pids = set()
         self.process = None
         signal.signal(signal.SIGCHLD, self.reap)
 
@@ -79,14 +79,16 @@ class Libvirtd:
             self.process = start_ready(self.loop, self.directory, [*OTHER_USER, "libvirtd", "--timeout=0"], "libvirtd", self.environment, log)
         return self
 
-    def reap(self, *_):
-        """Those that are not ours to wait for elsewhere"""
-        for pid in set(self.pids):
+    @staticmethod
+    def reap(*_):
+        """Also those that libvirt has started to see what they can do"""
+        for pid in children_of(os.getpid()):
             try:
-                if os.waitpid(pid, os.WNOHANG)[0]:
-                    self.pids.discard(pid)
-            except ChildProcessError:
-                self.pids.discard(pid)
+                with open(f"/proc/{pid}/comm", encoding="ascii") as f:
+                    if f.read().startswith("qemu-system"):
+                        os.waitpid(pid, os.WNOHANG)
+            except (FileNotFoundError, ProcessLookupError, ChildProcessError):
+                pass            # the call that this one has interrupted has done it
 
     def virsh(self, *arguments, succeeds=True):
         """What it prints, or on failure what it says"""
@@ -96,11 +98,11 @@ class Libvirtd:
             raise AssertionError(f"virsh {' '.join(map(str, arguments))}: status {result.returncode}: {result.stdout}{result.stderr}")
         return result.stdout.strip() if succeeds else result.stderr
 
-    def define(self, name, qemu=QEMU, **replaced):
+    def define(self, name, replaced=None, qemu=QEMU):
         """One of the files that are for users, with this machine's paths"""
         text = (DOMAINS / f"{name}.xml").read_text(encoding="utf-8")
         for what, by in {"/usr/lib/qemu-het/bin/qemu-system-arm": qemu, "/usr/lib/hetd/firmware": FIRMWARE,
-                         "/var/lib/libvirt/qemu": self.directory, **replaced}.items():
+                         "/var/lib/libvirt/qemu": self.directory, **(replaced or {})}.items():
             text = text.replace(str(what), str(by))
         path = self.directory / f"{name}.xml"
         path.write_text(text, encoding="utf-8")
@@ -109,10 +111,7 @@ class Libvirtd:
     def run(self, name):
         """virsh start; returns the process number of its QEMU."""
         self.virsh("start", name)
-        pid = int((self.directory / f"run/libvirt/qemu/run/{name}.pid").read_text(encoding="ascii"))
-        self.pids.add(pid)
-        self.reap()
-        return pid
+        return int((self.directory / f"run/libvirt/qemu/run/{name}.pid").read_text(encoding="ascii"))
 
     def active(self):
         return sorted(self.virsh("list", "--name").split())

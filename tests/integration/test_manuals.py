@@ -59,6 +59,14 @@ class Commands(unittest.TestCase):
     def test_het_device_tree(self):
         self.check("het-device-tree.1", help_of(BUILD / "clients/het-device-tree/het-device-tree"))
 
+    def test_het_libvirt(self):
+        try:
+            self.check("het-libvirt.8", help_of(TOP / "clients/libvirt/het-libvirt"))
+        except subprocess.CalledProcessError as e:
+            if "ModuleNotFoundError" in e.stderr:
+                self.skipTest(e.stderr.splitlines()[-1])
+            raise
+
     def test_load_bin_app(self):
         # It is built for the guests, so its help is read where it is written
         source = read(TOP / "guest/tools/load_bin_app/main.c")
