@@ -5,12 +5,13 @@
 import os
 import signal
 import socket
+import subprocess
 
 import dbus
 
 from het_bus import ERROR, INVALID_ARGS, Bus
 from het_events import DEADLINE
-from het_harness import MASTER, SLAVE1, SLAVE2, TestCase, main, memory_maps, options, platform_text
+from het_harness import HETCTL, MASTER, SLAVE1, SLAVE2, TestCase, main, memory_maps, options, platform_text
 from het_qemu import SLAVE1_ARGUMENTS, SLAVE2_ARGUMENTS, Qemu
 
 EXTERNAL = "Start=external\n"
@@ -43,6 +44,13 @@ class OnBus(TestCase):
         self.platform.start()
         self.slave2 = self.platform.processor("slave2")
         self.master_console = self.platform.processor("master").console()
+
+    def hetctl(self, status, *arguments):
+        """What it says"""
+        result = subprocess.run([HETCTL, "--user", *arguments], capture_output=True, text=True, timeout=DEADLINE, check=False,
+                                env=self.bus.environment())
+        self.assertEqual(result.returncode, status, result.stderr)
+        return result.stderr
 
     def check_good(self, since=0):
         self.assertEqual((self.slave2.state, self.slave2.reason), ("ready", "granted"))
@@ -109,9 +117,11 @@ class Attached(OnBus):
         others = [BusQemu(self, "other", *SLAVE1_ARGUMENTS), BusQemu(self, "slave", *SLAVE2_ARGUMENTS)]
         self.assertRefused(INVALID_ARGS, r"2 on the bus want .* vm=", self.slave2.attach, "dbus:org.qemu")
         self.assertRefused(ERROR + "MonitorLost", "-name nobody", self.slave2.attach, "dbus:org.qemu,vm=nobody")
-        self.slave2.attach("dbus:org.qemu,vm=slave")
+        self.assertIn("vm=VM", self.hetctl(1, "attach", "p/slave2", "dbus:org.qemu"))
+        self.assertIn("--connect is for paths", self.hetctl(2, "attach", "--connect", "p/slave2", "dbus:org.qemu"))
+        self.hetctl(0, "attach", "p/slave2", "dbus:org.qemu,vm=slave")
         self.assertEqual(self.slave2.get("Monitor"), f"dbus:{others[1].unique}")
-        self.slave2.call("Detach")
+        self.hetctl(0, "detach", "p/slave2")
         self.slave2.attach(f"dbus:{others[1].unique}")
         self.check_good()
 
