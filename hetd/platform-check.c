@@ -85,8 +85,12 @@ static void check_start(PlatformParser *p, ParsedProcessor *pp) {
                                                   KEY_DEVICE_TREE };
         static const char reason[] = "has no effect with Start=external: who starts that QEMU chooses it; remove it";
 
-        if (!is_good(pp, KEY_START) || pp->config->start != PROCESSOR_START_EXTERNAL)
+        if (!is_good(pp, KEY_START) || pp->config->start != PROCESSOR_START_EXTERNAL) {
+                if (is_good(pp, KEY_MONITOR))
+                        platform_parser_key_error(p, pp, KEY_MONITOR, "is for a QEMU that somebody else starts; add Start=external, or "
+                                                  "remove it");
                 return;
+        }
 
         refuse_keys(p, pp, of_process, G_N_ELEMENTS(of_process), reason);
         refuse_keys(p, pp, of_restart, G_N_ELEMENTS(of_restart),

@@ -108,6 +108,7 @@ static void processor_config_free(ProcessorConfig *c) {
         g_free(c->initrd);
         g_free(c->command_line);
         g_free(c->device_tree);
+        g_free(c->monitor);
         g_free(c->qemu);
         g_strfreev(c->extra_arguments);
         g_free(c);

@@ -124,6 +124,7 @@ typedef struct ProcessorConfig {
         uint64_t start_limit_usec;
         uint64_t watchdog_usec;         /* slaves: one that gives no sign of life for so long has hung; 0: nobody looks */
         uint64_t watchdog_start_usec;   /* at least so long after its boot */
+        char *monitor;                  /* path, or address of qemu-bus.h, of an external one's monitor; NULL: who attaches it says it */
         char *qemu;                     /* path of the QEMU binary; NULL: hetd's default for the target */
         char **extra_arguments;         /* NULL-terminated */
 } ProcessorConfig;

@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include "platform-parser.h"
+#include "qemu-bus.h"
 #include "util/parse.h"
 
 typedef void (*KeySetter)(PlatformParser *p, ParsedProcessor *pp, ProcessorKey key, const char *value);
@@ -253,19 +254,36 @@ static void set_string(PlatformParser *p, ParsedProcessor *pp, ProcessorKey key,
         *string_of(pp->config, key) = g_strdup(value);
 }
 
+/* NULL: it was reported */
+static char *make_absolute(PlatformParser *p, ParsedProcessor *pp, ProcessorKey key, const char *value) {
+        if (g_path_is_absolute(value))
+                return g_strdup(value);
+        if (p->directory)
+                return g_build_filename(p->directory, value, NULL);
+
+        platform_parser_key_error(p, pp, key, "'%s' is relative, but the platform file came without a path; write an absolute one", value);
+        return NULL;
+}
+
+/* Of a QEMU that may not be there yet */
+static void set_monitor(PlatformParser *p, ParsedProcessor *pp, ProcessorKey key, const char *value) {
+        g_autoptr(GError) error = NULL;
+
+        if (!qemu_bus_is_address(value))
+                pp->config->monitor = make_absolute(p, pp, key, value);
+        else if (qemu_bus_check_address(value, &error))
+                pp->config->monitor = g_strdup(value);
+        else
+                platform_parser_key_error(p, pp, key, "%s", error->message);
+}
+
 static void set_path(PlatformParser *p, ParsedProcessor *pp, ProcessorKey key, const char *value) {
-        g_autofree char *path = NULL;
+        g_autofree char *path = make_absolute(p, pp, key, value);
         struct stat st;
 
-        if (!g_path_is_absolute(value) && !p->directory) {
-                platform_parser_key_error(p, pp, key,
-                                          "'%s' is relative, but the platform file came without a path; write an "
-                                          "absolute one",
-                                          value);
+        if (!path)
                 return;
-        }
 
-        path = g_path_is_absolute(value) ? g_strdup(value) : g_build_filename(p->directory, value, NULL);
         if (p->again)
                 *string_of(pp->config, key) = g_steal_pointer(&path);
         else if (stat(path, &st) < 0)
@@ -304,6 +322,7 @@ static const struct {
         [KEY_ON_MASTER_RESET] = { "OnMasterReset",  set_stop_or_keep    },
         [KEY_ON_MASTER_FAILURE]        = { "OnMasterFailure",       set_stop_or_keep      },
         [KEY_START]           = { "Start",          set_start           },
+        [KEY_MONITOR]         = { "Monitor",        set_monitor         },
         [KEY_RESTART]         = { "Restart",        set_restart         },
         [KEY_RESTART_SEC]     = { "RestartSec",     set_time_span       },
         [KEY_START_LIMIT_BURST]        = { "StartLimitBurst",       set_start_limit_burst },

@@ -470,14 +470,26 @@ static int connect_own(QemuBus *q, int peer_consume) {
         return r >= 0 ? sd_bus_attach_event(q->bus, q->event, SD_EVENT_PRIORITY_NORMAL) : r;
 }
 
-static bool get_connection(QemuBus *q, sd_bus *bus, const char *address, int peer_consume, GError **error) {
+static bool check_place(const QemuBus *q, const char *address, bool has_peer, GError **error) {
+        if (has_peer && (q->name || q->address))
+                return refuse_address(error, address, "with a connection of the caller there is no name, and no other address");
+        if (!has_peer && !q->name && !q->address)
+                return refuse_address(error, address, "it has neither a name nor an address");
+
+        return true;
+}
+
+bool qemu_bus_check_address(const char *address, GError **error) {
+        g_autoptr(QemuBus) q = g_new0(QemuBus, 1);
+
+        q->monitor_fd = q->console_fd = -EBADF;
+        return parse_address(q, address, error) && check_place(q, address, false, error);
+}
+
+static bool get_connection(QemuBus *q, sd_bus *bus, int peer_consume, GError **error) {
         HET_AUTO_FD int peer = peer_consume;
         int r;
 
-        if (peer >= 0 && (q->name || q->address))
-                return refuse_address(error, address, "with a connection of the caller there is no name, and no other address");
-        if (peer < 0 && !q->name && !q->address)
-                return refuse_address(error, address, "it has neither a name nor an address");
         if (peer < 0 && !q->address) {
                 if (!bus) {
                         g_set_error(error, HET_ERROR, HET_ERROR_FAILED, "hetd is not on a bus where it could find %s", q->name);
@@ -506,7 +518,8 @@ bool qemu_bus_new(sd_event *event, sd_bus *bus, const char *address, int peer_co
         q->monitor_fd = q->console_fd = -EBADF;
         q->done = done;
         q->userdata = userdata;
-        if (!parse_address(q, address, error) || !get_connection(q, bus, address, fd_take(&peer), error))
+        if (!parse_address(q, address, error) || !check_place(q, address, peer >= 0, error) ||
+            !get_connection(q, bus, fd_take(&peer), error))
                 return false;
 
         r = sd_event_add_time_relative(event, &q->deadline, CLOCK_MONOTONIC, QEMU_BUS_TIMEOUT_USEC, 0, on_deadline, q);

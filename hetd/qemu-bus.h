@@ -35,6 +35,8 @@ typedef struct QemuBusLines {
 typedef void (*QemuBusFunc)(QemuBusLines *lines, const GError *error, void *userdata);
 
 bool qemu_bus_is_address(const char *text);
+/* Of one: whether a QEMU could be there */
+bool qemu_bus_check_address(const char *address, GError **error);
 
 /*
  * Begins to find it: on `bus` (NULL: there is none), where the address has no ADDRESS; or over `peer_consume`, if that is not negative:

@@ -61,6 +61,25 @@ static guint n_processors(Job *job) {
         return job->platform->processors->len;
 }
 
+/* --- 5: what somebody else has started --- */
+
+static void on_attached(const GError *error, void *userdata) {
+        Processor *p = userdata;
+
+        if (error)
+                processor_log(p, LOG_WARNING, "%s: Monitor=: %s", p->config->name, error->message);
+}
+
+/* One that is not there yet is for who starts it to attach */
+static void attach_external(Platform *platform) {
+        for (guint i = 0; platform_is_active(platform) && i < platform->processors->len; i++) {
+                Processor *p = platform->processors->pdata[i];
+
+                if (p->config->monitor && p->state == PROCESSOR_DEFINED)
+                        platform_attach(p, p->config->monitor, -EBADF, on_attached, p);
+        }
+}
+
 /* --- 4: slaves with AutoBoot= --- */
 
 static void on_booted(const GError *error, void *userdata) {
@@ -81,6 +100,7 @@ static void on_booted(const GError *error, void *userdata) {
 
         /* It may have been paused, or have panicked, meanwhile */
         platform_processor_changed(platform, master);
+        attach_external(platform);
 }
 
 static void boot_slaves(Job *job) {

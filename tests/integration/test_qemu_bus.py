@@ -125,6 +125,26 @@ class Attached(OnBus):
         self.slave2.attach(f"dbus:{others[1].unique}")
         self.check_good()
 
+    def test_by_platform_file(self):
+        """Monitor= says where; one that is not there when the platform starts is attached as without it."""
+        text = platform_text(MASTER, SLAVE1, SLAVE2 + EXTERNAL + "Monitor=dbus:org.qemu,vm=slave\nAutoBoot=yes\n")
+        other = self.hetd.define("other", text)
+        slave2 = other.processor("slave2")
+        other.start()
+        slave2.wait_state("defined")
+        other.stop()
+        BusQemu(self, "another", *SLAVE1_ARGUMENTS)
+        qemu = BusQemu(self, "slave", *SLAVE2_ARGUMENTS)
+        other.start()
+        slave2.wait_state("running")
+        self.assertEqual(slave2.get("Monitor"), f"dbus:{qemu.unique}")
+        slave2.console().expect("^slave2: booted")
+        # It is let go, and found again
+        other.stop()
+        self.assertEqual(slave2.state, "defined")
+        other.start()
+        slave2.wait_state("running")
+
     def test_other_names(self):
         qemu = BusQemu(self, "slave", *SLAVE2_ARGUMENTS, monitor="org.example.second")
         self.assertRefused(NOT_SUPPORTED, f"offers no {MONITOR}: start it with", self.slave2.attach, "dbus:org.qemu")

@@ -341,6 +341,18 @@ static const PlatformCase processors_cases[] = {
                          "starts that QEMU chooses it; remove it",
         },
         {
+                .name = "a monitor of hetd's own",
+                .text = TEXT(MASTER SLAVE "Monitor=/run/slave.qmp\n"),
+                .error = "test.platform:11: [Processor s] Monitor=: is for a QEMU that somebody else starts; add Start=external, "
+                         "or remove it",
+        },
+        {
+                .name = "a monitor that is nowhere",
+                .text = TEXT(MASTER SLAVE "Start=external\n" "Monitor=dbus:\n"),
+                .error = "test.platform:12: [Processor s] Monitor=: dbus:: it has neither a name nor an address; it is "
+                         "dbus:NAME,vm=VM,monitor=CHARDEV,console=CHARDEV,address=ADDRESS, of which any may be left out",
+        },
+        {
                 .name = "external slave",
                 .text = TEXT(MASTER SLAVE "Start=external\n" "ExtraArguments=-s\n"),
                 .error = "test.platform:12: [Processor s] ExtraArguments=: has no effect with Start=external: "

@@ -292,7 +292,7 @@ static void test_many_errors(void **state) {
                                                "Machine=, CPU=, CPUs=, Target=, Memory=, Window=, Access=, Firmware=, Kernel=, Initrd=, "
                                                "CommandLine=, "
                                                "DeviceTree=, Entry=, Argument=, Protocol=, IDM=, Remoteproc=, AutoBoot=, OnMasterReset=, "
-                                               "OnMasterFailure=, Start=, Restart=, "
+                                               "OnMasterFailure=, Start=, Monitor=, Restart=, "
                                                "RestartSec=, StartLimitBurst=, StartLimitIntervalSec=, WatchdogSec=, WatchdogStartSec=, QEMU=, "
                                                "ExtraArguments=\n",
                                                6 + i, i);

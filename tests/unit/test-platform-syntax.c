@@ -135,7 +135,7 @@ static const PlatformCase syntax_cases[] = {
                 .error = "test.platform:6: [Processor m] Xylophone=: is not known here; there are Role=, Id=, "
                          "Machine=, CPU=, CPUs=, Target=, Memory=, Window=, Access=, Firmware=, Kernel=, Initrd=, CommandLine=, "
                          "DeviceTree=, Entry=, Argument=, Protocol=, IDM=, Remoteproc=, AutoBoot=, OnMasterReset=, "
-                         "OnMasterFailure=, Start=, Restart=, "
+                         "OnMasterFailure=, Start=, Monitor=, Restart=, "
                          "RestartSec=, StartLimitBurst=, StartLimitIntervalSec=, WatchdogSec=, "
                          "WatchdogStartSec=, QEMU=, ExtraArguments=",
         },
