@@ -276,6 +276,7 @@ BUS_GETTER(get_console, Processor, p, "s", processor_get_console(p) ?: "")
 BUS_GETTER(get_console_log, Processor, p, "s", p->log_path ?: "")
 BUS_GETTER(get_monitor, Processor, p, "s", p->monitor_path ?: "")
 BUS_GETTER(get_pid, Processor, p, "u", p->process ? (uint32_t) spawn_get_pid(p->process) : 0)
+BUS_GETTER(get_unit, Processor, p, "s", p->process && p->unit ? p->unit : "")
 
 static int get_interrupts(sd_bus *bus, const char *path, const char *interface, const char *property, sd_bus_message *reply,
                           void *userdata, sd_bus_error *error) {
@@ -325,6 +326,7 @@ const sd_bus_vtable bus_processor_vtable[] = {
         SD_BUS_PROPERTY("ConsoleLog", "s", get_console_log, 0, CHANGES),
         SD_BUS_PROPERTY("Monitor", "s", get_monitor, 0, CHANGES),
         SD_BUS_PROPERTY("Pid", "u", get_pid, 0, CHANGES),
+        SD_BUS_PROPERTY("Unit", "s", get_unit, 0, CHANGES),
         SD_BUS_PROPERTY("Boots", "t", NULL, offsetof(Processor, boots), CHANGES),
         SD_BUS_PROPERTY("Restarts", "u", NULL, offsetof(Processor, restart.count), CHANGES),
         SD_BUS_PROPERTY("StateChangeTimestamp", "t", NULL, offsetof(Processor, state_usec), CHANGES),

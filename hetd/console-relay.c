@@ -157,7 +157,7 @@ static int relay_open(ConsoleRelay *relay, bool anew) {
         if (relay->log < 0)
                 return -errno;
 
-        r = fd_listen(relay->socket_path, &relay->listener);
+        r = fd_listen(relay->socket_path, SOCK_STREAM, &relay->listener);
         if (r >= 0)
                 r = fd_set_nonblock(relay->listener, true);
         if (r >= 0)

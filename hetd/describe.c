@@ -54,6 +54,7 @@ static json_object *describe_processor(Processor *p) {
         json_add_uint64(object, "boots", p->boots);
         json_add_uint64(object, "restarts", p->restart.count);
         json_add_uint64(object, "pid", p->process ? (uint64_t) spawn_get_pid(p->process) : 0);
+        json_add_string(object, "unit", p->process ? p->unit : NULL);
         json_add_string(object, "qemu-version", p->monitor_ready ? p->qemu_version : NULL);
         json_add_string(object, "monitor", p->monitor_path);
         json_add_string(object, "console", processor_get_console(p));

@@ -22,7 +22,7 @@
 #include <unistd.h>
 
 typedef struct Options {
-        gboolean user, system, version, keep;
+        gboolean user, system, version, keep, units;
         char *runtime_directory, *firmware_directory, *log_level;
         char **directories, **qemu, **quotas;
 } Options;
@@ -55,6 +55,8 @@ static bool options_parse(Options *o, int *argc, char ***argv, GError **error) {
                 { "quota", 0, 0, G_OPTION_ARG_STRING_ARRAY, &o->quotas,
                   "How much each user may have: platforms (64), processors (1024), memory (infinity), jobs (16), calls (128); may be repeated",
                   "KIND=N" },
+                { "units", 0, 0, G_OPTION_ARG_NONE, &o->units,
+                  "Have systemd start each QEMU, as an instance of the unit het-processor@.service", NULL },
                 { "keep", 0, 0, G_OPTION_ARG_NONE, &o->keep, "Leave the platforms running at the end, for the next hetd", NULL },
                 { "log-level", 0, 0, G_OPTION_ARG_STRING, &o->log_level, "debug, info, notice, warning or err (info)", "LEVEL" },
                 { "version", 0, 0, G_OPTION_ARG_NONE, &o->version, "Say which version this is", NULL },
@@ -165,6 +167,7 @@ static bool manager_options(const Options *o, QuotaLimits *quotas, ManagerOption
 
         ret->qemu = qemu;
         ret->polkit = !o->user;
+        ret->units = o->units;
         ret->quotas = quotas;
         ret->firmware_directory = absolute(o->firmware_directory);
         ret->directories = o->directories ? g_strdupv(o->directories) : default_directories(o->user);

@@ -25,6 +25,7 @@ typedef struct ManagerOptions {
         char *runtime_directory;        /* sockets and logs: RUNTIME/PLATFORM/PROCESSOR.{qmp,console,log} */
         char **directories;             /* NULL-terminated: where platform files are looked for, in order */
         char *firmware_directory;       /* ${FIRMWARE_DIR} in platform files, may be NULL */
+        bool units;                     /* QEMUs are units of systemd, where the platform file does not say otherwise */
         bool polkit;                    /* asked for callers that are neither root nor hetd's user */
         const QuotaLimits *quotas;      /* NULL: the usual ones */
         GHashTable *qemu;               /* QEMU's target ("arm") → path of the binary */

@@ -77,8 +77,16 @@ static void check_role(PlatformParser *p, ParsedProcessor *pp) {
                                           "(Window=SIZE@ADDRESS)");
 }
 
+static const ProcessorKey of_limits[] = { KEY_CPU_WEIGHT, KEY_CPU_QUOTA, KEY_ALLOWED_CPUS, KEY_MEMORY_MIN, KEY_MEMORY_LOW,
+                                          KEY_MEMORY_HIGH, KEY_MEMORY_MAX, KEY_MEMORY_SWAP_MAX, KEY_TASKS_MAX, KEY_IO_WEIGHT };
+
+static void check_unit(PlatformParser *p, ParsedProcessor *pp) {
+        if (is_good(pp, KEY_UNIT) && pp->config->unit == PROCESSOR_UNIT_NO)
+                refuse_keys(p, pp, of_limits, G_N_ELEMENTS(of_limits), "is kept by systemd, for units only; remove it, or Unit=no");
+}
+
 static void check_start(PlatformParser *p, ParsedProcessor *pp) {
-        static const ProcessorKey of_process[] = { KEY_TARGET, KEY_QEMU, KEY_EXTRA_ARGUMENTS };
+        static const ProcessorKey of_process[] = { KEY_TARGET, KEY_QEMU, KEY_EXTRA_ARGUMENTS, KEY_UNIT };
         static const ProcessorKey of_restart[] = { KEY_RESTART, KEY_RESTART_SEC, KEY_START_LIMIT_BURST,
                                                    KEY_START_LIMIT_INTERVAL_SEC };
         static const ProcessorKey of_master[] = { KEY_FIRMWARE, KEY_KERNEL, KEY_INITRD, KEY_COMMAND_LINE,
@@ -93,6 +101,7 @@ static void check_start(PlatformParser *p, ParsedProcessor *pp) {
         }
 
         refuse_keys(p, pp, of_process, G_N_ELEMENTS(of_process), reason);
+        refuse_keys(p, pp, of_limits, G_N_ELEMENTS(of_limits), "limits no QEMU that hetd has not started; remove it");
         refuse_keys(p, pp, of_restart, G_N_ELEMENTS(of_restart),
                     "has no effect with Start=external: hetd does not start that QEMU; remove it");
         if (is_master(pp))
@@ -566,6 +575,7 @@ void platform_parser_check(PlatformParser *p) {
                         pp->config->cpus = 1;
                 check_role(p, pp);
                 check_start(p, pp);
+                check_unit(p, pp);
                 check_restart(p, pp);
                 check_watchdog(p, pp);
                 platform_parser_choose_board(p, pp);

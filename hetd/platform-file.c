@@ -111,6 +111,7 @@ static void processor_config_free(ProcessorConfig *c) {
         g_free(c->monitor);
         g_free(c->qemu);
         g_strfreev(c->extra_arguments);
+        resource_limits_clear(&c->limits);
         g_free(c);
 }
 
@@ -122,6 +123,7 @@ PlatformConfig *platform_config_free(PlatformConfig *config) {
         g_free(config->description);
         g_free(config->path);
         g_free(config->text);
+        resource_limits_clear(&config->limits);
         if (config->variables)
                 g_hash_table_unref(config->variables);
         if (config->processors)

@@ -12,6 +12,7 @@
 
 #include "architecture.h"
 #include "hw/misc/het-page.h"
+#include "resource-limits.h"
 
 #define PLATFORM_FILE_SIZE_MAX          (1U * 1024 * 1024)
 #define PLATFORM_NAME_MAX               64U     /* of platforms and processors: [A-Za-z0-9_-], begins with a letter */
@@ -29,6 +30,13 @@ typedef enum ProcessorStart {
         PROCESSOR_START_EXTERNAL,       /* somebody else, who then attaches it */
         _PROCESSOR_START_MAX,
 } ProcessorStart;
+
+/* Whether the QEMU process of a processor is an instance of a systemd unit */
+typedef enum ProcessorUnit {
+        PROCESSOR_UNIT_DEFAULT,         /* if hetd is told to (--units) */
+        PROCESSOR_UNIT_NO,
+        PROCESSOR_UNIT_YES,
+} ProcessorUnit;
 
 /* When hetd starts a slave's QEMU process again that has ended without being asked to */
 typedef enum RestartPolicy {
@@ -125,6 +133,8 @@ typedef struct ProcessorConfig {
         uint64_t watchdog_usec;         /* slaves: one that gives no sign of life for so long has hung; 0: nobody looks */
         uint64_t watchdog_start_usec;   /* at least so long after its boot */
         char *monitor;                  /* path, or address of qemu-bus.h, of an external one's monitor; NULL: who attaches it says it */
+        ProcessorUnit unit;
+        ResourceLimits limits;          /* of its process */
         char *qemu;                     /* path of the QEMU binary; NULL: hetd's default for the target */
         char **extra_arguments;         /* NULL-terminated */
 } ProcessorConfig;
@@ -134,6 +144,7 @@ typedef struct PlatformConfig {
         char *description;              /* may be NULL */
         char *path;                     /* where it was read from, may be NULL: came as an fd */
         Remoteproc remoteproc;          /* of slaves that say nothing; only while the file is read */
+        ResourceLimits limits;          /* of all its processes together */
         GPtrArray *processors;          /* of ProcessorConfig*, owned; the master first, then slaves by id */
         char *text;                     /* what it was made of */
         size_t size;

@@ -237,6 +237,25 @@ static void set_extra_arguments(PlatformParser *p, ParsedProcessor *pp, Processo
                                           error->message);
 }
 
+static void set_unit(PlatformParser *p, ParsedProcessor *pp, ProcessorKey key, const char *value) {
+        bool unit;
+
+        if (parse_boolean(value, &unit) < 0)
+                platform_parser_key_error(p, pp, key, "'%s' is neither yes nor no", value);
+        else
+                pp->config->unit = unit ? PROCESSOR_UNIT_YES : PROCESSOR_UNIT_NO;
+}
+
+static void set_limit(PlatformParser *p, ParsedProcessor *pp, ProcessorKey key, const char *value) {
+        g_autofree char *problem = NULL;
+        ResourceKey resource;
+
+        g_assert(resource_key_find(processor_key_name(key), &resource));
+        problem = resource_limits_parse(&pp->config->limits, resource, value);
+        if (problem)
+                platform_parser_key_error(p, pp, key, "%s", problem);
+}
+
 static char **string_of(ProcessorConfig *config, ProcessorKey key) {
         switch (key) {
         case KEY_CPU:           return &config->cpu;
@@ -333,6 +352,17 @@ static const struct {
         [KEY_EXTRA_ARGUMENTS] = { "ExtraArguments", set_extra_arguments },
         [KEY_IDM]             = { "IDM",            set_idm             },
         [KEY_REMOTEPROC]      = { "Remoteproc",     set_remoteproc      },
+        [KEY_UNIT]            = { "Unit",           set_unit            },
+        [KEY_CPU_WEIGHT]      = { "CPUWeight",      set_limit           },
+        [KEY_CPU_QUOTA]       = { "CPUQuota",       set_limit           },
+        [KEY_ALLOWED_CPUS]    = { "AllowedCPUs",    set_limit           },
+        [KEY_MEMORY_MIN]      = { "MemoryMin",      set_limit           },
+        [KEY_MEMORY_LOW]      = { "MemoryLow",      set_limit           },
+        [KEY_MEMORY_HIGH]     = { "MemoryHigh",     set_limit           },
+        [KEY_MEMORY_MAX]      = { "MemoryMax",      set_limit           },
+        [KEY_MEMORY_SWAP_MAX] = { "MemorySwapMax",  set_limit           },
+        [KEY_TASKS_MAX]       = { "TasksMax",       set_limit           },
+        [KEY_IO_WEIGHT]       = { "IOWeight",       set_limit           },
 };
 
 const char *processor_key_name(ProcessorKey key) {
@@ -416,14 +446,25 @@ static void set_platform_remoteproc(PlatformParser *p, const char *value, unsign
                 platform_parser_error(p, line, "Platform", "Remoteproc", UNKNOWN_REMOTEPROC, value);
 }
 
+static void set_platform_limit(PlatformParser *p, ResourceKey resource, const char *value, unsigned line) {
+        g_autofree char *problem = resource_limits_parse(&p->config->limits, resource, value);
+
+        if (problem)
+                platform_parser_error(p, line, "Platform", resource_key_name(resource), "%s", problem);
+}
+
+#define PLATFORM_KEYS 3U                /* that are no limits */
+
 void platform_parser_platform_key(PlatformParser *p, const char *key, const char *value, unsigned line) {
-        static const char *const names[] = { "Name", "Description", "Remoteproc" };
-        static void (*const setters[])(PlatformParser *p, const char *value, unsigned line) = {
+        const char *names[PLATFORM_KEYS + _RESOURCE_KEY_MAX] = { "Name", "Description", "Remoteproc" };
+        static void (*const setters[PLATFORM_KEYS])(PlatformParser *p, const char *value, unsigned line) = {
                 set_platform_name, set_platform_description, set_platform_remoteproc,
         };
         g_autofree char *expanded = NULL, *problem = NULL;
         size_t k;
 
+        for (ResourceKey resource = 0; resource < _RESOURCE_KEY_MAX; resource++)
+                names[PLATFORM_KEYS + resource] = resource_key_name(resource);
         for (k = 0; k < G_N_ELEMENTS(names) && strcmp(names[k], key) != 0; k++)
                 ;
         if (k == G_N_ELEMENTS(names)) {
@@ -434,8 +475,10 @@ void platform_parser_platform_key(PlatformParser *p, const char *key, const char
         expanded = expand(p, value, &problem);
         if (!expanded)
                 platform_parser_error(p, line, "Platform", key, "%s", problem);
-        else
+        else if (k < PLATFORM_KEYS)
                 setters[k](p, expanded, line);
+        else
+                set_platform_limit(p, (ResourceKey) (k - PLATFORM_KEYS), expanded, line);
 }
 
 void platform_parser_processor_key(PlatformParser *p, ParsedProcessor *pp, const char *key, const char *value,

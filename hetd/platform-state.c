@@ -67,6 +67,8 @@ static json_object *describe_processor(const Processor *p) {
         json_add_uint64(o, "boots", p->boots);
         json_add_uint64(o, "pid", (uint64_t) p->process_id.pid);
         json_add_uint64(o, "pid-start", p->process_id.start_ticks);
+        if (p->unit)
+                json_add_string(o, "unit", p->unit);
         json_add_uint64(o, "started-usec", p->started_usec);
         json_object_object_add(o, "restart", describe_restart(&p->restart));
         if (p->busy)
@@ -262,6 +264,7 @@ static bool restore_processor(Processor *p, json_object *o, ProcessorFound *foun
         if (p->config->start == PROCESSOR_START_HETD) {
                 p->process_id.pid = (pid_t) get_uint64(o, "pid");
                 p->process_id.start_ticks = get_uint64(o, "pid-start");
+                p->unit = g_strdup(json_get_string(o, "unit"));
         }
         restore_restart(&p->restart, o);
         if (!processor_is_master(p))

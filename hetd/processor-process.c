@@ -77,6 +77,7 @@ static void set_ended(Processor *p, ProcessorState state, const char *reason, co
 static void set_end_state(Processor *p, const SpawnExit *status) {
         g_autofree char *how = spawn_exit_to_string(status), *text = NULL;
         bool clean = !status->killed && (status->unknown || status->status == 0), hung = p->watchdog.killed;
+        g_autofree char *failure = g_steal_pointer(&p->spawn_failure);
 
         p->watchdog.killed = false;
         if (p->end_reason) {
@@ -85,6 +86,9 @@ static void set_end_state(Processor *p, const SpawnExit *status) {
                 processor_tell_peer(p, false);
                 p->failure = HET_ERROR_CANCELED;
                 processor_set_state(p, PROCESSOR_STOPPED, p->end_reason, "Its QEMU process was ended as asked");
+        } else if (failure) {
+                text = g_strdup_printf("Its QEMU process could not be started: %s", failure);
+                set_ended(p, PROCESSOR_CRASHED, "process-failed", text);
         } else if (p->start_failure) {
                 text = g_strdup_printf("It was started again, and could not be used: %s (%s)", p->start_failure, how);
                 set_ended(p, PROCESSOR_CRASHED, "restart-failed", text);
@@ -123,6 +127,7 @@ void processor_finish_exit(Processor *p) {
         processor_drop_monitor(p);
         (void) unlink(p->console_path);
         processor_changed(p, "Pid");
+        processor_changed(p, "Unit");
         processor_changed(p, "Console");
         processor_set_granted(p, false);
         if (!processor_is_master(p))
@@ -144,16 +149,68 @@ static void on_exited(Spawn *spawn, const SpawnExit *status, void *userdata) {
 
         p->exited = true;
         p->exit_status = *status;
+        if (status->failure) {          /* it is gone with the process, the rest is not */
+                g_free(p->spawn_failure);
+                p->spawn_failure = g_strdup(status->failure);
+                p->exit_status = (SpawnExit) { .unknown = true };
+        }
         if (!p->monitor ||
             sd_event_add_time_relative(p->platform->manager->event, &p->exit_timer, CLOCK_MONOTONIC, MONITOR_END_TIMEOUT_USEC, 0,
                                        on_monitor_stays_open, p) < 0)
                 processor_finish_exit(p);
 }
 
+/* systemd takes limits that this kernel, or this container, cannot keep, and says nothing */
+static void warn_of_limits(const Processor *p, pid_t pid) {
+        g_autofree char *of_processor = resource_limits_find_not_kept(&p->config->limits, pid);
+        g_autofree char *of_platform = resource_limits_find_not_kept(&p->platform->config->limits, pid);
+
+        if (of_processor || of_platform)
+                processor_log(p, LOG_WARNING, "%s/%s: %s%s%s cannot be kept: cgroups lack the controller here", p->platform->config->name,
+                              p->config->name, of_processor ?: "", of_processor && of_platform ? ", " : "", of_platform ?: "");
+}
+
+static bool has_limits(const Processor *p) {
+        return resource_limits_are_set(&p->config->limits) || resource_limits_are_set(&p->platform->config->limits);
+}
+
+/* Whether it is to be a unit. One that is none has no limits; that is said, and is no reason not to start it. */
+static bool choose_unit(Processor *p, GError **error) {
+        const Manager *manager = p->platform->manager;
+        bool unit = p->config->unit == PROCESSOR_UNIT_DEFAULT ? manager->options.units : p->config->unit == PROCESSOR_UNIT_YES;
+
+        g_clear_pointer(&p->unit, g_free);
+        if (unit && !manager->options.units) {
+                g_set_error(error, HET_ERROR, HET_ERROR_NOT_SUPPORTED, "%s: Unit=yes: this hetd has no systemd start its QEMUs: start hetd "
+                            "with --units, or remove Unit=", p->config->name);
+                return false;
+        }
+
+        if (unit)
+                p->unit = unit_make_name(p->platform->config->name, p->config->name);
+        else if (has_limits(p))
+                processor_log(p, LOG_WARNING, "%s/%s: Its QEMU is no unit of systemd: the limits of its platform file are not kept",
+                              p->platform->config->name, p->config->name);
+        return true;
+}
+
+static UnitRequest unit_request(const Processor *p) {
+        return (UnitRequest) {
+                .bus = p->platform->manager->bus,
+                .platform = p->platform->config->name,
+                .processor = p->config->name,
+                .limits = &p->config->limits,
+                .platform_limits = &p->platform->config->limits,
+        };
+}
+
 static bool on_forked(const ProcessId *id, void *userdata, GError **error) {
         Processor *p = userdata;
 
         p->process_id = *id;
+        processor_changed(p, "Pid");
+        if (p->unit)
+                warn_of_limits(p, id->pid);
         return platform_save(p->platform, error);
 }
 
@@ -169,6 +226,7 @@ static void forget_past(Processor *p, bool platform_start) {
         g_clear_pointer(&p->last_line, g_free);
         g_clear_pointer(&p->memory_id, g_free);
         g_clear_pointer(&p->start_failure, g_free);
+        g_clear_pointer(&p->spawn_failure, g_free);
         p->end_reason = p->shutdown_reason = NULL;
         p->watchdog.killed = false;
         p->reconnects = 0;
@@ -184,7 +242,8 @@ static void forget_past(Processor *p, bool platform_start) {
 
 bool processor_start(Processor *p, const char *reason, const char *device_tree, GError **error) {
         bool platform_start = g_str_equal(reason, "platform-start");
-        g_autofree char *qemu = NULL, *monitor = file_of(p, "qmp"), *output = file_of(p, "output"), *name = NULL;
+        g_autofree char *qemu = NULL, *monitor = file_of(p, "qmp"), *output = file_of(p, "output"), *start = file_of(p, "start");
+        g_autofree char *name = NULL;
         g_auto(GStrv) argv = NULL;
 
         p->started_usec = (uint64_t) g_get_monotonic_time();
@@ -192,7 +251,7 @@ bool processor_start(Processor *p, const char *reason, const char *device_tree, 
         /* One that even SIGKILL does not end, for example because its disk hangs */
         if (p->process)
                 return processor_wrong_state(p, error, "its QEMU process of before has not ended yet");
-        if (!manager_find_qemu(p->platform->manager, p->config, &qemu, error))
+        if (!manager_find_qemu(p->platform->manager, p->config, &qemu, error) || !choose_unit(p, error))
                 return false;
 
         CommandLinePaths paths = {
@@ -206,7 +265,15 @@ bool processor_start(Processor *p, const char *reason, const char *device_tree, 
         name = g_strdup_printf("%s/%s", p->platform->config->name, p->config->name);
         argv = command_line_build(p->platform->config, p->config, &paths);
 
-        SpawnRequest request = { .name = name, .argv = argv, .monitor_path = monitor, .output_path = output };
+        UnitRequest unit = unit_request(p);
+        SpawnRequest request = {
+                .name = name,
+                .argv = argv,
+                .monitor_path = monitor,
+                .output_path = output,
+                .unit = p->unit ? &unit : NULL,
+                .start_path = start,
+        };
         g_autofree char *joined = g_strjoinv(" ", argv);
 
         processor_log(p, LOG_DEBUG, "%s: Starting %s", name, joined);
@@ -217,6 +284,7 @@ bool processor_start(Processor *p, const char *reason, const char *device_tree, 
         }
 
         processor_changed(p, "Pid");
+        processor_changed(p, "Unit");
         processor_changed(p, "Console");
         processor_changed(p, "ConsoleLog");
         processor_set_state(p, PROCESSOR_STARTING, reason, "Its QEMU process was started%s", platform_start ? "" : " again");
@@ -234,7 +302,13 @@ static void set_lost(Processor *p, const char *reason, const char *text) {
 
 static bool adopt_process(Processor *p, GError **error) {
         g_autofree char *monitor = file_of(p, "qmp"), *output = file_of(p, "output");
-        SpawnRequest request = { .name = p->config->name, .monitor_path = monitor, .output_path = output };
+        UnitRequest unit = unit_request(p);
+        SpawnRequest request = {
+                .name = p->config->name,
+                .monitor_path = monitor,
+                .output_path = output,
+                .unit = p->unit ? &unit : NULL,
+        };
 
         if (p->process_id.pid == 0)
                 return true;

@@ -290,6 +290,8 @@ Processor *processor_free(Processor *p) {
         g_free(p->monitor_path);
         g_free(p->qemu_version);
         g_free(p->console_path);
+        g_free(p->unit);
+        g_free(p->spawn_failure);
         g_free(p->log_path);
         g_free(p->memory_id);
         g_free(p);

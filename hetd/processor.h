@@ -126,6 +126,7 @@ typedef struct Processor {
         const char *busy;               /* the verb that is being carried out, NULL: none */
 
         Spawn *process;
+        char *unit;                     /* the systemd unit that it is in; NULL: it is a child */
         ProcessId process_id;           /* of it; stands in the state file before it executes anything */
         char *last_line;                /* what QEMU printed last: mostly why it ended */
         const char *end_reason;         /* its end was asked for, and why; NULL: it was not */
@@ -135,6 +136,7 @@ typedef struct Processor {
         SpawnExit exit_status;
         sd_event_source *exit_timer;
         uint64_t started_usec;          /* CLOCK_MONOTONIC of the last try to start it */
+        char *spawn_failure;            /* its process has never been there, and why */
         char *start_failure;            /* it was started again and could not be used, and why */
         ProcessorRestart restart;
         ProcessorWatchdog watchdog;

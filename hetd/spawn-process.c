@@ -1,10 +1,9 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
-#include "spawn-process.h"
+#include "spawn-internal.h"
 
 #include "util/error.h"
 #include "util/fd-util.h"
-#include "util/rate-limit.h"
 #include "util/sd-cleanup.h"
 
 #include <errno.h>
@@ -24,23 +23,6 @@
 #define OUTPUT_READS_MAX        64U             /* more than a pipe holds, unless somebody goes on */
 #define OUTPUT_LINES_PER_SEC    200U            /* each goes to the log; the pipe holds the process back beyond that, after */
 #define OUTPUT_LINES_BURST      1000U           /* so many at once */
-
-struct Spawn {
-        sd_event *event;
-        const SpawnHandlers *handlers;
-        void *userdata;
-        pid_t pid;                      /* 0: gone, and reaped: the number may belong to somebody else */
-        int pidfd;                      /* of one that was adopted, which init reaps; else -EBADF */
-        bool ending;
-        char *monitor_path;             /* NULL: the socket does not exist, or is gone */
-        char *output_path;              /* the same of the FIFO */
-        int output;                     /* our end of the FIFO that is its stdout and stderr */
-        GString *line;
-        RateLimit lines;
-        uint64_t output_wait_usec;      /* before more lines are taken */
-        char *last_line;                /* of a process that is gone, if there were too many to deliver */
-        sd_event_source *child, *output_io, *output_timer, *started, *kill_timer;
-};
 
 static void spawn_deliver_line(Spawn *spawn) {
         if (spawn->line->len == 0)
@@ -113,7 +95,7 @@ static void remove_path(char **path) {
         g_clear_pointer(path, g_free);
 }
 
-static void spawn_ended(Spawn *spawn, const SpawnExit *status) {
+void spawn_ended(Spawn *spawn, const SpawnExit *status) {
         spawn->pid = 0;
         spawn->pidfd = fd_close(spawn->pidfd);
         spawn->kill_timer = sd_event_source_disable_unref(spawn->kill_timer);
@@ -139,13 +121,20 @@ static int on_exit_of_child(sd_event_source *source, const siginfo_t *si, void *
         return 0;
 }
 
-static int on_exit_of_adopted(sd_event_source *source, int fd, uint32_t revents, void *userdata) {
+static int on_exit_of_stranger(sd_event_source *source, int fd, uint32_t revents, void *userdata) {
         static const SpawnExit unknown = { .unknown = true };
         Spawn *spawn = userdata;
 
         spawn->child = sd_event_source_disable_unref(spawn->child);
-        spawn_ended(spawn, &unknown);
+        if (spawn->unit)
+                spawn_unit_gone(spawn);
+        else
+                spawn_ended(spawn, &unknown);
         return 0;
+}
+
+int spawn_watch_pidfd(Spawn *spawn) {
+        return sd_event_add_io(spawn->event, &spawn->child, spawn->pidfd, EPOLLIN, on_exit_of_stranger, spawn);
 }
 
 /* A child's number is its own until we reap it; one that was adopted may be gone at any time */
@@ -181,7 +170,7 @@ static char **child_environment(void) {
  * A FIFO and no pipe, so that a hetd that comes later can open it, too. The process has its writing end alone: it never waits for a
  * reader that does not come back.
  */
-static int make_fifo(const char *path, int *ret_ours, int *ret_theirs) {
+int spawn_make_fifo(const char *path, int *ret_ours, int *ret_theirs) {
         HET_AUTO_FD int ours = -EBADF, theirs = -EBADF;
 
         if ((unlink(path) < 0 && errno != ENOENT) || mkfifo(path, 0600) < 0)
@@ -299,7 +288,7 @@ static bool start_process(Spawn *spawn, char *const *argv, int monitor, int outp
         return false;
 }
 
-static int watch_output(Spawn *spawn) {
+int spawn_watch_output(Spawn *spawn) {
         spawn->lines = RATE_LIMIT(G_USEC_PER_SEC / OUTPUT_LINES_PER_SEC, OUTPUT_LINES_BURST);
         return sd_event_add_io(spawn->event, &spawn->output_io, spawn->output, EPOLLIN, on_output, spawn);
 }
@@ -314,14 +303,14 @@ static int spawn_watch(Spawn *spawn, const char *name) {
         }
 
         (void) sd_event_source_set_description(spawn->child, name);
-        r = watch_output(spawn);
+        r = spawn_watch_output(spawn);
         if (r >= 0)
                 r = sd_event_add_defer(spawn->event, &spawn->started, on_started, spawn);
 
         return r;
 }
 
-static Spawn *spawn_make(sd_event *event, const SpawnRequest *request, const SpawnHandlers *handlers, void *userdata) {
+Spawn *spawn_make(sd_event *event, const SpawnRequest *request, const SpawnHandlers *handlers, void *userdata) {
         Spawn *spawn = g_new0(Spawn, 1);
 
         spawn->event = sd_event_ref(event);
@@ -334,7 +323,7 @@ static Spawn *spawn_make(sd_event *event, const SpawnRequest *request, const Spa
         return spawn;
 }
 
-static bool refuse(GError **error, const char *what, const char *path, int r) {
+bool spawn_refuse(GError **error, const char *what, const char *path, int r) {
         g_set_error(error, HET_ERROR, HET_ERROR_SPAWN_FAILED, "Cannot %s %s: %s", what, path, g_strerror(-r));
         return false;
 }
@@ -345,13 +334,20 @@ bool spawn_new(sd_event *event, const SpawnRequest *request, const SpawnHandlers
         HET_AUTO_FD int monitor = -EBADF, output = -EBADF;
         int r;
 
-        r = fd_listen(request->monitor_path, &monitor);
-        if (r < 0)
-                return refuse(error, "make the monitor socket", request->monitor_path, r);
+        if (request->unit) {
+                if (!spawn_unit_start(spawn, request, error))
+                        return false;
+                *ret = g_steal_pointer(&spawn);
+                return true;
+        }
 
-        r = make_fifo(request->output_path, &spawn->output, &output);
+        r = fd_listen(request->monitor_path, SOCK_STREAM, &monitor);
         if (r < 0)
-                return refuse(error, "make the FIFO", request->output_path, r);
+                return spawn_refuse(error, "make the monitor socket", request->monitor_path, r);
+
+        r = spawn_make_fifo(request->output_path, &spawn->output, &output);
+        if (r < 0)
+                return spawn_refuse(error, "make the FIFO", request->output_path, r);
 
         if (!start_process(spawn, request->argv, monitor, output, error)) {
                 g_prefix_error(error, "Cannot start %s: ", request->argv[0]);
@@ -360,7 +356,7 @@ bool spawn_new(sd_event *event, const SpawnRequest *request, const SpawnHandlers
 
         r = spawn_watch(spawn, request->name);
         if (r < 0)
-                return refuse(error, "watch", request->name, r);
+                return spawn_refuse(error, "watch", request->name, r);
 
         *ret = g_steal_pointer(&spawn);
         return true;
@@ -375,20 +371,20 @@ bool spawn_adopt(sd_event *event, const SpawnRequest *request, const ProcessId *
         if (spawn->pidfd < 0 && spawn->pidfd != -ESRCH) {
                 r = spawn->pidfd;
                 spawn_leave(spawn);
-                return refuse(error, "find the process of", request->name, r);
+                return spawn_refuse(error, "find the process of", request->name, r);
         }
 
         spawn->pid = id->pid;
         if (spawn->pidfd < 0 || spawn_is_gone(spawn))
                 spawn->pid = 0;
         else {
-                r = sd_event_add_io(event, &spawn->child, spawn->pidfd, EPOLLIN, on_exit_of_adopted, spawn);
+                r = spawn_watch_pidfd(spawn);
                 spawn->output = r < 0 ? -EBADF : open(request->output_path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
                 if (spawn->output >= 0)         /* else somebody has removed it: what it says is not worth its life */
-                        r = watch_output(spawn);
-                if (r < 0) {
+                        r = spawn_watch_output(spawn);
+                if (r < 0 || (request->unit && !spawn_unit_adopt(spawn, request, error))) {
                         spawn_leave(spawn);
-                        return refuse(error, "watch", request->name, r);
+                        return r < 0 ? spawn_refuse(error, "watch", request->name, r) : false;
                 }
         }
 
@@ -410,6 +406,7 @@ Spawn *spawn_free(Spawn *spawn) {
 
         if (spawn->pid > 0)
                 leave_orphan(spawn);
+        spawn_unit_free(spawn->unit);
         remove_path(&spawn->monitor_path);
         remove_path(&spawn->output_path);
 
@@ -454,10 +451,15 @@ static int on_kill_timer(sd_event_source *source, uint64_t usec, void *userdata)
 }
 
 void spawn_end(Spawn *spawn) {
-        if (spawn->pid == 0 || spawn->ending)
+        if (spawn->ending || (spawn->pid == 0 && !spawn->unit))
                 return;
 
         spawn->ending = true;
+        if (spawn->pid == 0) {
+                spawn_unit_cancel(spawn);
+                return;
+        }
+
         spawn_kill(spawn, SIGTERM);
 
         /* No timer: then it is better to end it the hard way than to wait for ever */
@@ -474,6 +476,8 @@ void spawn_leave(Spawn *spawn) {
 }
 
 char *spawn_exit_to_string(const SpawnExit *status) {
+        if (status->failure)
+                return g_strdup(status->failure);
         if (status->unknown)
                 return g_strdup("how it ended is not known, since an earlier hetd had started it");
         if (status->killed)

@@ -4,8 +4,8 @@
 /*
  * (Not spawn.h: that is a header of the C library.)
  *
- * A QEMU process that hetd starts. Here it is a child in its own process group; a second way, as an instance of a systemd unit,
- * fits the same interface: nothing here says that the process is ours to wait for.
+ * A QEMU process that hetd starts: a child in its own process group, or an instance of a systemd unit. Nothing here says that the
+ * process is ours to wait for.
  *
  * The process gets a listening UNIX socket as file descriptor 0 (its QMP monitor), what it prints comes back line by line, and
  * it inherits nothing else. It lives on when hetd dies, and another hetd takes it over: both ways to it have a path, the socket
@@ -19,6 +19,7 @@
 #include <systemd/sd-event.h>
 
 #include "process-id.h"
+#include "unit.h"
 
 #define SPAWN_TERM_TIMEOUT_USEC  (3 * G_USEC_PER_SEC)    /* SIGTERM, then after this time SIGKILL */
 #define SPAWN_LINE_MAX           1024U                   /* bytes of a line that is printed; longer ones are cut */
@@ -26,6 +27,7 @@
 typedef struct Spawn Spawn;
 
 typedef struct SpawnExit {
+        const char *failure;            /* it has never been there, and why; valid while the handler runs. NULL: it was */
         bool unknown;                   /* it was no child of this hetd: nobody tells us */
         bool killed;                    /* by a signal: `status` is its number; else the exit status */
         int status;
@@ -33,7 +35,7 @@ typedef struct SpawnExit {
 
 typedef struct SpawnHandlers {
         /*
-         * Runs from inside spawn_new(): the process is there, and executes nothing yet; it goes away by itself if hetd dies. Once this
+         * Runs once, of a child from inside spawn_new(): the process is there, and executes nothing yet; it goes away by itself if hetd dies. Once this
          * returns true it is started, and lives on without hetd. May be NULL.
          */
         bool (*forked)(const ProcessId *id, void *userdata, GError **error);
@@ -50,6 +52,8 @@ typedef struct SpawnRequest {
         char *const *argv;
         const char *monitor_path;       /* a stale socket in its place is replaced */
         const char *output_path;        /* of the FIFO */
+        const UnitRequest *unit;        /* NULL: it is a child */
+        const char *start_path;         /* of a unit: a socket, where it learns what it is to execute */
 } SpawnRequest;
 
 /* handlers must outlive the spawn; members may be NULL. SIGCHLD must be blocked in the process. */
@@ -67,6 +71,7 @@ void spawn_leave(Spawn *spawn);
 Spawn *spawn_free(Spawn *spawn);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(Spawn, spawn_free)
 
+/* 0: it is gone; or it is a unit that is still being started */
 pid_t spawn_get_pid(const Spawn *spawn);
 /* Whether it has ended already, even if the loop has not come to tell so */
 bool spawn_is_gone(const Spawn *spawn);

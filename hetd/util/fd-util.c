@@ -53,14 +53,14 @@ int fd_set_cloexec(int fd, bool cloexec) {
         return change_flag(fd, F_GETFD, F_SETFD, FD_CLOEXEC, cloexec);
 }
 
-int fd_listen(const char *path, int *ret) {
+int fd_listen(const char *path, int type, int *ret) {
         struct sockaddr_un address = { .sun_family = AF_UNIX };
         HET_AUTO_FD int fd = -EBADF;
 
         if (strlen(path) >= sizeof(address.sun_path))
                 return -ENAMETOOLONG;
 
-        fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+        fd = socket(AF_UNIX, type | SOCK_CLOEXEC, 0);
         if (fd < 0)
                 return -errno;
 

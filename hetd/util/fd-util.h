@@ -18,8 +18,8 @@ int fd_dup_cloexec(int fd);
 int fd_set_nonblock(int fd, bool nonblock);
 int fd_set_cloexec(int fd, bool cloexec);
 
-/* A UNIX stream socket that listens at path; what is there is replaced. 0 or a negative errno. */
-int fd_listen(const char *path, int *ret);
+/* A UNIX socket of that type that listens at path; what is there is replaced. 0 or a negative errno. */
+int fd_listen(const char *path, int type, int *ret);
 
 static inline void fd_closep(int *fd) {
         fd_close(*fd);

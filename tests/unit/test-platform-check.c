@@ -496,6 +496,23 @@ static const PlatformCase restart_cases[] = {
                          "Restart=on-failure, or remove it",
         },
         {
+                .name = "limits that are none",
+                .text = TEXT("[Platform]\nTasksMax=many\n" MASTER "MemoryMax=1Q\nCPUQuota=50\nAllowedCPUs=3-1\nCPUWeight=0\n"),
+                .error = "test.platform:2: [Platform] TasksMax=: 'many' is no number of tasks; write it like 64, or infinity\n"
+                         "test.platform:8: [Processor m] MemoryMax=: '1Q' is no size; write it like 512M, 2G, 20% or infinity\n"
+                         "test.platform:9: [Processor m] CPUQuota=: '50' is no part of a CPU's time; write it like 20%, or 150% for one and a "
+                         "half CPUs\n"
+                         "test.platform:10: [Processor m] AllowedCPUs=: '3-1' is no list of CPUs; write it like 0-3 or 0,2,5-7\n"
+                         "test.platform:11: [Processor m] CPUWeight=: '0' is no weight; use 1 to 10000",
+        },
+        {
+                .name = "limits of what is no unit",
+                .text = TEXT(MASTER "Unit=no\nTasksMax=8\n" SLAVE "Start=external\nUnit=yes\nIOWeight=5\n"),
+                .error = "test.platform:7: [Processor m] TasksMax=: is kept by systemd, for units only; remove it, or Unit=no\n"
+                         "test.platform:14: [Processor s] Unit=: has no effect with Start=external: who starts that QEMU chooses it; remove it\n"
+                         "test.platform:15: [Processor s] IOWeight=: limits no QEMU that hetd has not started; remove it",
+        },
+        {
                 .name = "watchdog that is too fast",
                 .text = TEXT(MASTER SLAVE "WatchdogSec=999us\n" CORTEX_M "WatchdogSec=0\n" "WatchdogStartSec=1us\n"),
                 .error = "test.platform:11: [Processor s] WatchdogSec=: 999us is too short; the shortest time is 1ms",

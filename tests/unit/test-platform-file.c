@@ -294,7 +294,8 @@ static void test_many_errors(void **state) {
                                                "DeviceTree=, Entry=, Argument=, Protocol=, IDM=, Remoteproc=, AutoBoot=, OnMasterReset=, "
                                                "OnMasterFailure=, Start=, Monitor=, Restart=, "
                                                "RestartSec=, StartLimitBurst=, StartLimitIntervalSec=, WatchdogSec=, WatchdogStartSec=, QEMU=, "
-                                               "ExtraArguments=\n",
+                                               "ExtraArguments=, Unit=, CPUWeight=, CPUQuota=, AllowedCPUs=, MemoryMin=, MemoryLow=, "
+                                               "MemoryHigh=, MemoryMax=, MemorySwapMax=, TasksMax=, IOWeight=\n",
                                                6 + i, i);
         }
         g_string_append(expected, "p: and 3 more");

@@ -17,6 +17,9 @@
 
 #define LETTERS_59 "abcdefghijklmnopqrstuvwxyzabcdefghijklmnopqrstuvwxyzabcdefg"
 
+#define LIMITS "CPUWeight=, CPUQuota=, AllowedCPUs=, MemoryMin=, MemoryLow=, MemoryHigh=, MemoryMax=, MemorySwapMax=, " \
+               "TasksMax=, IOWeight="
+
 static const PlatformCase syntax_cases[] = {
         {
                 .name = "a long line is cut between characters",
@@ -137,7 +140,7 @@ static const PlatformCase syntax_cases[] = {
                          "DeviceTree=, Entry=, Argument=, Protocol=, IDM=, Remoteproc=, AutoBoot=, OnMasterReset=, "
                          "OnMasterFailure=, Start=, Monitor=, Restart=, "
                          "RestartSec=, StartLimitBurst=, StartLimitIntervalSec=, WatchdogSec=, "
-                         "WatchdogStartSec=, QEMU=, ExtraArguments=",
+                         "WatchdogStartSec=, QEMU=, ExtraArguments=, Unit=, " LIMITS,
         },
         {
                 .name = "unknown key of the platform",
@@ -147,7 +150,7 @@ static const PlatformCase syntax_cases[] = {
         {
                 .name = "unknown key of the platform, nothing near",
                 .text = TEXT("[Platform]\n" "Colour=x\n" MASTER),
-                .error = "test.platform:2: [Platform] Colour=: is not known here; there are Name=, Description=, Remoteproc=",
+                .error = "test.platform:2: [Platform] Colour=: is not known here; there are Name=, Description=, Remoteproc=, " LIMITS,
         },
         {
                 .name = "no key",
