@@ -2,6 +2,7 @@
 
 #include "client.h"
 
+#include "pager.h"
 #include "password-agent.h"
 
 #include <errno.h>
@@ -67,6 +68,8 @@ bool client_connect(Client *client, GError **error) {
                                               "There is no %s bus to reach hetd by: %s.",
                                client_bus_name(client), g_strerror(-r));
 
+        /* It is used after the end of a loop, too: for the next job, or another wait */
+        (void) sd_bus_set_close_on_exit(bus, false);
         if (client->ask_password)
                 (void) sd_bus_set_allow_interactive_authorization(bus, true);
 
@@ -183,6 +186,8 @@ void client_say(const Client *client, const char *format, ...) {
 size_t client_width(FILE *stream) {
         struct winsize size = {};
 
+        if (stream == stdout && pager_width() > 0)
+                return pager_width();
         if (!isatty(fileno(stream)))
                 return 0;
         if (ioctl(fileno(stream), TIOCGWINSZ, &size) >= 0 && size.ws_col > 0)

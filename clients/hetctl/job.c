@@ -3,12 +3,12 @@
 #include "job.h"
 
 #include <errno.h>
-#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
 #include "bus-json.h"
+#include "loop.h"
 #include "text.h"
 
 struct JobWatch {
@@ -146,18 +146,9 @@ bool job_watch_new(Client *client, JobWatch **ret, GError **error) {
 }
 
 static int set_up_loop(JobWatch *watch) {
-        static const int signals[] = { SIGINT, SIGTERM };
         uint64_t timeout = watch->client->timeout_usec;
-        sigset_t mask;
-        int r = sd_event_new(&watch->event);
+        int r = loop_new(on_signal, watch, &watch->event);
 
-        sigemptyset(&mask);
-        for (size_t i = 0; r >= 0 && i < G_N_ELEMENTS(signals); i++) {
-                sigaddset(&mask, signals[i]);
-                if (sigprocmask(SIG_BLOCK, &mask, NULL) < 0)
-                        return -errno;
-                r = sd_event_add_signal(watch->event, NULL, signals[i], on_signal, watch);
-        }
         if (r >= 0 && timeout != TIMEOUT_INFINITE)
                 r = sd_event_add_time_relative(watch->event, NULL, CLOCK_MONOTONIC, timeout, 0, on_timeout, watch);
         if (r >= 0)

@@ -7,12 +7,14 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "pager.h"
 #include "text.h"
+#include "util/parse.h"
 #include "verb.h"
 
 #define TIMEOUT_DEFAULT_USEC    (120 * (uint64_t) G_USEC_PER_SEC)
 
-static gboolean option_help, option_version, option_user, option_system, option_quiet, option_no_ask_password;
+static gboolean option_help, option_version, option_user, option_system, option_quiet, option_no_ask_password, option_no_pager;
 static char *option_json, *option_timeout, *option_host;
 
 static const GOptionEntry common_options[] = {
@@ -25,6 +27,7 @@ static const GOptionEntry common_options[] = {
           "Print JSON: short, pretty or off; -j and --json alone are pretty", "FORMAT" },
         { "timeout", 't', 0, G_OPTION_ARG_STRING, &option_timeout,
           "Longest wait for hetd: 30, 500ms, 2min, infinity (default 2min)", "TIME" },
+        { "no-pager", 0, 0, G_OPTION_ARG_NONE, &option_no_pager, "Do not show long output in $SYSTEMD_PAGER, $PAGER or less", NULL },
         { "quiet", 'q', 0, G_OPTION_ARG_NONE, &option_quiet, "Print errors and asked-for data only", NULL },
         { "no-ask-password", 0, 0, G_OPTION_ARG_NONE, &option_no_ask_password, "Do not ask for a password that polkit may want", NULL },
         { "help", 'h', 0, G_OPTION_ARG_NONE, &option_help, "Print this help, or the help of a verb", NULL },
@@ -143,7 +146,11 @@ static bool parse_options(int *argc, char ***argv, const Verb *verb, GError **er
 }
 
 static bool may_color(int fd) {
-        const char *no_color = getenv("NO_COLOR"), *term = getenv("TERM");
+        const char *no_color = getenv("NO_COLOR"), *term = getenv("TERM"), *colors = getenv("SYSTEMD_COLORS");
+        bool wanted;
+
+        if (colors && parse_boolean(colors, &wanted) >= 0)
+                return wanted;
 
         return isatty(fd) && !(no_color && *no_color) && g_strcmp0(term, "dumb") != 0;
 }
@@ -202,18 +209,25 @@ static bool run(Client *client, int argc, char **argv, GError **error) {
             (verb && !parse_options(&argc, &argv, verb, error)))
                 return false;
 
-        if (option_version)
+        if (option_version) {
                 puts("hetctl " HET_VERSION);
-        else if (option_help && verb)
-                print_verb_help(verb);
-        else if (option_help)
-                print_help();
-        else if (!verb)
+                return true;
+        }
+        if (!option_help && !verb)
                 return failure_usage(error, NULL, "A verb is wanted, such as 'hetctl status'.");
-        else
-                return check_count(verb, argc - 1, error) && set_up_client(client, error) &&
-                       verb->run(client, argc - 1, argv + 1, error);
+        if (!option_help && (!check_count(verb, argc - 1, error) || !set_up_client(client, error)))
+                return false;
 
+        /* Behind it standard output is no terminal any more */
+        if (!option_no_pager && (option_help || verb->paged))
+                pager_open();
+        if (!option_help)
+                return verb->run(client, argc - 1, argv + 1, error);
+
+        if (verb)
+                print_verb_help(verb);
+        else
+                print_help();
         return true;
 }
 
@@ -238,6 +252,8 @@ int main(int argc, char **argv) {
         setlocale(LC_ALL, "");
         ok = run(&client, argc, argv, &error);
         client_close(&client);
+        if (pager_close() && ok)
+                return EXIT_OK;         /* whether all was written is the user's choice */
 
         if (!ok) {
                 fflush(stdout);

@@ -116,6 +116,10 @@ Platform *objects_find_platform(const Objects *objects, const char *name) {
         return NULL;
 }
 
+double objects_rate(uint64_t now, uint64_t before, uint64_t usec) {
+        return now >= before && usec > 0 ? (double) (now - before) * (double) G_USEC_PER_SEC / (double) usec : 0;
+}
+
 /* platform NULL: in all of them. All that match, as "a/x, b/x" in names. */
 static Processor *find_processors(const Objects *objects, const Platform *platform, const char *name, unsigned *ret_n,
                                   GString *names) {

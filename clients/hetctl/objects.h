@@ -8,6 +8,14 @@
 
 typedef struct Platform Platform;
 
+/* Order of Processor.Interrupts */
+enum {
+        INTERRUPTS_TO_SLAVE,
+        INTERRUPTS_TO_SLAVE_COALESCED,
+        INTERRUPTS_FROM_SLAVE,
+        INTERRUPTS_FROM_SLAVE_COALESCED,
+};
+
 typedef struct Processor {
         Platform *platform;
         char *path;
@@ -35,6 +43,9 @@ const char *processor_name(const Processor *processor);
 
 /* NULL: there is none */
 Platform *objects_find_platform(const Objects *objects, const char *name);
+
+/* Of counters that may begin anew, when a couple does: so many a second */
+double objects_rate(uint64_t now, uint64_t before, uint64_t usec);
 
 /* PLATFORM, PLATFORM/PROCESSOR, or PROCESSOR where it is unique: exactly one of the outputs is not NULL on success. */
 bool objects_resolve(const Objects *objects, const char *text, Platform **ret_platform, Processor **ret_processor,

@@ -21,6 +21,7 @@
 
 #include "bus-json.h"
 #include "console-log.h"
+#include "console-split.h"
 #include "objects.h"
 #include "util/fd-util.h"
 #include "verb.h"
@@ -436,6 +437,18 @@ static bool open_and_converse(Console *console, const char *name, json_object *p
         return converse(console, name, log_path, error);
 }
 
+/* A platform's name stands for all of its consoles. false, without an error: it is no platform */
+static bool show_all(Client *client, const char *name, GError **error) {
+        g_autoptr(Objects) objects = NULL;
+        const Platform *platform;
+
+        if (!objects_load(client, &objects, error))
+                return false;
+
+        platform = objects_find_platform(objects, name);
+        return platform && console_split(client, platform, error);
+}
+
 static bool verb_console(Client *client, int n, char **arguments, GError **error) {
         g_autofree char *path = NULL, *name = NULL;
         g_autoptr(sd_bus_message) reply = NULL;
@@ -450,8 +463,11 @@ static bool verb_console(Client *client, int n, char **arguments, GError **error
         if (option_lines != LINES_DEFAULT)
                 option_history = TRUE;
 
-        if (!client_need_local(client, "A console", error) ||
-            !objects_resolve_processor(client, arguments[0], &path, &name, error) ||
+        if (!client_need_local(client, "A console", error))
+                return false;
+        if (!strchr(arguments[0], '/') && !show_all(client, arguments[0], error) && *error)
+                return false;
+        if (!objects_resolve_processor(client, arguments[0], &path, &name, error) ||
             !client_call(client, path, "org.freedesktop.DBus.Properties", "GetAll", &reply, error, "s",
                          HETD_PROCESSOR) ||
             !client_read(bus_json_read(reply, &properties), error))
@@ -465,14 +481,16 @@ static bool verb_console(Client *client, int n, char **arguments, GError **error
 }
 
 const Verb verbs_console[] = {
-        { "console", "PROCESSOR", "Connect to the serial console of a processor",
+        { "console", "PROCESSOR|PLATFORM", "Connect to the serial console of a processor, or to all of a platform",
           "On a terminal, keys go to the guest as they are typed; Ctrl-] leaves. Otherwise standard input is\n"
           "copied to the guest, and what it prints to standard output, until the guest has taken all of the\n"
           "input. With --follow or --until it goes on then, until the console closes or TEXT was printed.\n"
           "A console has one user at a time: a second one waits until the first has left. --history shows\n"
           "what is printed even then.\n"
+          "Of a PLATFORM all consoles are shown side by side, in tmux.\n"
           "\n"
           "Examples:\n"
+          "  hetctl console first-light\n"
           "  hetctl console first-light/slave1 --history\n"
           "  hetctl console slave2 --history --until='ready' --timeout=10s </dev/null\n"
           "  echo 'stop 1' | hetctl console master\n"

@@ -72,8 +72,10 @@ static void add_slave(GString *s, const Processor *master, const Processor *slav
                                json_get_bool(p, "MemoryGranted") ? "solid" : "dashed", text);
         g_string_append_printf(s, "        %s -> %s -> %s [dir=both, arrowhead=none, arrowtail=none, style=dotted];\n", from, window,
                                to);
-        g_string_append_printf(s, "        %s -> %s [label=\"%" PRIu64 " IPIs\"];\n", from, to, json_get_number_at(p, "Interrupts", 0));
-        g_string_append_printf(s, "        %s -> %s [label=\"%" PRIu64 " IPIs\"];\n", to, from, json_get_number_at(p, "Interrupts", 2));
+        g_string_append_printf(s, "        %s -> %s [label=\"%" PRIu64 " IPIs\"];\n", from, to,
+                               json_get_number_at(p, "Interrupts", INTERRUPTS_TO_SLAVE));
+        g_string_append_printf(s, "        %s -> %s [label=\"%" PRIu64 " IPIs\"];\n", to, from,
+                               json_get_number_at(p, "Interrupts", INTERRUPTS_FROM_SLAVE));
 }
 
 static char *make_graph(const Platform *platform) {
@@ -169,6 +171,6 @@ const Verb verbs_graph[] = {
           "Examples:\n"
           "  hetctl graph first-light -o first-light.svg\n"
           "  hetctl graph first-light | dot -Tpng >first-light.png",
-          1, 1, graph_options, verb_graph },
+          1, 1, graph_options, verb_graph, true },
         {}
 };

@@ -4,7 +4,6 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <signal.h>
 #include <string.h>
 #include <sys/inotify.h>
 #include <sys/stat.h>
@@ -12,6 +11,7 @@
 
 #include "bus-json.h"
 #include "console-log.h"
+#include "loop.h"
 #include "objects.h"
 #include "text.h"
 #include "util/fd-util.h"
@@ -172,17 +172,7 @@ static bool choose(Log *log, const Objects *objects, const char *name, GError **
 }
 
 static bool show(Log *log, GError **error) {
-        static const int signals[] = { SIGINT, SIGTERM };
-        sigset_t mask;
-        int r = sd_event_new(&log->event);
-
-        sigemptyset(&mask);
-        for (size_t i = 0; i < G_N_ELEMENTS(signals); i++)
-                sigaddset(&mask, signals[i]);
-        if (r >= 0 && sigprocmask(SIG_BLOCK, &mask, NULL) < 0)
-                r = -errno;
-        for (size_t i = 0; r >= 0 && i < G_N_ELEMENTS(signals); i++)
-                r = sd_event_add_signal(log->event, NULL, signals[i], NULL, NULL);
+        int r = loop_new(NULL, NULL, &log->event);
 
         for (guint i = 0; r >= 0 && i < log->sources->len; i++)
                 if (!begin(g_ptr_array_index(log->sources, i), error))

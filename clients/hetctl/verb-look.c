@@ -5,15 +5,22 @@
 #include <string.h>
 
 #include "bus-json.h"
+#include "loop.h"
 #include "objects.h"
 #include "status.h"
 #include "verb.h"
 
 static gboolean option_all;
+static char *option_interval;
 
 static const GOptionEntry list_options[] = {
         { "all", 'a', 0, G_OPTION_ARG_NONE, &option_all,
           "Also platform files in hetd's platform directories that are not loaded", NULL },
+        {}
+};
+
+static const GOptionEntry status_options[] = {
+        { "interval", 'd', 0, G_OPTION_ARG_STRING, &option_interval, "Count interrupts for TIME, and show how many a second", "TIME" },
         {}
 };
 
@@ -176,23 +183,53 @@ static bool verb_describe(Client *client, int n, char **arguments, GError **erro
         return true;
 }
 
+static int on_interval(sd_event_source *source, uint64_t usec, void *userdata) {
+        return sd_event_exit(sd_event_source_get_event(source), 0);
+}
+
+/* Takes a first look, and waits */
+static bool look_before(Client *client, uint64_t usec, Objects **ret, GError **error) {
+        g_autoptr(sd_event) event = NULL;
+        int r;
+
+        if (!objects_load(client, ret, error))
+                return false;
+
+        r = loop_new(NULL, NULL, &event);
+        if (r >= 0)
+                r = sd_event_add_time_relative(event, NULL, CLOCK_MONOTONIC, usec, 1, on_interval, NULL);
+        if (r >= 0)
+                r = sd_event_loop(event);
+        return r >= 0 || failure_from_errno(error, r, "waiting for the second look failed");
+}
+
 static bool verb_status(Client *client, int n, char **arguments, GError **error) {
-        g_autoptr(Objects) objects = NULL;
+        g_autoptr(Objects) objects = NULL, earlier = NULL;
+        uint64_t interval = 0, begin = (uint64_t) g_get_monotonic_time();
+        StatusBefore since = {}, *before = NULL;
         Platform *platform = NULL;
         Processor *processor = NULL;
 
+        if (option_interval && (!arguments_parse_timeout(option_interval, &interval, error) || interval == TIMEOUT_INFINITE))
+                return *error ? false : failure_usage(error, "status", "--interval: it is not infinite.");
         if (client->json != JSON_OFF)
                 return verb_describe(client, n, arguments, error);
+        if (option_interval) {
+                if (!look_before(client, interval, &earlier, error))
+                        return false;
+                since = (StatusBefore) { .objects = earlier, .usec = (uint64_t) g_get_monotonic_time() - begin };
+                before = &since;
+        }
         if (!objects_load(client, &objects, error) ||
             (n > 0 && !objects_resolve(objects, arguments[0], &platform, &processor, error)))
                 return false;
 
         if (processor)
-                status_print_processor(client, processor);
+                status_print_processor(client, processor, before);
         else if (platform)
-                status_print_platform(client, platform);
+                status_print_platform(client, platform, before);
         else
-                status_print_all(client, objects);
+                status_print_all(client, objects, before);
         return true;
 }
 
@@ -268,24 +305,26 @@ const Verb verbs_look[] = {
           "Examples:\n"
           "  hetctl list\n"
           "  hetctl list --all --json=short",
-          0, 0, list_options, verb_list },
+          0, 0, list_options, verb_list, true },
         { "status", "[PLATFORM[/PROCESSOR]]", "Show state, reason, window, process and interrupts",
           "IPI-IN and IPI-OUT count the interrupts that a slave was sent, and that it sent. The table leaves\n"
           "out columns that do not fit the terminal; the status of a single processor has it all.\n"
+          "With --interval it counts for that long, and shows interrupts a second; 'hetctl top' goes on with that.\n"
           "With --json it is what 'hetctl describe' prints (docs/json.md).\n"
           "\n"
           "Examples:\n"
           "  hetctl status\n"
           "  hetctl status first-light/slave1\n"
+          "  hetctl status first-light --interval=1s\n"
           "  hetctl status first-light --json=short | jq -r '.processors[] | .name + \" \" + .state'",
-          0, 1, NULL, verb_status },
+          0, 1, status_options, verb_status, true },
         { "describe", "[PLATFORM[/PROCESSOR]]", "Print all that hetd knows as JSON",
           "docs/json.md tells what the members mean.\n"
           "\n"
           "Examples:\n"
           "  hetctl describe first-light\n"
           "  hetctl describe first-light/slave1 --json=short",
-          0, 1, NULL, verb_describe },
+          0, 1, NULL, verb_describe, true },
         { "version", "", "Print the versions of hetctl and of hetd",
           "'hetctl --version' prints hetctl's own, and needs no hetd.",
           0, 0, NULL, verb_version },

@@ -3,12 +3,12 @@
 /* monitor: what happens in hetd, a line an event, until it is interrupted. */
 
 #include <errno.h>
-#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
 
 #include "bus-json.h"
+#include "loop.h"
 #include "objects.h"
 #include "text.h"
 #include "verb.h"
@@ -172,18 +172,9 @@ static int subscribe(Monitor *monitor) {
 }
 
 static int run_loop(Monitor *monitor) {
-        static const int signals[] = { SIGINT, SIGTERM };
         g_autoptr(sd_event) event = NULL;
-        sigset_t mask;
-        int r = sd_event_new(&event);
+        int r = loop_new(NULL, NULL, &event);
 
-        sigemptyset(&mask);
-        for (size_t i = 0; r >= 0 && i < G_N_ELEMENTS(signals); i++) {
-                sigaddset(&mask, signals[i]);
-                if (sigprocmask(SIG_BLOCK, &mask, NULL) < 0)
-                        return -errno;
-                r = sd_event_add_signal(event, NULL, signals[i], NULL, NULL);
-        }
         if (r >= 0)
                 r = sd_bus_attach_event(monitor->client->bus, event, SD_EVENT_PRIORITY_NORMAL);
         if (r >= 0)

@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include "bus-json.h"
+#include "follow.h"
 #include "job.h"
 #include "objects.h"
 #include "util/fd-util.h"
@@ -16,7 +17,7 @@
 
 static char **option_set;
 static char *option_name;
-static gboolean option_no_wait;
+static gboolean option_no_wait, option_wait;
 
 static const GOptionEntry define_options[] = {
         { "set", 's', 0, G_OPTION_ARG_FILENAME_ARRAY, &option_set,
@@ -32,6 +33,7 @@ static const GOptionEntry start_options[] = {
         { "name", 'n', 0, G_OPTION_ARG_FILENAME, &option_name,
           "Name of the platform, instead of the file's own", "NAME" },
         { "no-wait", 0, 0, G_OPTION_ARG_NONE, &option_no_wait, "Return at once; hetd goes on", NULL },
+        { "wait", 'w', 0, G_OPTION_ARG_NONE, &option_wait, "Wait for the end of the platform, too; it fails if the platform does", NULL },
         {}
 };
 
@@ -264,8 +266,13 @@ static bool run_job(Client *client, const char *path, const char *method, const 
 
 static bool verb_start(Client *client, int n, char **arguments, GError **error) {
         g_autofree char *path = NULL;
+        g_autoptr(Follow) follow = NULL;
 
-        return define(client, arguments[0], &path, error) && run_job(client, path, "Start", "started", error);
+        if (option_wait && option_no_wait)
+                return failure_usage(error, "start", "--wait and --no-wait exclude each other.");
+
+        return define(client, arguments[0], &path, error) && (!option_wait || follow_new(client, path, &follow, error)) &&
+               run_job(client, path, "Start", "started", error) && (!option_wait || follow_wait(follow, error));
 }
 
 static bool verb_define(Client *client, int n, char **arguments, GError **error) {
@@ -375,10 +382,15 @@ const Verb verbs_platform[] = {
           "('hetctl list --all'). Relative paths in a file, and in values of --set, are relative to the folder\n"
           "that the file is in.\n"
           "\n"
+          "With --wait it stays until the platform has ended, also while hetd is restarted, and its exit status is 0\n"
+          "if that was in order, 1 if the platform has crashed. Ctrl-C leaves the platform alone. It tells systemd\n"
+          "when the platform runs, and what it does: a unit of Type=notify can execute it.\n"
+          "\n"
           "Examples:\n"
           "  hetctl start docs/examples/first-light.platform --set FIRMWARE_DIR=/usr/lib/qemu-het/firmware\n"
           "  hetctl start ./my.platform --name=second\n"
-          "  hetctl start first-light --no-wait",
+          "  hetctl start first-light --no-wait\n"
+          "  hetctl start first-light --wait || mail -s 'it has crashed' me </dev/null",
           1, 1, start_options, verb_start },
         { "define", "FILE|NAME", "Read a platform file and check it, but start nothing",
           "The platform then shows in 'hetctl list' as defined, and 'hetctl start NAME' starts it.\n"

@@ -3,12 +3,12 @@
 /* top: what the processors do, again and again: interrupts a second, and what their QEMU processes take of the host. */
 
 #include <errno.h>
-#include <signal.h>
 #include <string.h>
 #include <termios.h>
 #include <unistd.h>
 
 #include "bus-json.h"
+#include "loop.h"
 #include "objects.h"
 #include "table.h"
 #include "text.h"
@@ -78,8 +78,8 @@ static Sample take_sample(const Processor *processor) {
         Sample sample = {
                 .usec = (uint64_t) g_get_monotonic_time(),
                 .pid = json_get_number(p, "Pid"),
-                .to = json_get_number_at(p, "Interrupts", 0),
-                .from = json_get_number_at(p, "Interrupts", 2),
+                .to = json_get_number_at(p, "Interrupts", INTERRUPTS_TO_SLAVE),
+                .from = json_get_number_at(p, "Interrupts", INTERRUPTS_FROM_SLAVE),
         };
 
         if (sample.pid > 0) {
@@ -90,11 +90,6 @@ static Sample take_sample(const Processor *processor) {
 }
 
 /* --- the picture --- */
-
-/* Of counters that may begin anew, when a couple does */
-static double get_rate(uint64_t now, uint64_t before, uint64_t usec) {
-        return now >= before && usec > 0 ? (double) (now - before) * (double) G_USEC_PER_SEC / (double) usec : 0;
-}
 
 static json_object *make_entry(Top *top, const Processor *processor) {
         json_object *p = processor->properties, *entry = json_object_new_object();
@@ -108,10 +103,10 @@ static json_object *make_entry(Top *top, const Processor *processor) {
         json_add_string(entry, "role", json_get_string(p, "Role"));
         json_add_string(entry, "state", json_get_string(p, "State"));
         json_add(entry, "pid", json_object_new_uint64(now.pid));
-        json_add(entry, "cpu", json_object_new_double(same ? get_rate(now.cpu_usec, before->cpu_usec, usec) / G_USEC_PER_SEC : 0));
+        json_add(entry, "cpu", json_object_new_double(same ? objects_rate(now.cpu_usec, before->cpu_usec, usec) / G_USEC_PER_SEC : 0));
         json_add(entry, "rss", json_object_new_uint64(now.rss));
-        json_add(entry, "ipisTo", json_object_new_double(before ? get_rate(now.to, before->to, usec) : 0));
-        json_add(entry, "ipisFrom", json_object_new_double(before ? get_rate(now.from, before->from, usec) : 0));
+        json_add(entry, "ipisTo", json_object_new_double(before ? objects_rate(now.to, before->to, usec) : 0));
+        json_add(entry, "ipisFrom", json_object_new_double(before ? objects_rate(now.from, before->from, usec) : 0));
 
         g_hash_table_replace(top->samples, g_strdup(processor->path), g_memdup2(&now, sizeof(now)));
         return entry;
@@ -246,17 +241,8 @@ static int prepare_terminal(Top *top) {
 }
 
 static int run_loop(Top *top) {
-        static const int signals[] = { SIGINT, SIGTERM };
-        sigset_t mask;
-        int r = sd_event_new(&top->event);
+        int r = loop_new(NULL, NULL, &top->event);
 
-        sigemptyset(&mask);
-        for (size_t i = 0; i < G_N_ELEMENTS(signals); i++)
-                sigaddset(&mask, signals[i]);
-        if (sigprocmask(SIG_BLOCK, &mask, NULL) < 0)
-                return -errno;
-        for (size_t i = 0; r >= 0 && i < G_N_ELEMENTS(signals); i++)
-                r = sd_event_add_signal(top->event, NULL, signals[i], NULL, NULL);
         if (r >= 0)
                 r = sd_event_add_time_relative(top->event, NULL, CLOCK_MONOTONIC, 0, 1000, on_time, top);
         if (r >= 0)

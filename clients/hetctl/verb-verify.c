@@ -176,6 +176,6 @@ const Verb verbs_verify[] = {
           "Examples:\n"
           "  hetctl verify docs/examples/*.platform --set FIRMWARE_DIR=build/guest/firmware\n"
           "  hetctl verify my.platform --commands",
-          1, -1, verify_options, verb_verify },
+          1, -1, verify_options, verb_verify, true },
         {}
 };

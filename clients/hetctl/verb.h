@@ -14,6 +14,7 @@ typedef struct Verb {
         const GOptionEntry *options;    /* of its own, NULL: none */
         /* arguments[0..n-1], without the verb */
         bool (*run)(Client *client, int n, char **arguments, GError **error);
+        bool paged;                     /* its output may be longer than a terminal */
 } Verb;
 
 extern const Verb verbs_platform[];     /* verb-platform.c: start, stop, ... */

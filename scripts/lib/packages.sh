@@ -35,7 +35,7 @@ het_packages=(
         libvirt-daemon libvirt-daemon-driver-qemu libvirt-clients python3-libvirt python3-gi
 
         # tests of hetctl: its completions, its graphs
-        zsh fish graphviz
+        zsh fish graphviz tmux
 )
 
 # shellcheck disable=SC2034

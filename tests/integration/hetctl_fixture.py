@@ -110,8 +110,8 @@ class HetctlTest(unittest.TestCase):
                           f"--address=unix:path={self.directory}/bus"],
                          stdout=subprocess.PIPE, stderr=subprocess.DEVNULL)
         address = bus.stdout.readline().decode().strip()
-        self.environment = {k: v for k, v in os.environ.items() if k not in ("NO_COLOR", "LC_ALL", "XDG_RUNTIME_DIR")}
-        self.environment |= {"DBUS_SESSION_BUS_ADDRESS": address, "TERM": "xterm", "LC_ALL": "C.UTF-8"}
+        self.environment = {k: v for k, v in os.environ.items() if k not in ("NO_COLOR", "SYSTEMD_COLORS", "LC_ALL", "XDG_RUNTIME_DIR")}
+        self.environment |= {"DBUS_SESSION_BUS_ADDRESS": address, "TERM": "xterm", "LC_ALL": "C.UTF-8", "SYSTEMD_PAGER": ""}
 
     def spawn(self, arguments, **options):
         child = subprocess.Popen([str(a) for a in arguments], preexec_fn=die_with_parent, **options)

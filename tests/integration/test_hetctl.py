@@ -6,9 +6,11 @@ import json
 import os
 import shutil
 import signal
+import socket
 import struct
 import subprocess
 import termios
+import unittest
 
 from hetctl_fixture import (DEADLINE, DENIED, FAILED, FILE, FIRMWARE, HETCTL, NO_HETD, NOT_FOUND, OK, TIMED_OUT, TOP,
                             USAGE, WRONG_STATE, HetctlTest, main)
@@ -258,6 +260,60 @@ class FirstLight(HetctlTest):
         self.assertTrue(all(len(line) <= 60 for line in table), plain)
         self.assertNotIn("MACHINE", plain)
         self.assertIn("STATE", plain)
+        self.assertRegex(plain, r"(?m)^  master .*\n  ├─slave1 .*\n  └─slave2 ")
+        _, colored, _ = self.terminal("status", NO_COLOR="1", SYSTEMD_COLORS="1").finish()
+        self.assertIn("\x1b[32m", colored)
+        self.assertNotIn("\x1b", self.terminal("status", SYSTEMD_COLORS="no").finish()[1])
+
+    def test_pager(self):
+        """It gets what a terminal would have got, with its width; the exit status is hetctl's."""
+        status, text, _ = self.terminal("status", columns=60, SYSTEMD_PAGER="sed s/^/page:/").finish()
+        self.assertEqual(status, OK)
+        self.assertRegex(text, rf"(?m)^page:\S*{PLATFORM}")
+        self.assertRegex(text, r"(?m)^page:  └─slave2 ")
+        self.assertNotIn("MACHINE", text)
+        status, text, _ = self.terminal("help", "start", PAGER="sed s/^/other:/", SYSTEMD_PAGER="sed s/^/page:/").finish()
+        self.assertIn("page:Usage: hetctl start", text)
+        for arguments, environment in ((("status", "--no-pager"), {"SYSTEMD_PAGER": "sed s/^/page:/"}),
+                                       (("status",), {"SYSTEMD_PAGER": "no-such-program"}), (("status",), {"SYSTEMD_PAGER": "cat"})):
+            status, text, _ = self.terminal(*arguments, **environment).finish()
+            self.assertEqual(status, OK)
+            self.assertRegex(text, r"(?m)^  ├─slave1 ")
+        status, text, _ = self.terminal("status", "nobody", SYSTEMD_PAGER="sed s/^/page:/").finish()
+        self.assertEqual(status, NOT_FOUND)
+        self.assertIn("There is no platform or processor", text)
+        # Who has seen enough is no failure
+        self.assertEqual(self.terminal("describe", SYSTEMD_PAGER="head -n 1").finish()[0], OK)
+
+    def test_interval(self):
+        text = self.ok("status", "--interval=100ms")
+        self.assertRegex(text, r"(?m)^  PROCESSOR .* IN/S +OUT/S ")
+        self.assertRegex(text, r"(?m)^  slave1 +slave .* \d+ +\d+ +\d+ +\d+ +\w+")
+        self.assertRegex(self.ok("status", "slave1", "--interval=10ms"), r"IPIs/s: \d+ to it, \d+ from it")
+        self.fails(USAGE, "not infinite", "status", "--interval=infinity")
+
+    def test_start_wait(self):
+        """It stays until the platform has ended, also while hetd does not live."""
+        self.ok("stop", PLATFORM)
+        for end, status, text in (("stop", OK, "stopped: "), ("crash", FAILED, "crashed: ")):
+            notify = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
+            self.addCleanup(notify.close)
+            notify.bind(str(self.directory / f"notify-{end}"))
+            notify.settimeout(DEADLINE)
+            waiting = self.spawn([HETCTL, "--user", "start", "--wait", PLATFORM], stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
+                                 env={**self.environment, "NOTIFY_SOCKET": str(self.directory / f"notify-{end}")})
+            self.wait_notified(notify, "READY=1")
+            self.wait_notified(notify, "STATUS=running: ")
+            if end == "stop":
+                self.ok("stop", PLATFORM)
+            else:
+                os.kill(self.processor("master")["pid"], signal.SIGKILL)
+            self.assertEqual(waiting.wait(DEADLINE), status)
+            self.assertIn(text, waiting.stdout.read().decode())
+
+    def wait_notified(self, notify, beginning):
+        while not notify.recv(4096).decode().startswith(beginning):
+            pass
 
     def gdb(self, core, *commands):
         program = shutil.which("gdb-multiarch")
@@ -464,6 +520,25 @@ class FirstLight(HetctlTest):
         status, _, mode = terminal.finish()
         self.assertEqual(status, OK)
         self.assertEqual(mode, terminal.before)
+
+    @unittest.skipUnless(shutil.which("tmux"), "there is no tmux")
+    def test_console_of_all(self):
+        terminal = self.terminal("console", PLATFORM, columns=200, TMUX_TMPDIR=str(self.directory))
+        for name in ("master", "slave1", "slave2"):
+            terminal.output.position = 0
+            terminal.output.expect(f"{PLATFORM}/{name}")
+        terminal.output.position = 0
+        terminal.output.expect("slave1: booted from the shared window")
+        # Ctrl-] leaves one after the other, and the rest is drawn anew; the last one ends it
+        for _ in range(2):
+            terminal.output.position = len(terminal.output.text)
+            terminal.type("\x1d")
+            terminal.output.expect(f"{PLATFORM}/")
+        terminal.type("\x1d")
+        self.assertEqual(terminal.finish()[0], OK)
+        self.fails(USAGE, "for a terminal", "console", PLATFORM)
+        self.ok("stop", PLATFORM)
+        self.fails(WRONG_STATE, "No processor of", "console", PLATFORM)
 
     def test_console_terminal_killed(self):
         terminal = self.terminal("console", "master")
