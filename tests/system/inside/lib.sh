@@ -88,6 +88,25 @@ has_printed() {
         waits_for "$2" tail -n +1 -F "$1"
 }
 
+# has_logged TEXT FIELD…: hetd or systemd has, or will
+has_logged() {
+        local text=$1
+        shift
+        waits_for "$text" journalctl -f -n all -o cat "$@"
+}
+
+# kept_or_told PID BYTES: the memory of a process is limited; where cgroups cannot do that hetd says so
+kept_or_told() {
+        local file value
+        for file in "/sys/fs/cgroup/memory$(sed -n 's/^[0-9]*:memory://p' "/proc/$1/cgroup")/memory.limit_in_bytes" \
+                "/sys/fs/cgroup$(sed -n 's/^0:://p' "/proc/$1/cgroup")/memory.max"; do
+                value=$(cat "$file" 2>/dev/null) || continue
+                echo "$file: $value"
+                [[ $value != "$2" ]] || return 0
+        done
+        has_logged "cannot be kept: cgroups" PLATFORM=limited
+}
+
 # has_adopted: hetd, as it was started last, has taken over what the one before it left
 has_adopted() {
         waits_for "(adopt) is done" journalctl -f -n all -o cat "_SYSTEMD_INVOCATION_ID=$(systemctl show -P InvocationID hetd)"
