@@ -129,6 +129,7 @@ static void idm_stm32_request_boot(IDMStm32State *s, HetCoupleState *c)
         het_window_get(s->view.id, &entry, &size);
     }
     s->run.request = IDM_STM32_REQUEST_BOOT;
+    s->run.told = false;
     /* Nor is the address of its resource table: its firmware can publish it */
     het_couple_request_boot(c, entry, s->argument, 0, HET_BOOT_PROTOCOL_AUTO);
 }
@@ -168,10 +169,16 @@ static void idm_stm32_advance(IDMStm32State *s)
     }
 }
 
+/* A manager that is slow answers when the slave has run and ended already */
 static void idm_stm32_boot_answered(IDMStm32State *s, HetRequestResult result)
 {
     if (s->run.stop_wanted) {
         return;                         /* nobody is interested any more */
+    }
+    if (s->run.told) {
+        s->run.started = true;
+        s->run.failures = 0;
+        return;
     }
     if (result != HET_REQUEST_RESULT_DONE) {
         idm_stm32_start_failed(s);
@@ -213,6 +220,7 @@ void idm_stm32_run_changed(IDMStm32State *s)
         s->run.alive = !s->run.stop_wanted;
     } else if (s->run.alive) {
         s->run.alive = false;
+        s->run.told = s->run.used;
         if (s->run.used) {
             idm_stm32_pulse(s);
         }

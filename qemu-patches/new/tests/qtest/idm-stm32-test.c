@@ -601,6 +601,37 @@ static void test_crash(void)
     end(&side, &c);
 }
 
+/* By a manager that is slower than the program that it has started */
+static void test_crash_before_answer(void)
+{
+    static const char *const results[] = { "done", "failed" };
+    Side side;
+    Couple c;
+
+    start_attached(&side, &c, false);
+    for (int n = 0; n < ARRAY_SIZE(results); n++) {
+        set_state(&side, &c, IDM_STATE_READY);
+        release(&side);
+        expect_boot_request(&side);
+        set_state(&side, &c, IDM_STATE_RUNNING);
+        g_assert_false(watchdog(&side));
+        set_state(&side, &c, IDM_STATE_CRASHED);
+        g_assert_true(watchdog(&side));
+        /* That was all there is to tell */
+        complete(&side, ID, results[n], true);
+        g_assert_false(watchdog(&side));
+        wr(&side, STM32_RESET, 1);
+        expect_stop_request(&side);
+        set_state(&side, &c, IDM_STATE_READY);
+        complete(&side, ID, "done", true);
+        g_assert_false(watchdog(&side));
+    }
+    boot(&side, &c);
+    set_state(&side, &c, IDM_STATE_CRASHED);
+    g_assert_true(watchdog(&side));
+    end(&side, &c);
+}
+
 /* Somebody else's slave counts as well */
 static void test_crash_of_foreign(void)
 {
@@ -927,6 +958,7 @@ int main(int argc, char **argv)
     qtest_add_func("/idm-stm32/start-stop", test_start_stop);
     qtest_add_func("/idm-stm32/default-entry", test_default_entry);
     qtest_add_func("/idm-stm32/crash", test_crash);
+    qtest_add_func("/idm-stm32/crash-before-answer", test_crash_before_answer);
     qtest_add_func("/idm-stm32/crash-of-foreign", test_crash_of_foreign);
     qtest_add_func("/idm-stm32/start-fails", test_start_fails);
     qtest_add_func("/idm-stm32/reset", test_reset);

@@ -42,6 +42,8 @@ typedef struct IDMStm32Run {
     bool started;               /* by this guest */
     /* was seen to run: its end pulls the watchdog */
     bool alive;
+    /* of its end since the last start was asked for */
+    bool told;
     /* the guest has a driver: the watchdog is for it */
     bool used;
     IDMStm32Request request;    /* ours that has no answer yet */
