@@ -98,49 +98,48 @@ class Series(unittest.TestCase):
         self.assertEqual(qemu_series_check.check_messages(self.repository, qemu_series.build(self.project, self.repository)), [])
         self.assertNotIn("+M: ", "".join(file.read_text() for file in self.project.patches.glob("*.patch")))
 
-    def test_nothing_to_take_back(self):
-        self.checkout()
+    def take_nothing_back(self):
+        """git may write a header otherwise than who made the patch; what it does is the same"""
         changed = self.take_back()
-        # git may write a header otherwise than who made the patch; what it does is the same
         self.assertEqual({name for name in changed if not name.endswith(".patch")}, set())
         self.assertEqual(self.take_back(), set())
 
-    def test_edits(self):
-        """A new file, an old one, a message, a patch more: all come back to their places"""
-        self.checkout()
-        self.take_back()
+    def edit(self):
+        """A new file, an old one, a message, a patch more, and one more with a definition; returns what the new file had"""
         before = (self.project.patches / "new/hw/misc/idm.c").read_text()
         self.write("hw/misc/idm.c", before + "/* edited */\n")
         self.git("commit", "--quiet", "--amend", "-m", "docs: another subject\n\nAnother body.\n")
         self.write("hw/misc/idm-more.c", "/* more */\n")
         self.write("VERSION", "10.0.99\n")
         self.git("commit", "--quiet", "-m", "hw/misc: add more\n\nThat is why.\n")
+        schema = self.folder / "qemu/qapi/het.json"
+        self.write("qapi/het.json", schema.read_text() + "\n##\n# @het-more:\n#\n# More.\n#\n# Since: 10.0\n##\n{ 'command': 'het-more' }\n")
+        self.git("commit", "--quiet", "-m", "hw/core: add het-more\n\nThat is why.\n")
+        return before
+
+    def test_edits(self):
+        """They come back to their places, where there was nothing to take back before. A checkout takes long, so all of them have one"""
+        self.checkout()
+        self.take_nothing_back()
+        before = self.edit()
         changed = self.take_back()
         self.assertEqual((self.project.patches / "new/hw/misc/idm.c").read_text(), before + "/* edited */\n")
         self.assertEqual((self.project.patches / "new/hw/misc/idm-more.c").read_text(), "/* more */\n")
-        *_, old, new = self.project.entries()
+        *_, old, new, schema = self.project.entries()
         self.assertRegex(old.name, r"^\d{4}-docs-another-subject\.patch$")
         self.assertRegex(new.name, r"^\d{4}-hw-misc-add-more\.patch$")
         self.assertEqual(new.parts, {"hw/misc/idm-more.c": None})
         self.assertIn("+10.0.99\n", (self.project.patches / new.name).read_text())
         self.assertNotIn("idm-more", (self.project.patches / new.name).read_text())
         self.assertIn("qemu-patches/new/hw/misc/idm.c", changed)
-        self.assertEqual(self.project.complaints(), [])
-        last = qemu_series.build(self.project, self.repository)[-1][2]
-        self.assertEqual(self.repository.tree_of(last), self.git("rev-parse", "HEAD^{tree}").strip())
-
-    def test_edit_schema(self):
-        """A definition comes back to the patch that brings it"""
-        self.checkout()
-        schema = self.folder / "qemu/qapi/het.json"
-        self.write("qapi/het.json", schema.read_text() + "\n##\n# @het-more:\n#\n# More.\n#\n# Since: 10.0\n##\n{ 'command': 'het-more' }\n")
-        self.git("commit", "--quiet", "-m", "hw/core: add het-more\n\nThat is why.\n")
-        self.take_back()
-        self.assertEqual(self.project.entries()[-1].parts, {"qapi/het.json": ["het-more"]})
+        # A definition comes back to the patch that brings it
+        self.assertEqual(schema.parts, {"qapi/het.json": ["het-more"]})
         self.assertIn("'het-more'", (self.project.top / "qapi/het.json").read_text())
+        self.assertEqual(self.project.complaints(), [])
         *_, before, last = [commit for _, _, commit in qemu_series.build(self.project, self.repository)]
         self.assertNotIn(b"het-more", self.repository.read(before, "qapi/het.json"))
         self.assertIn(b"het-more", self.repository.read(last, "qapi/het.json"))
+        self.assertEqual(self.repository.tree_of(last), self.git("rev-parse", "HEAD^{tree}").strip())
 
     def test_file_of_no_patch(self):
         (self.project.patches / "new/hw/misc/idm-stray.c").write_text("/* */\n")
