@@ -254,6 +254,7 @@ class Repository:
         if not self.folder.exists():
             self.create()
         self.base = self.git("rev-parse", "refs/heads/base").decode().strip()
+        self.steps = {}                 # what build() has made: {parent and all that comes with a patch: (message, commit)}
 
     def git(self, *arguments, environment=None, **options):
         return run("git", "-c", "core.abbrev=8", "-c", "core.quotePath=false", "-c", "commit.gpgSign=false", "-c", "core.autocrlf=false",
@@ -284,7 +285,11 @@ class Repository:
         return (self.source / "VERSION").read_text().strip()
 
     def blob(self, content):
-        return self.git("hash-object", "-w", "--stdin", stdin=None, input=content).decode().strip()
+        """Most are there already, which git need not be asked for"""
+        name = hashlib.sha1(b"blob %d\0" % len(content) + content, usedforsecurity=False).hexdigest()
+        if not (self.folder / "objects" / name[:2] / name[2:]).exists():
+            self.git("hash-object", "-w", "--stdin", stdin=None, input=content)
+        return name
 
     def read(self, tree, path):
         return self.git("cat-file", "blob", f"{tree}:{path}")
@@ -317,11 +322,23 @@ class Repository:
                            b"\ndiff --git " in b"\n" + patch.read_bytes())
 
 
+def checkout(repository, folder, commit, paths=None):
+    """A clone with a commit in its work tree: all of it, or these paths only, since all is tens of thousands of files"""
+    run("git", "clone", "--quiet", "--shared", "--no-checkout", repository.folder, folder)
+    if paths is not None:
+        run("git", "-C", folder, "sparse-checkout", "set", "--no-cone", *(f"/{path}" for path in paths))
+    run("git", "-C", folder, "fetch", "--quiet", "origin", commit)
+    run("git", "-C", folder, "checkout", "--quiet", "-B", "work", commit)
+
+
 class Index:
     """A temporary index of a repository"""
 
     def __init__(self, repository, tree):
         self.repository, self.folder = repository, tempfile.TemporaryDirectory()
+        self.read(tree)
+
+    def read(self, tree):
         self.git("read-tree", tree)
 
     def __enter__(self):
@@ -374,21 +391,35 @@ def build(project, repository, maintainer=None):
     entries, files = project.entries(), project.new_files()
     commits, parent, version = [], repository.base, repository.version()
     with Index(repository, repository.base) as index:
+        at = parent                     # what the index has; a step that was made before leaves it behind
         for number, entry in enumerate(entries):
-            mail, edits = project.patch_for(entry, version), project.edits_for(entry, version)
-            message = repository.message_of(mail)
-            try:
-                if message.has_changes:
-                    index.apply(mail)
-                index.put({path: content_at(entries, number, path, files[path]) for path in entry.parts})
-                if edits:
-                    index.apply(b"".join(edits.values()))
-            except SeriesError as e:
-                raise SeriesError(f"{entry.name} does not apply to QEMU {version}\n{e}") from e
-            tree = named_tree(index, maintainer) if maintainer else index.tree()
-            parent = repository.commit(tree, parent, message)
+            mail, edits = project.patch_for(entry, version), b"".join(project.edits_for(entry, version).values())
+            new = {path: content_at(entries, number, path, files[path]) for path in entry.parts}
+            key = (maintainer, parent, mail, edits, tuple(new.items()))
+            if maintainer or key not in repository.steps:
+                if at != parent and not maintainer:
+                    index.read(parent)
+                message = make_step(repository, index, entry, mail, edits, new)
+                tree = named_tree(index, maintainer) if maintainer else index.tree()
+                at = repository.commit(tree, parent, message)
+                repository.steps[key] = message, at
+            message, parent = repository.steps[key]
             commits.append((entry, message, parent))
     return commits
+
+
+def make_step(repository, index, entry, mail, edits, new):
+    """Takes a patch and what comes with it into the index; its message"""
+    message = repository.message_of(mail)
+    try:
+        if message.has_changes:
+            index.apply(mail)
+        index.put(new)
+        if edits:
+            index.apply(edits)
+    except SeriesError as e:
+        raise SeriesError(f"{entry.name} does not apply to QEMU {repository.version()}\n{e}") from e
+    return message
 
 
 def refused(project, repository):

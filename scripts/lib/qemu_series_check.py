@@ -10,7 +10,7 @@ import subprocess
 import tempfile
 
 import qemu_variant
-from qemu_series import (MAINTAINERS, SCHEMA, SECTION, Repository, Schema, SeriesError, build, cached_base, refused, run,
+from qemu_series import (MAINTAINERS, SCHEMA, SECTION, Repository, Schema, SeriesError, build, cached_base, checkout, refused, run,
                          section_of)
 from qemu_series_mail import export, read_mails, take_back
 
@@ -152,13 +152,14 @@ def check_tree(project, repository, commits):
     return found
 
 
-def check_am(repository, commits, mails, checkout):
-    """git am takes the mails on a clean base, which is made in checkout, and the tree is that of the series"""
-    run("git", "clone", "--quiet", "--shared", "--branch", "base", repository.folder, checkout)
+def check_am(repository, commits, mails, folder, whole):
+    """git am takes the mails on a clean base, which is made in folder, as far as something there is changed; the tree is the series'"""
+    touched = repository.changed(repository.base, commits[-1][2])
+    checkout(repository, folder, repository.base, None if whole else [*touched, *FOR_MANUAL])
     environment = {**os.environ, **repository.environment}
-    run("git", "-C", checkout, "-c", "commit.gpgSign=false", "am", "--quiet", *mails[1:], env=environment)
-    there = run("git", "-C", checkout, "rev-parse", "HEAD^{tree}").decode().strip()
-    dirty = run("git", "-C", checkout, "status", "--porcelain").decode()
+    run("git", "-C", folder, "-c", "commit.gpgSign=false", "am", "--quiet", *mails[1:], env=environment)
+    there = run("git", "-C", folder, "rev-parse", "HEAD^{tree}").decode().strip()
+    dirty = run("git", "-C", folder, "status", "--porcelain").decode()
     wanted = repository.tree_of(commits[-1][2])
     found = [] if there == wanted else ["git am makes another tree than the series has"]
     return found + ([f"git am leaves this behind:\n{dirty}"] if dirty else [])
@@ -166,38 +167,39 @@ def check_am(repository, commits, mails, checkout):
 
 # --- QEMU's manual ---
 
+FOR_MANUAL = ("docs/", "qapi/", "scripts/", "ui/icons/", "VERSION", "qemu-options.hx")      # what a manual of our pages is made from
 QMP_REFERENCE = "docs/interop/qemu-qmp-ref.rst"
 ELSEWHERE = re.compile(r"^qapi/(?!het).*(unknown document|undefined label)")        # what refers to a page that is not among ours
 
 
-def pages_only(checkout, pages):
+def pages_only(tree, pages):
     """A manual of the new pages and of the QMP reference, with QEMU's own configuration"""
-    manual = checkout / "docs-of-ours"
+    manual = tree / "docs-of-ours"
     manual.mkdir()
     for page in [*pages, QMP_REFERENCE]:
         copy = manual / pathlib.Path(page).relative_to("docs")
         copy.parent.mkdir(parents=True, exist_ok=True)
-        shutil.copy(checkout / page, copy)
+        shutil.copy(tree / page, copy)
     names = [str(pathlib.Path(page).relative_to("docs").with_suffix("")) for page in [*pages, QMP_REFERENCE]]
     (manual / "index.rst").write_text("\n".join(["Manual", "======", "", ".. toctree::", "", *(f"   {name}" for name in names), ""]))
     return manual
 
 
-def check_manual(repository, commits, checkout, whole):
+def check_manual(repository, commits, tree, whole):
     """Sphinx makes no complaint about it, and each new page is in a table of contents"""
     pages = [path for path in repository.changed(repository.base, commits[-1][2], "A") if re.match(r"docs/.*\.rst$", path)]
     found = []
     for page in pages:
         path = pathlib.Path(page)
         entry = re.compile(rf"^   (?:[\w/]*/)?{re.escape(path.stem)}(?:\.rst)?$", re.MULTILINE)
-        if not any(entry.search((checkout / other).read_text()) for other in repository.changed(repository.base, commits[-1][2], "M")
+        if not any(entry.search((tree / other).read_text()) for other in repository.changed(repository.base, commits[-1][2], "M")
                    if other.endswith(".rst")):
             found.append(f"{page} is in no table of contents")
-    manual = checkout / "docs" if whole else pages_only(checkout, pages)
-    result = subprocess.run(["/usr/bin/python3", "-m", "sphinx", "-W", "--keep-going", "-q", "-b", "dummy", "-j", "auto", "-c", checkout / "docs",
-                             "-d", checkout / "doctrees", "-Dkerneldoc_werror=1", manual, checkout / "manual"],
+    manual = tree / "docs" if whole else pages_only(tree, pages)
+    result = subprocess.run(["/usr/bin/python3", "-m", "sphinx", "-W", "--keep-going", "-q", "-b", "dummy", "-j", "auto", "-c", tree / "docs",
+                             "-d", tree / "doctrees", "-Dkerneldoc_werror=1", manual, tree / "manual"],
                             stdin=subprocess.DEVNULL, capture_output=True, check=False, env={**os.environ, "CONFDIR": "/etc/qemu"})
-    said = (result.stdout + result.stderr).decode(errors="replace").replace(f"{checkout}/", "").splitlines() if result.returncode else []
+    said = (result.stdout + result.stderr).decode(errors="replace").replace(f"{tree}/", "").splitlines() if result.returncode else []
     return found + [line for line in said if whole or not ELSEWHERE.search(line)]
 
 
@@ -293,8 +295,8 @@ def checks(project, repository, commits, whole_manual=False):
     yield "the same tree as scripts/build-qemu composes", check_tree(project, repository, commits)
     with tempfile.TemporaryDirectory() as folder:
         mails = export(project, repository, folder, signoff=True)
-        checkout = pathlib.Path(folder) / "qemu"
-        yield "git am on a clean base", check_am(repository, commits, mails, checkout)
-        yield "manual", check_manual(repository, commits, checkout, whole_manual)
+        tree = pathlib.Path(folder) / "qemu"
+        yield "git am on a clean base", check_am(repository, commits, mails, tree, whole_manual)
+        yield "manual", check_manual(repository, commits, tree, whole_manual)
         yield "checkpatch.pl", check_checkpatch(project, repository, mails)
         yield "taken back from the mails", check_round_trip(project, repository, commits, mails)

@@ -201,7 +201,7 @@ void couple_command(Couple *couple, Bytes *bytes) {
                 qemu_reset(qemu);
                 break;
         case 5:
-                qemu_clock_step(qemu, (uint64_t) value << 22);
+                qemu_clock_step(qemu, (value + 1ULL) << 22);
                 break;
         case 6:
                 (void) qemu_command(qemu, -1, "{\"execute\":\"het-slave-boot\",\"arguments\":{\"entry\":%u,\"argument\":1,\"resource-table\":%u}}",

@@ -35,11 +35,15 @@ def has_base():
 
 @unittest.skipUnless(has_base(), "QEMU's source is not in the cache: scripts/fetch-qemu gets it")
 class Series(unittest.TestCase):
+    @classmethod
+    def setUpClass(cls):
+        # It remembers which steps of the series it has made: each test makes only those that it changes
+        cls.repository = Repository(qemu_series.base_folder(), qemu_series_check.TESTER)
+
     def setUp(self):
         folder = tempfile.TemporaryDirectory()
         self.addCleanup(folder.cleanup)
         self.folder = pathlib.Path(folder.name)
-        self.repository = Repository(qemu_series.base_folder(), qemu_series_check.TESTER)
         (self.folder / "project").mkdir()
         self.project = qemu_series_check.copy_of(Project(), self.folder / "project")
 
@@ -50,9 +54,7 @@ class Series(unittest.TestCase):
     def checkout(self):
         """A developer's tree with the series on the branch work, on top of base"""
         commits = qemu_series.build(self.project, self.repository)
-        subprocess.run(["git", "clone", "--quiet", "--shared", "--no-checkout", self.repository.folder, self.folder / "qemu"], check=True)
-        self.git("fetch", "--quiet", "origin", commits[-1][2])
-        self.git("checkout", "--quiet", "-B", "work", commits[-1][2])
+        qemu_series.checkout(self.repository, self.folder / "qemu", commits[-1][2], ["qapi/"])
         return commits
 
     def take_back(self, **options):
@@ -64,7 +66,7 @@ class Series(unittest.TestCase):
         file = self.folder / "qemu" / path
         file.parent.mkdir(parents=True, exist_ok=True)
         file.write_text(text)
-        self.git("add", "--force", path)
+        self.git("add", "--force", "--sparse", path)
 
     def complaints(self, check):
         return "\n".join(check(self.repository, qemu_series.build(self.project, self.repository)))
