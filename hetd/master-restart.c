@@ -41,8 +41,10 @@ bool platform_outlives_master(Platform *platform) {
         bool failed = master->state == PROCESSOR_CRASHED, restarts = processor_is_restarting(master);
         const char *what = failed ? "crashed" : "ended";
 
-        /* What its guest has ended is ended for good, so that there can be another one */
+        /* Its QEMU may live on with a guest that has panicked or powered off, and would be in the way */
         if (!restarts && master->process && !master->exited && processor_wants_restart(master, failed)) {
+                master->guest_end = master->reason;
+                master->guest_end_state = master->state;
                 spawn_end(master->process);
                 restarts = true;
         }

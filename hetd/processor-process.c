@@ -92,11 +92,9 @@ static void set_end_state(Processor *p, const SpawnExit *status) {
         } else if (p->start_failure) {
                 text = g_strdup_printf("It was started again, and could not be used: %s (%s)", p->start_failure, how);
                 set_ended(p, PROCESSOR_CRASHED, "restart-failed", text);
-        } else if (processor_is_master(p) && processor_in_states(p, PROCESSOR_STATES_ENDED)) {
-                /* Its guest has ended before, and that is the reason */
-                text = g_strdup_printf("%s, and its QEMU process ended", p->reason_text);
-                set_ended(p, p->state, p->reason, text);
-        } else if (hung)
+        } else if (p->guest_end)
+                set_ended(p, p->guest_end_state, p->guest_end, "Its guest has ended, and its QEMU process was");
+        else if (hung)
                 set_ended(p, PROCESSOR_CRASHED, "watchdog", "It gave no sign of life in time, its QEMU did not answer, and was killed");
         else if (clean && p->shutdown_reason) {
                 text = g_strdup_printf("%s, and its QEMU process ended", g_str_equal(p->shutdown_reason, "guest-shutdown") ?
@@ -227,7 +225,7 @@ static void forget_past(Processor *p, bool platform_start) {
         g_clear_pointer(&p->memory_id, g_free);
         g_clear_pointer(&p->start_failure, g_free);
         g_clear_pointer(&p->spawn_failure, g_free);
-        p->end_reason = p->shutdown_reason = NULL;
+        p->end_reason = p->shutdown_reason = p->guest_end = NULL;
         p->watchdog.killed = false;
         p->reconnects = 0;
         p->boots = 0;

@@ -131,6 +131,8 @@ typedef struct Processor {
         char *last_line;                /* what QEMU printed last: mostly why it ended */
         const char *end_reason;         /* its end was asked for, and why; NULL: it was not */
         const char *shutdown_reason;    /* QEMU said that it is going to end, and why */
+        const char *guest_end;          /* of a master: its guest has ended, and why, so that its process was ended; NULL: it was not */
+        ProcessorState guest_end_state;
         sd_event_source *quit_timer;
         bool exited;                    /* it has ended, and its monitor may still have something to say */
         SpawnExit exit_status;

@@ -2,12 +2,15 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 """A master whose QEMU process ends: Restart= of it, OnMasterFailure= of its slaves, and Restart of the bus."""
 
+import itertools
 import os
 import signal
+import unittest.mock
 
 import test_restart
 from het_bus import ERROR
-from het_harness import main
+from het_harness import MASTER, QEMU, main
+from het_qemu import Registers
 
 KEEP = "OnMasterFailure=keep\n"
 MASTER_BACK = ["crashed", "starting", "ready", "running"]
@@ -136,6 +139,18 @@ class Stop(MasterRestart):
         self.platform.start()
         self.assertEqual(self.master.get("Restarts"), 0)
 
+    def test_no_qemu_any_more(self):
+        """It cannot be started again: that counts as a restart, and is told."""
+        link = self.directory / "qemu"
+        link.symlink_to(QEMU)
+        self.start("", master=f"QEMU={link}\nRestart=on-failure\nStartLimitBurst=2\nStartLimitIntervalSec=1h\n")
+        link.unlink()
+        since = self.bus.mark()
+        self.kill_master()
+        self.platform.wait_state("crashed")
+        self.assertEqual(self.master_values("Reason", since), ["process-killed", "restart-failed", "restart-limit"])
+        self.assertEqual(self.platform.reason, "master-crashed")
+
     def test_orderly(self):
         self.start("", master="Restart=on-failure\n")
         self.kill_master(signal.SIGTERM)
@@ -163,6 +178,54 @@ class Stop(MasterRestart):
         self.wait_master(since, 1)
         self.console2.expect("boot 2$")
         self.assertEqual(self.master_values("State", bus_since), ["stopped", "starting", "ready", "running"])
+
+
+class GuestEnds(MasterRestart):
+    """The master's guest panics or powers off, by a device that says so. It is PCI: written to where the board has that."""
+
+    CONFIGURATION, MEMORY = 0x3f000000 + (5 << 15), 0x10000000
+    PANICKED, SHUTDOWN = 1, 4
+
+    def start_with_device(self, master):
+        self.registers = Registers(self)
+        words = self.registers.arguments.rstrip("\n") + " -device pvpanic-pci,addr=5.0"
+        with unittest.mock.patch.object(test_restart, "MASTER", MASTER.replace("Machine=virt\n", "Machine=virt,highmem=off\n")):
+            self.start("", master=f"{words}{master}\n")
+        self.since, self.bus_since = self.console.mark(), self.bus.mark()
+
+    def tell(self, event):
+        self.registers.connect()
+        self.registers.write(self.CONFIGURATION + 0x10, self.MEMORY)
+        self.registers.write(self.CONFIGURATION + 4, 2)
+        self.registers.socket.sendall(f"writeb {self.MEMORY:#x} {event}\n".encode())
+
+    def wait_back(self, state, reason):
+        self.wait_master(self.since, 1)
+        for name, first in (("State", state), ("Reason", reason)):
+            values = [value for value, _ in itertools.groupby(self.master_values(name, self.bus_since))]
+            self.assertEqual((values[0], values[-1]), (first, {"State": "running", "Reason": "boot"}[name]))
+        self.boot(1)
+
+    def test_panic(self):
+        self.start_with_device("\nRestart=on-failure")
+        self.tell(self.PANICKED)
+        self.wait_back("crashed", "guest-panicked")
+
+    def test_panic_and_its_qemu_stays(self):
+        self.start_with_device(" -no-shutdown\nRestart=on-failure")
+        self.tell(self.PANICKED)
+        self.wait_back("crashed", "guest-panicked")
+
+    def test_power_off_and_its_qemu_stays(self):
+        self.start_with_device(" -no-shutdown\nRestart=always")
+        self.tell(self.SHUTDOWN)
+        self.wait_back("stopped", "guest-shutdown")
+
+    def test_power_off_is_no_failure(self):
+        self.start_with_device("\nRestart=on-failure")
+        self.tell(self.SHUTDOWN)
+        self.platform.wait_state("stopped")
+        self.assertEqual((self.platform.reason, self.master.get("Restarts")), ("guest-shutdown", 0))
 
 
 class Readopted(MasterRestart):

@@ -11,13 +11,15 @@ QEMU_HET_HETD_KILLS is how often that is done in all (a step is killed in at lea
 import os
 import subprocess
 
-from het_bus import BusError, options
+import dbus
+
+from het_bus import ERROR, BusError, options
 from het_events import Pipe
-from het_harness import BUILD, MASTER, MIB, SLAVE1, SLAVE2, Platform, TestCase, main, memfd, platform_text
+from het_harness import BUILD, MASTER, MIB, SLAVE1, SLAVE2, Platform, TestCase, main, memfd, platform_text, text_fd
 from het_qemu import SLAVE2_ARGUMENTS, Qemu
 
 KILL_AT = BUILD / "tests/integration/kill-at"
-STEPS = ("define", "start", "attach", "revoke", "grant", "boot", "stop", "detach", "end", "remove")
+STEPS = ("define", "start", "attach", "revoke", "grant", "boot", "restart", "reconfigure", "stop", "detach", "end", "remove")
 KILLS = int(os.environ.get("QEMU_HET_HETD_KILLS", len(STEPS)))
 
 # What a call is answered with by the bus, when there is nobody (any more) to do it
@@ -58,8 +60,14 @@ class Steps(TestCase):
     def setUp(self):
         super().setUp()
         self.qemu = None
-        self.text = platform_text(MASTER, SLAVE1, SLAVE2 + "Start=external\n")
         self.platform = None
+        self.texts = 0
+
+    def text(self):
+        """Each time another one, by which slave 1 has another QEMU"""
+        self.texts += 1
+        year = f"ExtraArguments=-rtc base={2000 + self.texts}-01-01\n"
+        return platform_text(MASTER, SLAVE1 + year, SLAVE2 + "Start=external\nOnMasterFailure=keep\n")
 
     # --- the steps; Gone if hetd is ---
 
@@ -83,7 +91,7 @@ class Steps(TestCase):
             raise Gone
 
     def step_define(self):
-        self.call(self.hetd.define, "p", self.text)
+        self.call(self.hetd.define, "p", self.text())
         self.call(self.find)
 
     def find(self):
@@ -98,11 +106,11 @@ class Steps(TestCase):
         self.job("Start")
         self.call(self.wait_for_traffic)
 
-    def wait_for_traffic(self):
-        console = self.master.console()
+    def wait_for_traffic(self, console=None, since=0):
+        console = console or self.master.console()
         end = self.hetd.process.watch_end()
         try:
-            self.loop.wait(lambda: end.seen or console.find("received vector 3 from slave 1"), "traffic of slave 1")
+            self.loop.wait(lambda: end.seen or console.find("received vector 3 from slave 1", since), "traffic of slave 1")
         finally:
             end.close()
         if end.seen:
@@ -123,6 +131,30 @@ class Steps(TestCase):
 
     def step_boot(self):
         self.call(self.slave2.boot)
+
+    def restart(self):
+        """Of the master: slave 1 is stopped, and started by the next program of the master; slave 2 goes on."""
+        self.call(self.master.call, "Restart")
+
+    def reconfigure(self):
+        """Slave 1 is replaced."""
+        fd = text_fd(self.text())
+        try:
+            self.call(self.platform.call, "Reconfigure", "ha{sv}", dbus.types.UnixFd(fd), options())
+        finally:
+            os.close(fd)
+
+    def with_traffic(self, change):
+        console = self.call(self.master.console)
+        since = console.mark()
+        change()
+        self.call(self.wait_for_traffic, console, since)
+
+    def step_restart(self):
+        self.with_traffic(self.restart)
+
+    def step_reconfigure(self):
+        self.with_traffic(self.reconfigure)
 
     def step_stop(self):
         self.call(self.slave2.call, "Stop")
@@ -149,7 +181,23 @@ class Steps(TestCase):
         console.expect("received vector 17 from the master", since)
         master.expect(f"received vector 17 from slave {number}", master_since)
 
-    def make_whole(self):
+    def again(self, change):
+        """As soon as hetd has brought to an end what was under way"""
+        console = self.master.console()
+
+        def done():
+            since = console.mark()
+            try:
+                change()
+            except BusError as e:
+                if e.name != ERROR + "WrongState" or "is being carried out" not in e.message:
+                    raise
+                return None
+            return (since,)
+
+        self.wait_for_traffic(console, *self.loop.wait(done, "the end of what was under way"))
+
+    def make_whole(self, step):
         """Whatever it was killed in: nobody has to know that to go on."""
         if not self.is_defined():
             self.step_define()
@@ -158,6 +206,8 @@ class Steps(TestCase):
         if self.platform.state != "running":
             self.step_start()
         self.wait_for_traffic()
+        if step in ("restart", "reconfigure"):
+            self.again(getattr(self, step))
         self.assert_talk(self.slave1, self.slave1.console(), 1)
         if self.slave2.state == "defined":
             self.step_attach()
@@ -217,23 +267,29 @@ class Steps(TestCase):
             self.hetd.process.wait()
             self.hetd.close()
             self.hetd.take_over()
-        self.make_whole()
+        self.make_whole(step)
         self.take_down()
         return last if gone else None
 
     def test_each(self):
         counts = self.count()
         killed = {step: [] for step in STEPS}
-        for number, (step, at) in enumerate(self.points(counts)):
-            with self.subTest(step=step, at=at):
-                if last := self.round(number, step, at) or self.round(f"{number}-again", step, (counts[step] + 1) // 2):
+        points = self.points(counts)
+        for number, (step, first) in enumerate(points):
+            # A step has not always as many calls; with less of them it is killed earlier
+            for at in (first, (first + 1) // 2, (first + 3) // 4, 1):
+                with self.subTest(step=step, at=at):
+                    last = self.round(f"{number}-{at}", step, at)
+                if self.has_failed():
+                    return
+                if last:
                     killed[step].append(f"{at} {last}")
-            if self.has_failed():
-                return
+                    break
         print(f"# {sum(map(len, killed.values()))} kills, no platform lost; system calls of each step: {counts}")
-        for step, points in killed.items():
-            print(f"# killed in {step} before: {', '.join(points)}")
-            self.assertNotEqual(points, [])
+        for step, calls in killed.items():
+            print(f"# killed in {step} before: {', '.join(calls)}")
+            self.assertNotEqual(calls, [])
+        self.assertEqual(sum(map(len, killed.values())), len(points))
 
 
 if __name__ == "__main__":
