@@ -193,7 +193,8 @@ static void mend(Job *job) {
 
                 if (slave->couple && processor_in_states(slave, PROCESSOR_STATES_ENDED))
                         processor_tell_peer(slave, slave->state == PROCESSOR_CRASHED);
-                job->found[i].restart = processor_has_ended(slave) && was_started_again(&job->found[i]);
+                job->found[i].restart = slave->config->start == PROCESSOR_START_HETD && !slave->monitor_ready &&
+                        !processor_is_restarting(slave) && was_started_again(&job->found[i]);
                 if (slave->monitor_ready && (master_ended || job->found[0].restart))
                         mend_without_master(slave, &job->found[i], gather_done, gather_add(gather));
                 else if (slave->monitor_ready && master->monitor_ready)

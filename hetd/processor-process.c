@@ -226,7 +226,7 @@ static void forget_past(Processor *p, bool platform_start) {
         g_clear_pointer(&p->start_failure, g_free);
         g_clear_pointer(&p->spawn_failure, g_free);
         p->end_reason = p->shutdown_reason = p->guest_end = NULL;
-        p->watchdog.killed = false;
+        p->end_asked = p->watchdog.killed = false;
         p->reconnects = 0;
         p->boots = 0;
         processor_changed(p, "Boots");
@@ -355,13 +355,14 @@ void processor_end(Processor *p, const char *reason, DoneFunc done, void *userda
                 return;
         }
 
-        if (!p->end_reason && !p->exited) {
+        if (!p->end_asked && !p->exited) {
                 bool asked = p->monitor_ready &&
                         qmp_client_call(p->monitor, "quit", NULL, NULL, 0, 0, on_quit_answered, NULL, NULL) > 0 &&
                         sd_event_add_time_relative(p->platform->manager->event, &p->quit_timer, CLOCK_MONOTONIC,
                                                    PROCESSOR_QUIT_TIMEOUT_USEC, 0, on_quit_timeout, p) >= 0;
 
                 p->end_reason = reason;
+                p->end_asked = true;
                 if (!asked)
                         spawn_end(p->process);
         } else if (p->end_reason && processor_is_restarting(p))

@@ -130,6 +130,7 @@ typedef struct Processor {
         ProcessId process_id;           /* of it; stands in the state file before it executes anything */
         char *last_line;                /* what QEMU printed last: mostly why it ended */
         const char *end_reason;         /* its end was asked for, and why; NULL: it was not */
+        bool end_asked;                 /* by this hetd: an earlier one may have died before it did */
         const char *shutdown_reason;    /* QEMU said that it is going to end, and why */
         const char *guest_end;          /* of a master: its guest has ended, and why, so that its process was ended; NULL: it was not */
         ProcessorState guest_end_state;
