@@ -23,7 +23,7 @@ het_packages=(
         gcc-arm-none-eabi gcc-riscv64-unknown-elf device-tree-compiler
 
         # tests: unit tests, a private bus, busctl, the D-Bus descriptions, core files, the scripts themselves
-        libcmocka-dev dbus python3-dbus python3-yaml systemd libxml2-utils gdb-multiarch shellcheck
+        libcmocka-dev dbus python3-dbus python3-gi python3-yaml systemd libxml2-utils gdb-multiarch shellcheck
 
         # manual pages, and looking at them
         lowdown groff man-db
