@@ -25,6 +25,7 @@
 #define START_LIMIT_BURST_DEFAULT       5U
 #define START_LIMIT_USEC_DEFAULT        (10 * G_USEC_PER_SEC)
 #define WATCHDOG_START_USEC_DEFAULT     (10 * G_USEC_PER_SEC)
+#define CONSOLE_LOG_MAX_DEFAULT (16U * 1024 * 1024)
 
 static bool is_absent(const ParsedProcessor *pp, ProcessorKey key) {
         return pp->keys[key].state == KEY_ABSENT;
@@ -81,12 +82,14 @@ static const ProcessorKey of_limits[] = { KEY_CPU_WEIGHT, KEY_CPU_QUOTA, KEY_ALL
                                           KEY_MEMORY_HIGH, KEY_MEMORY_MAX, KEY_MEMORY_SWAP_MAX, KEY_TASKS_MAX, KEY_IO_WEIGHT };
 
 static void check_unit(PlatformParser *p, ParsedProcessor *pp) {
+        if (is_absent(pp, KEY_CONSOLE_LOG_MAX))
+                pp->config->console_log_max = CONSOLE_LOG_MAX_DEFAULT;
         if (is_good(pp, KEY_UNIT) && pp->config->unit == PROCESSOR_UNIT_NO)
                 refuse_keys(p, pp, of_limits, G_N_ELEMENTS(of_limits), "is kept by systemd, for units only; remove it, or Unit=no");
 }
 
 static void check_start(PlatformParser *p, ParsedProcessor *pp) {
-        static const ProcessorKey of_process[] = { KEY_TARGET, KEY_QEMU, KEY_EXTRA_ARGUMENTS, KEY_UNIT };
+        static const ProcessorKey of_process[] = { KEY_TARGET, KEY_QEMU, KEY_EXTRA_ARGUMENTS, KEY_CONSOLE_LOG_MAX, KEY_UNIT };
         static const ProcessorKey of_restart[] = { KEY_RESTART, KEY_RESTART_SEC, KEY_START_LIMIT_BURST,
                                                    KEY_START_LIMIT_INTERVAL_SEC };
         static const ProcessorKey of_master[] = { KEY_FIRMWARE, KEY_KERNEL, KEY_INITRD, KEY_COMMAND_LINE,

@@ -133,6 +133,7 @@ typedef struct ProcessorConfig {
         uint64_t watchdog_usec;         /* slaves: one that gives no sign of life for so long has hung; 0: nobody looks */
         uint64_t watchdog_start_usec;   /* at least so long after its boot */
         char *monitor;                  /* path, or address of qemu-bus.h, of an external one's monitor; NULL: who attaches it says it */
+        uint64_t console_log_max;       /* bytes that are kept of what its console prints; UINT64_MAX: all */
         ProcessorUnit unit;
         ResourceLimits limits;          /* of its process */
         char *qemu;                     /* path of the QEMU binary; NULL: hetd's default for the target */

@@ -237,6 +237,15 @@ static void set_extra_arguments(PlatformParser *p, ParsedProcessor *pp, Processo
                                           error->message);
 }
 
+static void set_console_log_max(PlatformParser *p, ParsedProcessor *pp, ProcessorKey key, const char *value) {
+        uint64_t *max = &pp->config->console_log_max;
+
+        if (strcmp(value, "infinity") == 0)
+                *max = UINT64_MAX;
+        else if (parse_size_or_complain(p, pp, key, "size", value, max) && *max < CONSOLE_LOG_MIN)
+                platform_parser_key_error(p, pp, key, "%s is too little; use 64K or more, or infinity", value);
+}
+
 static void set_unit(PlatformParser *p, ParsedProcessor *pp, ProcessorKey key, const char *value) {
         bool unit;
 
@@ -352,6 +361,7 @@ static const struct {
         [KEY_EXTRA_ARGUMENTS] = { "ExtraArguments", set_extra_arguments },
         [KEY_IDM]             = { "IDM",            set_idm             },
         [KEY_REMOTEPROC]      = { "Remoteproc",     set_remoteproc      },
+        [KEY_CONSOLE_LOG_MAX] = { "ConsoleLogMax",  set_console_log_max },
         [KEY_UNIT]            = { "Unit",           set_unit            },
         [KEY_CPU_WEIGHT]      = { "CPUWeight",      set_limit           },
         [KEY_CPU_QUOTA]       = { "CPUQuota",       set_limit           },

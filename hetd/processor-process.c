@@ -120,6 +120,7 @@ void processor_finish_exit(Processor *p) {
         p->exited = false;
         p->process = spawn_free(p->process);
         p->process_id = (ProcessId) {};
+        processor_leave_console_log(p);
         p->quit_timer = sd_event_source_disable_unref(p->quit_timer);
         p->exit_timer = sd_event_source_disable_unref(p->exit_timer);
         processor_drop_monitor(p);

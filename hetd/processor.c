@@ -110,6 +110,7 @@ void processor_set_state(Processor *p, ProcessorState state, const char *reason,
         platform_save_soon(p->platform);
 
         processor_watch(p);
+        processor_limit_console_log(p);
         processor_check_waiters(p);
         platform_processor_changed(p->platform, p);
 }
@@ -289,6 +290,7 @@ Processor *processor_free(Processor *p) {
         g_free(p->start_failure);
         g_free(p->monitor_path);
         g_free(p->qemu_version);
+        processor_leave_console_log(p);
         g_free(p->console_path);
         g_free(p->unit);
         g_free(p->spawn_failure);

@@ -14,6 +14,7 @@
  * processor-boot.c     boot, stop, reset, kick
  * processor-memory.c   grant and revoke
  * processor-registers.c the registers of its CPUs
+ * processor-console.c  how much is kept of what it prints
  * processor-watchdog.c  a slave that hangs
  * adopt.h              what outlives hetd, and is taken over by the next one
  *
@@ -111,6 +112,11 @@ typedef struct ProcessorWatchdog {
         bool killed;                    /* its QEMU, because it did not answer */
 } ProcessorWatchdog;
 
+typedef struct ProcessorConsoleLog {
+        sd_event_source *changes, *timer;       /* something is printed; it is looked at again */
+        bool failed;                            /* that was said */
+} ProcessorConsoleLog;
+
 typedef struct Processor {
         Platform *platform;
         const ProcessorConfig *config;
@@ -143,6 +149,7 @@ typedef struct Processor {
         char *start_failure;            /* it was started again and could not be used, and why */
         ProcessorRestart restart;
         ProcessorWatchdog watchdog;
+        ProcessorConsoleLog console_log;
 
         QmpClient *monitor;
         bool monitor_ready;             /* negotiated, and its state was queried */
@@ -255,6 +262,12 @@ bool processor_is_failing(const Processor *p);
 void processor_unwatch(Processor *p);
 /* For its couple: how often its firmware is to give a sign of life, 0: not at all */
 uint32_t processor_get_heartbeat_ms(const Processor *p);
+
+/* --- processor-console.c --- */
+
+/* Its state has changed: what it prints is watched while its QEMU answers */
+void processor_limit_console_log(Processor *p);
+void processor_leave_console_log(Processor *p);
 
 /* --- processor-monitor.c --- */
 

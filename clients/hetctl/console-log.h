@@ -5,5 +5,5 @@
 
 #include <stdint.h>
 
-/* Where the last lines begin; an unfinished line at the end counts. 0 or a negative errno. */
+/* Where the last lines begin (0: all that is kept); an unfinished line at the end counts. 0 or a negative errno. */
 int console_log_find_tail(int fd, uint64_t lines, uint64_t *ret_offset);

@@ -279,7 +279,7 @@ static int open_log(Console *console, const char *path) {
         if (console->log < 0)
                 return -errno;
 
-        r = option_lines > 0 ? console_log_find_tail(console->log, (uint64_t) option_lines, &offset) : 0;
+        r = console_log_find_tail(console->log, (uint64_t) option_lines, &offset);
         if (r >= 0 && lseek(console->log, (off_t) offset, SEEK_SET) < 0)
                 r = -errno;
         return r;

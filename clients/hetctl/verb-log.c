@@ -128,7 +128,7 @@ static bool begin(Source *s, GError **error) {
 
         /* First listen, then look: nothing is missed in between */
         r = option_follow ? sd_event_add_inotify(s->log->event, &s->changes, s->path, IN_MODIFY | IN_ATTRIB, on_change, s) : 0;
-        if (r >= 0 && option_lines > 0)
+        if (r >= 0)
                 r = console_log_find_tail(s->fd, (uint64_t) option_lines, &offset);
         if (r >= 0)
                 r = lseek(s->fd, (off_t) offset, SEEK_SET) < 0 ? -errno : read_new(s);

@@ -11,6 +11,7 @@ import shlex
 import shutil
 import subprocess
 import sys
+import time
 import unittest
 import xml.etree.ElementTree
 
@@ -125,6 +126,27 @@ class Log(HetctlTest):
         self.assertEqual([json.loads(line) for line in self.ok("log", "slave1", "--lines=1", "--json=short").splitlines()],
                          [{"processor": "slave1", "line": whole[-1].split(" | ", 1)[1]}])
         self.fails(USAGE, "--lines", "log", "slave1", "--lines=-1")
+
+    def test_limited(self):
+        """What is old goes, what is printed meanwhile does not, and it is said."""
+        file = self.directory / "limited.platform"
+        file.write_text(FILE.read_text().replace("Role=master", "Role=master\nConsoleLogMax=64K"), encoding="utf-8")
+        self.ok("start", file, f"--set=FIRMWARE_DIR={FIRMWARE}")
+        self.ok("console", "limited/master", stdin="help\n" * 1000)
+        self.until("limited/master", "unknown command over", stdin="over\n")
+        note = r"\[hetd: \d+K that were printed before this are gone: ConsoleLogMax=64K\]"
+        deadline = time.monotonic() + DEADLINE
+        path = self.json("status", "limited/master")["console-log"]
+        while not re.search(note, text := self.ok("log", "limited/master", "--lines=0")) or (log := os.stat(path)).st_blocks * 512 > 64 << 10:
+            self.assertLess(time.monotonic(), deadline, "it is as long as ever")
+        self.assertRegex(text, rf"\A *master \| {note}")
+        self.assertNotIn("\0", text)
+        self.assertIn("unknown command over", text.splitlines()[-1])
+        self.assertGreater(log.st_size, 128 << 10)
+        history = self.ok("console", "limited/master", "--lines=0")
+        self.assertRegex(history, rf"\A{note}\n")
+        self.assertIn("unknown command over", history)
+        self.assertEqual(len(self.ok("log", "limited/master", "--lines=5").splitlines()), 5)
 
     def test_follow(self):
         child = self.spawn([HETCTL, "--user", "log", PLATFORM, "--follow"], env=self.environment, stdin=subprocess.DEVNULL,

@@ -506,6 +506,12 @@ static const PlatformCase restart_cases[] = {
                          "test.platform:11: [Processor m] CPUWeight=: '0' is no weight; use 1 to 10000",
         },
         {
+                .name = "console log that keeps nothing",
+                .text = TEXT(MASTER "ConsoleLogMax=4K\n" SLAVE "ConsoleLogMax=much\n"),
+                .error = "test.platform:6: [Processor m] ConsoleLogMax=: 4K is too little; use 64K or more, or infinity\n"
+                         "test.platform:12: [Processor s] ConsoleLogMax=: 'much' is no size; write it like 64M, 1G or 0x4000000",
+        },
+        {
                 .name = "limits of what is no unit",
                 .text = TEXT(MASTER "Unit=no\nTasksMax=8\n" SLAVE "Start=external\nUnit=yes\nIOWeight=5\n"),
                 .error = "test.platform:7: [Processor m] TasksMax=: is kept by systemd, for units only; remove it, or Unit=no\n"

@@ -294,7 +294,7 @@ static void test_many_errors(void **state) {
                                                "DeviceTree=, Entry=, Argument=, Protocol=, IDM=, Remoteproc=, AutoBoot=, OnMasterReset=, "
                                                "OnMasterFailure=, Start=, Monitor=, Restart=, "
                                                "RestartSec=, StartLimitBurst=, StartLimitIntervalSec=, WatchdogSec=, WatchdogStartSec=, QEMU=, "
-                                               "ExtraArguments=, Unit=, CPUWeight=, CPUQuota=, AllowedCPUs=, MemoryMin=, MemoryLow=, "
+                                               "ExtraArguments=, ConsoleLogMax=, Unit=, CPUWeight=, CPUQuota=, AllowedCPUs=, MemoryMin=, MemoryLow=, "
                                                "MemoryHigh=, MemoryMax=, MemorySwapMax=, TasksMax=, IOWeight=\n",
                                                6 + i, i);
         }

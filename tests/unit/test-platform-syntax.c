@@ -140,7 +140,7 @@ static const PlatformCase syntax_cases[] = {
                          "DeviceTree=, Entry=, Argument=, Protocol=, IDM=, Remoteproc=, AutoBoot=, OnMasterReset=, "
                          "OnMasterFailure=, Start=, Monitor=, Restart=, "
                          "RestartSec=, StartLimitBurst=, StartLimitIntervalSec=, WatchdogSec=, "
-                         "WatchdogStartSec=, QEMU=, ExtraArguments=, Unit=, " LIMITS,
+                         "WatchdogStartSec=, QEMU=, ExtraArguments=, ConsoleLogMax=, Unit=, " LIMITS,
         },
         {
                 .name = "unknown key of the platform",
