@@ -89,7 +89,7 @@ static void check_unit(PlatformParser *p, ParsedProcessor *pp) {
 }
 
 static void check_start(PlatformParser *p, ParsedProcessor *pp) {
-        static const ProcessorKey of_process[] = { KEY_TARGET, KEY_QEMU, KEY_EXTRA_ARGUMENTS, KEY_CONSOLE_LOG_MAX, KEY_UNIT };
+        static const ProcessorKey of_process[] = { KEY_TARGET, KEY_QEMU, KEY_EXTRA_ARGUMENTS, KEY_UNIT };
         static const ProcessorKey of_restart[] = { KEY_RESTART, KEY_RESTART_SEC, KEY_START_LIMIT_BURST,
                                                    KEY_START_LIMIT_INTERVAL_SEC };
         static const ProcessorKey of_master[] = { KEY_FIRMWARE, KEY_KERNEL, KEY_INITRD, KEY_COMMAND_LINE,

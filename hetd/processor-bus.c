@@ -35,6 +35,7 @@ void processor_drop_console(Processor *p) {
         if (!p->console)
                 return;
 
+        processor_leave_console_log(p);
         p->console = console_relay_free(p->console);
         processor_changed(p, "Console");
 }

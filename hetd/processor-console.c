@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
 /*
- * Keeps the log of a console small: ConsoleLogMax=. QEMU appends to the file and knows no limit. What is old becomes a hole in it, which
- * loses nothing that is printed meanwhile, and whoever reads it goes on at the same place; a line says what is gone. The file is looked
- * at once a second while something is printed, and not at all while nothing is. See processor.h.
+ * Keeps the log of a console small: ConsoleLogMax=. QEMU, or a relay, appends to the file and knows no limit. What is old becomes a
+ * hole in it, which loses nothing that is printed meanwhile, and whoever reads it goes on at the same place; a line says what is gone.
+ * The file is looked at once a second while something is printed, and not at all while nothing is. See processor.h.
  */
 
 #include "processor.h"
@@ -92,7 +92,7 @@ static void watch(Processor *p) {
 }
 
 void processor_limit_console_log(Processor *p) {
-        if (p->process && p->monitor_ready && p->config->console_log_max != UINT64_MAX && !p->console_log.changes && !p->console_log.timer)
+        if (processor_get_console(p) && p->monitor_ready && p->config->console_log_max != UINT64_MAX && !p->console_log.changes && !p->console_log.timer)
                 watch(p);
 }
 

@@ -112,6 +112,14 @@ has_adopted() {
         waits_for "(adopt) is done" journalctl -f -n all -o cat "_SYSTEMD_INVOCATION_ID=$(systemctl show -P InvocationID hetd)"
 }
 
+# It is gone when this returns
+kill_hetd() {
+        local old
+        old=$(systemctl show -P MainPID hetd)
+        systemctl kill --kill-whom=main --signal=KILL hetd
+        timeout 60 tail --pid="$old" -f /dev/null
+}
+
 qemus() {
         pgrep -f /usr/lib/qemu-het/bin/qemu-system | sort -n | tr '\n' ' '
 }
