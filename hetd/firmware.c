@@ -83,20 +83,27 @@ static bool fail_outside(const Image *image, const FirmwareWindow *window, GErro
                     window->ram_base + (window->size - 1));
 }
 
-/* The ELF machines of each architecture's programs. A PC begins with 32 bits; RISC-V has one number for all widths. */
+/*
+ * The ELF machines of each architecture's programs. A PC begins with 32 bits, whatever the rest of its program has; RISC-V has
+ * one number for all widths.
+ */
 static const struct {
         unsigned machines[2];
         const char *names;
 } programs[_ARCHITECTURE_MAX] = {
         [ARCHITECTURE_ARM] = { { EM_ARM, EM_AARCH64 }, "Arm (40) or AArch64 (183)" },
         [ARCHITECTURE_RISCV] = { { EM_RISCV, EM_RISCV }, "RISC-V (243)" },
-        [ARCHITECTURE_X86] = { { EM_386, EM_386 }, "x86 of 32 bits (3)" },
+        [ARCHITECTURE_X86] = { { EM_386, EM_X86_64 }, "x86 (3) or x86-64 (62)" },
 };
 
 static bool is_for(unsigned machine, Architecture architecture) {
         const unsigned *machines = programs[architecture].machines;
 
         return machine == machines[0] || machine == machines[1];
+}
+
+static bool has_64_bits(unsigned machine) {
+        return machine == EM_AARCH64 || machine == EM_X86_64;
 }
 
 static bool check_header(const Image *image, const GElf_Ehdr *header, Architecture architecture, bool vector_table,
@@ -108,8 +115,7 @@ static bool check_header(const Image *image, const GElf_Ehdr *header, Architectu
                             header->e_type);
         if (!is_for(header->e_machine, architecture))
                 return fail(image, error, "is for ELF machine %u, not for %s", header->e_machine, programs[architecture].names);
-        if (header->e_machine != EM_RISCV &&
-            header->e_ident[EI_CLASS] != (header->e_machine == EM_AARCH64 ? ELFCLASS64 : ELFCLASS32))
+        if (header->e_machine != EM_RISCV && header->e_ident[EI_CLASS] != (has_64_bits(header->e_machine) ? ELFCLASS64 : ELFCLASS32))
                 return fail(image, error, "has the wrong ELF class for its machine");
         if (vector_table && header->e_machine != EM_ARM)
                 return fail(image, error, "is for AArch64, the slave is a Cortex-M");

@@ -330,6 +330,11 @@ static void test_architectures(void **state) {
         f->window.architecture = ARCHITECTURE_RISCV;
         expect_refused(f, false, "is for ELF machine 3, not for RISC-V (243)");
         f->window.architecture = ARCHITECTURE_X86;
+        header_of(f)->e_machine = EM_ARM;
+        expect_refused(f, false, "is for ELF machine 40, not for x86 (3) or x86-64 (62)");
+        header_of(f)->e_machine = EM_X86_64;            /* in a file of 32 bits */
+        expect_refused(f, false, "has the wrong ELF class for its machine");
+        header_of(f)->e_machine = EM_386;
         assert_true(load(f, false, &entry, NULL));
 
         header_of(f)->e_machine = EM_RISCV;

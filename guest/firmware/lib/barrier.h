@@ -16,11 +16,11 @@
 #define BARRIER_WRITE   "fence rw, w"
 #define BARRIER_FULL    "fence rw, rw"
 #define BARRIER_DEVICE  "fence iorw, iorw"
-#elif defined(__i386__)
+#elif defined(__x86_64__)
 /* Only a read can overtake something, a write; what is written to a device is ordered */
 #define BARRIER_READ    ""
 #define BARRIER_WRITE   ""
-#define BARRIER_FULL    "lock; addl $0, (%%esp)"
+#define BARRIER_FULL    "lock; addl $0, (%%rsp)"
 #define BARRIER_DEVICE  BARRIER_FULL
 #else
 #error "The barriers of this architecture are missing"

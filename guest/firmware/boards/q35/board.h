@@ -2,7 +2,8 @@
 #pragma once
 
 /*
- * QEMU's machine q35, a PC, as far as the firmware needs it. Everything runs in flat 32-bit protected mode without paging.
+ * QEMU's machine q35, a PC, as far as the firmware needs it. Everything runs in long mode, with the first 4 GiB where they are: what
+ * virtualizes without the processor's help is good at nothing else.
  * Numbers of interrupts are those of the vectors in the CPU's table.
  */
 

@@ -27,11 +27,12 @@
 
 #define EXCEPTIONS              32u
 #define VECTORS                 80u             /* of the table; the last one is the spurious one's */
-#define CODE_SEGMENT            0x10u
-#define GATE_INTERRUPT          0x8e00u         /* present, 32 bits, masks interrupts */
+#define CODE_SEGMENT            0x20u
+#define GATE_INTERRUPT          0x8e00u         /* present, masks interrupts */
 
 typedef struct Gate {
         uint16_t offset_low, segment, flags, offset_high;
+        uint32_t offset_top, reserved;
 } Gate;
 
 extern const uint32_t irq_entries[VECTORS];     /* start.S */
@@ -56,11 +57,11 @@ static void pic_init(void) {
 void irq_init(void) {
         const struct __attribute__((packed)) {
                 uint16_t limit;
-                uint32_t base;
-        } table = { sizeof(gates) - 1, (uint32_t) gates };
+                uint64_t base;
+        } table = { sizeof(gates) - 1, (uint64_t) gates };
 
         for (unsigned v = 0; v < VECTORS; v++)
-                gates[v] = (Gate) { (uint16_t) irq_entries[v], CODE_SEGMENT, GATE_INTERRUPT, (uint16_t) (irq_entries[v] >> 16) };
+                gates[v] = (Gate) { (uint16_t) irq_entries[v], CODE_SEGMENT, GATE_INTERRUPT, (uint16_t) (irq_entries[v] >> 16), 0, 0 };
         __asm__ volatile("lidt %0" : : "m"(table) : "memory");
         pic_init();
         mmio_write32(LAPIC_SPURIOUS, LAPIC_SPURIOUS_ENABLE | BOARD_SPURIOUS_IRQ);

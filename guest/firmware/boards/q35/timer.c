@@ -24,22 +24,6 @@
 
 static uint32_t tsc_per_ms, lapic_per_ms;
 
-/* The compiler's, for which there is no library here */
-uint64_t __udivdi3(uint64_t n, uint64_t d);
-
-uint64_t __udivdi3(uint64_t n, uint64_t d) {
-        uint64_t quotient = 0, rest = 0;
-
-        for (int bit = 63; bit >= 0; bit--) {
-                rest = rest << 1 | (n >> bit & 1);
-                if (rest >= d) {
-                        rest -= d;
-                        quotient |= 1ull << bit;
-                }
-        }
-        return quotient;
-}
-
 static void measure(void) {
         uint32_t ticks = (uint32_t) (MEASURE_MS * FS_PER_MS / mmio_read32(HPET_PERIOD)), begin;
         uint64_t tsc;
