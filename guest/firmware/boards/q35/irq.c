@@ -17,6 +17,8 @@
 #define LAPIC_EOI               (BOARD_LAPIC_BASE + 0x0b0)
 #define LAPIC_SPURIOUS          (BOARD_LAPIC_BASE + 0x0f0)
 #define LAPIC_SPURIOUS_ENABLE   (1u << 8)
+#define LAPIC_LINT0             (BOARD_LAPIC_BASE + 0x350)      /* where the PIC is, as a PC's firmware sets it up */
+#define LAPIC_LINT0_PIC         0x700u
 
 #define PIC1                    0x20u
 #define PIC2                    0xa0u
@@ -65,6 +67,7 @@ void irq_init(void) {
         __asm__ volatile("lidt %0" : : "m"(table) : "memory");
         pic_init();
         mmio_write32(LAPIC_SPURIOUS, LAPIC_SPURIOUS_ENABLE | BOARD_SPURIOUS_IRQ);
+        mmio_write32(LAPIC_LINT0, LAPIC_LINT0_PIC);
 }
 
 static bool is_of_pic(unsigned number) {
