@@ -41,6 +41,7 @@ struct HetCoupleState {
     int rx_halt;            /* -1: none */
     int tx_halt;
     bool diverted;          /* rx is not ours to wait for */
+    bool kernel_kicks;      /* tx is written by the guest through KVM */
 
     uint32_t raised;        /* channels, when the client was last told */
     HetState peer_state;
@@ -73,6 +74,8 @@ static inline bool het_couple_is_direct(const HetCoupleState *c)
 }
 
 bool het_couple_has_client(void);
+/* het-listen.c */
+HetDoorbell het_couple_doorbell(const HetCoupleState *c);
 /* These tell the client */
 void het_couple_request_completed(uint32_t id);
 void het_couple_acknowledged(uint32_t id);

@@ -25,6 +25,8 @@ HetCoupleInfo *het_couple_query(const HetCoupleState *c)
     info->received = c->received;
     info->coalesced = c->coalesced;
     info->direct = het_couple_is_direct(c) && het_couple_has_client();
+    info->doorbell = het_couple_doorbell(c);
+    info->ioeventfd = c->kernel_kicks;
     info->watched = c->watched;
     if (het_role() == HET_ROLE_MASTER) {
         info->has_request = true;

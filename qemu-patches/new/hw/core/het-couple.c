@@ -344,6 +344,18 @@ void het_couple_send(HetCoupleState *c, unsigned vector)
     }
 }
 
+void het_couple_kick(HetCoupleState *c)
+{
+    /* What the guest has put there is there; wake_peer() is for after an RMW */
+    smp_mb();
+    het_couple_wake_peer(c);
+}
+
+void het_couple_set_kick(HetCoupleState *c, bool by_kernel)
+{
+    c->kernel_kicks = by_kernel;
+}
+
 static void het_couple_publish_state(HetCoupleState *c, HetState state)
 {
     qatomic_set_u64(&c->local->resource_table,

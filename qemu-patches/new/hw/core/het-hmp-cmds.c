@@ -34,6 +34,9 @@ static void print_couple(Monitor *mon, const HetCoupleInfo *c)
                    c->id, HetState_str(c->peer_state), c->sent, c->received,
                    c->coalesced, c->direct ? ", direct" : "",
                    c->watched ? ", watched" : "");
+    monitor_printf(mon, "  doorbells by %s%s\n",
+                   HetDoorbell_str(c->doorbell),
+                   c->ioeventfd ? ", kicks by ioeventfd" : "");
     if (c->window) {
         monitor_printf(mon, "  window 0x%016" PRIx64 ", %" PRIu64 " bytes\n",
                        c->window->address, c->window->size);

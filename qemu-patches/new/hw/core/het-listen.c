@@ -53,6 +53,15 @@ static void het_couple_unwatch_rx(HetCoupleState *c)
     qemu_set_fd_handler(c->rx, NULL, NULL, NULL);
 }
 
+HetDoorbell het_couple_doorbell(const HetCoupleState *c)
+{
+    if (c->diverted) {
+        return HET_DOORBELL_IRQFD;
+    }
+    return het_couple_is_direct(c) ? HET_DOORBELL_THREAD
+                                   : HET_DOORBELL_MAIN_LOOP;
+}
+
 /* --- somebody else --- */
 
 static void het_couple_divert(HetCoupleState *c)

@@ -36,6 +36,7 @@ static bool idm_read_global(IDMState *s, hwaddr addr, uint32_t *value)
         return true;
     case IDM_FEATURES:
         *value = IDM_FEATURE_RESOURCE_TABLE |
+                 (s->pages ? IDM_FEATURE_PAGES : 0) |
                  (idm_is_master() ? IDM_FEATURE_MASTER | IDM_FEATURE_CONTROL
                                   : IDM_FEATURE_HEARTBEAT);
         return true;
@@ -281,6 +282,8 @@ static bool idm_write_extension(IDMState *s, uint32_t id, hwaddr reg,
     case IDM_HEARTBEAT:
         het_heartbeat();
         return !idm_is_master();
+    case IDM_KICK:
+        return idm_kick(s, id);
     default:
         return false;
     }

@@ -4,7 +4,8 @@
  * -device idm_ipi-pci: the registers in BAR 0, one interrupt by MSI-X or by
  * INTA#. With KVM the doorbells of the couples raise the MSI-X interrupt
  * without this process (irqfd); what they announce is then taken when the
- * guest looks (het_couples_divert()).
+ * guest looks (het_couples_divert()). In BAR 2 the guest has the control
+ * pages (idm-pci-pages.c).
  *
  * SPDX-License-Identifier: GPL-2.0-or-later
  */
@@ -14,6 +15,7 @@
 #include "qemu/error-report.h"
 #include "qemu/event_notifier.h"
 #include "hw/misc/idm.h"
+#include "hw/misc/idm-pages.h"
 #include "hw/pci/msi.h"
 #include "hw/pci/msix.h"
 #include "hw/pci/pci_device.h"
@@ -30,8 +32,10 @@ struct IDMPCIState {
     PCIDevice parent_obj;
 
     IDMState idm;
+    IDMPages pages;
     int virq;           /* KVM's route to the vector while it is not masked */
     bool diverted;
+    bool irqfd;         /* the user wants it, where there is one */
 };
 
 /* --- interrupts without this process --- */
@@ -118,7 +122,7 @@ static void idm_pci_watch_mask(IDMPCIState *s, bool watch)
 {
     PCIDevice *pdev = PCI_DEVICE(s);
 
-    if (!kvm_msi_via_irqfd_enabled() ||
+    if (!s->irqfd || !kvm_msi_via_irqfd_enabled() ||
         watch == (pdev->msix_vector_use_notifier != NULL)) {
         return;
     }
@@ -175,6 +179,24 @@ static void idm_pci_reset_hold(Object *obj, ResetType type)
     idm_reset(&s->idm);
 }
 
+static void idm_pci_changed(IDMState *idm, uint32_t id)
+{
+    idm_pages_update(&container_of(idm, IDMPCIState, idm)->pages, id);
+}
+
+static void idm_pci_init_pages(IDMPCIState *s)
+{
+    PCIDevice *pdev = PCI_DEVICE(s);
+
+    if (!s->idm.pages) {
+        return;
+    }
+    idm_pages_init(&s->pages, OBJECT(s), &s->idm.iomem);
+    pci_register_bar(pdev, IDM_PCI_PAGES_BAR, PCI_BASE_ADDRESS_SPACE_MEMORY |
+                     PCI_BASE_ADDRESS_MEM_PREFETCH, &s->pages.bar);
+    s->idm.changed = idm_pci_changed;
+}
+
 static void idm_pci_realize(PCIDevice *pdev, Error **errp)
 {
     IDMPCIState *s = IDM_PCI(pdev);
@@ -184,6 +206,7 @@ static void idm_pci_realize(PCIDevice *pdev, Error **errp)
     pci_config_set_interrupt_pin(pdev->config, 1);
     pci_register_bar(pdev, IDM_PCI_BAR, PCI_BASE_ADDRESS_SPACE_MEMORY,
                      &s->idm.iomem);
+    idm_pci_init_pages(s);
     ret = msix_init_exclusive_bar(pdev, 1, IDM_PCI_MSIX_BAR, &err);
     if (ret < 0 && ret != -ENOTSUP) {
         error_propagate(errp, err);
@@ -210,6 +233,7 @@ static void idm_pci_exit(PCIDevice *pdev)
 
     idm_pci_watch_mask(s, false);
     idm_unrealize(&s->idm);
+    idm_pages_exit(&s->pages);
     qemu_free_irq(s->idm.irq);
     if (msix_present(pdev)) {
         msix_uninit_exclusive_bar(pdev);
@@ -223,6 +247,8 @@ static void idm_pci_init(Object *obj)
 
 static const Property idm_pci_properties[] = {
     DEFINE_IDM_PROPERTIES(IDMPCIState, idm),
+    DEFINE_PROP_BOOL("pages", IDMPCIState, idm.pages, true),
+    DEFINE_PROP_BOOL("irqfd", IDMPCIState, irqfd, true),
 };
 
 static void idm_pci_class_init(ObjectClass *klass, void *data)
@@ -244,6 +270,10 @@ static void idm_pci_class_init(ObjectClass *klass, void *data)
     dc->hotpluggable = false;
     device_class_set_props(dc, idm_pci_properties);
     idm_describe_properties(klass);
+    object_class_property_set_description(klass, "pages",
+        "The guest has the control pages of its couples, in BAR 2");
+    object_class_property_set_description(klass, "irqfd",
+        "With KVM, doorbells interrupt the guest without this process");
     rc->phases.hold = idm_pci_reset_hold;
     set_bit(DEVICE_CATEGORY_MISC, dc->categories);
 }

@@ -126,6 +126,9 @@ static void idm_changed(void *opaque, uint32_t id)
 {
     IDMState *s = opaque;
 
+    if (s->changed) {
+        s->changed(s, id);
+    }
     if (!het_couple_find(id)) {
         /* What has arrived belongs to the couple that is gone */
         s->couple[id].pending = 0;
@@ -156,6 +159,17 @@ bool idm_ring(IDMState *s, uint32_t id, uint32_t vector)
         return false;
     }
     het_couple_send(c, vector);
+    return true;
+}
+
+bool idm_kick(IDMState *s, uint32_t id)
+{
+    HetCoupleState *c = het_couple_find(id);
+
+    if (!c || !s->pages) {
+        return false;
+    }
+    het_couple_kick(c);
     return true;
 }
 

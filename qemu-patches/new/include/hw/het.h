@@ -189,6 +189,10 @@ void het_couple_detach(uint32_t id);
  * while it is halted
  */
 void het_couple_set_cpu(CPUState *cpu);
+/* The guest has put something into the page itself: wakes the other side */
+void het_couple_kick(HetCoupleState *c);
+/* Whether such wake-ups go to the other side without this process */
+void het_couple_set_kick(HetCoupleState *c, bool by_kernel);
 /* vector < HET_VECTORS */
 void het_couple_send(HetCoupleState *c, unsigned vector);
 /*

@@ -1,5 +1,5 @@
 /*
- * Test of the IDM on PCI: configuration, INTA#, MSI-X
+ * Test of the IDM on PCI: configuration, INTA#, MSI-X, control pages
  *
  * The registers have their tests on PCI as well (idm-test). Messages go to
  * the machine's memory, where the test sees them.
@@ -8,6 +8,7 @@
  */
 
 #include "qemu/osdep.h"
+#include "qemu/atomic.h"
 #include "standard-headers/linux/pci_regs.h"
 #include "idm-util.h"
 
@@ -216,6 +217,79 @@ static void test_no_master(const void *data)
     end(&side, &c);
 }
 
+/* --- control pages --- */
+
+static uint64_t page_of(Side *side, uint32_t id)
+{
+    return side->machine->base + IDM_PCI_PAGES_SIZE + id * HET_PAGE_SIZE;
+}
+
+static void test_pages(const void *data)
+{
+    uint32_t kick = IDM_EXTENSION(1) + IDM_KICK;
+    uint64_t page, word;
+    Side side;
+    Couple c;
+
+    side_start(&side, data, false);
+    page = page_of(&side, 1);
+    word = page + offsetof(HetPage, slave.pending);
+    g_assert_cmphex(rd(&side, IDM_FEATURES) & IDM_FEATURE_PAGES, !=, 0);
+    g_assert_cmphex(qtest_readl(side.qts, page), !=, HET_PAGE_MAGIC);
+
+    couple_make(&c, 1);
+    for (int i = 0; i < 2; i++) {
+        couple_attach(&c, &side);
+        g_assert_cmphex(qtest_readl(side.qts, page), ==, HET_PAGE_MAGIC);
+        g_assert_cmphex(qtest_readl(side.qts, page_of(&side, 2)), !=,
+                        HET_PAGE_MAGIC);
+        woken(c.slave_rx);      /* the master's state is known */
+
+        /* what the guest sends */
+        qtest_writel(side.qts, word, 8);
+        g_assert_cmpuint(woken(c.slave_rx), ==, 0);
+        wr(&side, kick, 1);
+        g_assert_cmpuint(woken(c.slave_rx), ==, 1);
+        g_assert_cmphex(qatomic_xchg(&c.page->slave.pending, 0), ==, 8);
+
+        /* what it takes: here the device has been woken, and has it */
+        send_to_master(&c, 4);
+        wait_for(&side, IDM_COUPLE(1) + IDM_PENDING, 4, 4);
+        g_assert_cmphex(qtest_readl(side.qts, page +
+                                    offsetof(HetPage, master.pending)), ==, 0);
+
+        couple_detach(&c, &side);
+        woken(c.slave_rx);
+        g_assert_cmphex(qtest_readl(side.qts, page), !=, HET_PAGE_MAGIC);
+        qtest_writel(side.qts, word, 8);
+        wr(&side, kick, 1);
+        g_assert_cmpuint(woken(c.slave_rx), ==, 0);
+        g_assert_cmphex(qatomic_read(&c.page->slave.pending), ==, 0);
+    }
+    couple_end(&c);
+    side_end(&side);
+}
+
+static void test_no_pages(const void *data)
+{
+    g_autofree char *args = NULL;
+    Machine machine = *(const Machine *)data;
+    Side side;
+    Couple c;
+
+    args = g_strconcat(machine.args, " -global idm_ipi-pci.pages=off", NULL);
+    machine.args = args;
+    start(&side, &c, &machine);
+    g_assert_cmphex(rd(&side, IDM_FEATURES) & IDM_FEATURE_PAGES, ==, 0);
+    pci_wr(&side, PCI_BASE_ADDRESS_0 + 4 * IDM_PCI_PAGES_BAR, UINT32_MAX);
+    g_assert_cmphex(pci_rd(&side, PCI_BASE_ADDRESS_0 + 4 * IDM_PCI_PAGES_BAR),
+                    ==, 0);
+    woken(c.slave_rx);
+    wr(&side, IDM_EXTENSION(1) + IDM_KICK, 1);
+    g_assert_cmpuint(woken(c.slave_rx), ==, 0);
+    end(&side, &c);
+}
+
 /* --- */
 
 static const MachineTest tests[] = {
@@ -224,6 +298,8 @@ static const MachineTest tests[] = {
     { "masked", test_masked },
     { "switch", test_switch },
     { "no-master", test_no_master },
+    { "pages", test_pages },
+    { "no-pages", test_no_pages },
 };
 
 int main(int argc, char **argv)

@@ -12,6 +12,12 @@
 
 /* --- registers, no couple attached --- */
 
+static uint32_t expected_features(const Machine *machine, uint32_t of_role)
+{
+    return of_role | IDM_FEATURE_RESOURCE_TABLE |
+           (machine_is_pci(machine) ? IDM_FEATURE_PAGES : 0);
+}
+
 static void test_global(const void *data)
 {
     Side side;
@@ -20,8 +26,8 @@ static void test_global(const void *data)
     g_assert_cmphex(rd(&side, IDM_ID), ==, IDM_ID_VALUE);
     g_assert_cmphex(rd(&side, IDM_VERSION), ==, IDM_VERSION_VALUE);
     g_assert_cmphex(rd(&side, IDM_FEATURES), ==,
-                    IDM_FEATURE_MASTER | IDM_FEATURE_CONTROL |
-                    IDM_FEATURE_RESOURCE_TABLE);
+                    expected_features(data, IDM_FEATURE_MASTER |
+                                            IDM_FEATURE_CONTROL));
     g_assert_cmphex(rd(&side, IDM_SELF), ==, 0);
     g_assert_cmpuint(rd(&side, IDM_COUPLES), ==, 0);
     g_assert_cmpuint(rd(&side, IDM_VECTORS), ==, 32);
@@ -392,7 +398,7 @@ static void test_slave(const void *data)
     side_start(&side, data, true);
     check_reserved(&side);
     g_assert_cmphex(rd(&side, IDM_FEATURES), ==,
-                    IDM_FEATURE_RESOURCE_TABLE | IDM_FEATURE_HEARTBEAT);
+                    expected_features(data, IDM_FEATURE_HEARTBEAT));
     g_assert_cmphex(rd(&side, IDM_SELF), ==, IDM_SELF_NONE);
     couple_make(&c, 200);
     c.page->master.state = IDM_STATE_RUNNING;

@@ -155,6 +155,8 @@ void pci_setup(Side *side)
     pci_wr(side, PCI_BASE_ADDRESS_0 + 4 * IDM_PCI_BAR, base);
     pci_wr(side, PCI_BASE_ADDRESS_0 + 4 * IDM_PCI_MSIX_BAR,
            base + IDM_MMIO_SIZE);
+    pci_wr(side, PCI_BASE_ADDRESS_0 + 4 * IDM_PCI_PAGES_BAR,
+           base + IDM_PCI_PAGES_SIZE);
     pci_wr(side, PCI_COMMAND, PCI_COMMAND_MEMORY | PCI_COMMAND_MASTER);
 }
 

@@ -25,12 +25,15 @@
 #define IDM_PCI_REVISION        1
 #define IDM_PCI_BAR             0       /* the registers */
 #define IDM_PCI_MSIX_BAR        1       /* MSI-X: table and pending bits */
+/* since 1.3 (IDM_FEATURE_PAGES): the control page of couple n is page n */
+#define IDM_PCI_PAGES_BAR       2
+#define IDM_PCI_PAGES_SIZE      0x100000
 
 /* Global registers */
 #define IDM_ID                  0x000   /* RO: IDM_ID_VALUE */
 #define IDM_ID_VALUE            0x314d4449u     /* "IDM1" in memory order */
 #define IDM_VERSION             0x004   /* RO: major << 16 | minor */
-#define IDM_VERSION_VALUE       0x00010002u
+#define IDM_VERSION_VALUE       0x00010003u
 #define IDM_FEATURES            0x008   /* RO: bits below */
 #define IDM_FEATURE_MASTER      (1u << 0)       /* this side is the master */
 #define IDM_FEATURE_CONTROL     (1u << 1)       /* CONTROL register works */
@@ -38,6 +41,8 @@
 #define IDM_FEATURE_RESOURCE_TABLE (1u << 2)
 /* since 1.2: HEARTBEAT; slaves only */
 #define IDM_FEATURE_HEARTBEAT   (1u << 3)
+/* since 1.3: control pages and KICK; on PCI only */
+#define IDM_FEATURE_PAGES       (1u << 4)
 #define IDM_SELF                0x00c   /* RO: own processor number; ~0: none */
 #define IDM_SELF_NONE           0xffffffffu
 #define IDM_COUPLES             0x010   /* RO: number of attached couples */
@@ -119,6 +124,9 @@
 /* slave only; since 1.2 (IDM_FEATURE_HEARTBEAT) */
 /* RW: written: a sign of life; read: wanted every so many ms, 0: never */
 #define IDM_HEARTBEAT           0x10
+/* since 1.3 (IDM_FEATURE_PAGES) */
+/* WO: any value: wakes the other side, which looks into the page */
+#define IDM_KICK                0x14
 
 /* PEER_STATE; the same numbers as HetState in qapi/het.json */
 #define IDM_STATE_OFFLINE       0u

@@ -72,6 +72,9 @@ struct IDMState {
     bool halt_poll_fixed;
     OnOffAuto auto_ack;
     bool polling;               /* the guest is looking at its registers */
+    bool pages;                 /* the guest has the control pages */
+    /* NULL, or the device's: a couple may have come or gone */
+    void (*changed)(IDMState *s, uint32_t id);
     /* What the user takes this process for: must be right, changes nothing */
     OnOffAuto master;
     char *memdev;
@@ -127,6 +130,8 @@ void idm_update_couple(IDMState *s, uint32_t id);
 
 /* These return false if there is no couple, or the request cannot be taken */
 bool idm_ring(IDMState *s, uint32_t id, uint32_t vector);
+/* The guest has put vectors into the control page itself */
+bool idm_kick(IDMState *s, uint32_t id);
 /* Vectors that arrived and were seen by the guest; others are left alone */
 void idm_acknowledge(IDMState *s, uint32_t id, uint32_t vectors);
 bool idm_start(IDMState *s, uint32_t id, HetBootProtocol protocol);
