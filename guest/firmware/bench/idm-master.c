@@ -32,6 +32,9 @@ int main(void) {
                 print("bench: there is no IDM at 0x%x\n", (unsigned) BOARD_IDM_BASE);
                 return 1;
         }
+#ifdef BOARD_IDM_PAGES
+        idm_use_pages(BOARD_IDM_PAGES);
+#endif
         irq_enable(BOARD_IDM_IRQ, BOARD_IDM_TRIGGER, idm_answered);
         idm_enable(SLAVE, 1u << VECTOR, 0);
         ping_pong_run(&transport);

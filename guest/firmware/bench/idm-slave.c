@@ -7,6 +7,7 @@
 #include "console.h"
 #include "idm.h"
 #include "irq.h"
+#include "ping-pong.h"
 
 static void answer(void) {
         uint32_t vectors = idm_take_vectors(IDM_MASTER);
@@ -24,9 +25,10 @@ int main(void) {
                 print("bench: there is no IDM at 0x%x\n", (unsigned) BOARD_IDM_BASE);
                 return 1;
         }
+#ifdef BOARD_IDM_PAGES
+        idm_use_pages(BOARD_IDM_PAGES);
+#endif
         irq_enable(BOARD_IDM_IRQ, BOARD_IDM_TRIGGER, answer);
         idm_enable(IDM_MASTER, ~0u, 0);
-        print("bench: answering, transport=idm\n");
-        for (;;)
-                irq_wait();
+        ping_pong_answer("idm");
 }

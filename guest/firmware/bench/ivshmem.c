@@ -49,7 +49,5 @@ int main(void) {
 
         if (position == 0)
                 ping_pong_run(&transport);
-        print("bench: answering, transport=%s\n", transport.name);
-        for (;;)
-                irq_wait();
+        ping_pong_answer(transport.name);
 }

@@ -13,12 +13,14 @@
 #define WARM_UP         1000u
 #define ROUND_TRIPS     10000u
 #define NS_PER_S        1000000000u
+#define US_PER_S        1000000u
 /* In parts of a second: */
 #define RETRY           100u            /* until the peer answers for the first time, ping as often */
 #define SETTLE          10u             /* no answer for so long: all those pings are answered */
 #define GIVE_UP_S       120u            /* for a whole measurement */
 
 static volatile bool answered, expired, requested;
+static unsigned pause_us;
 static char label[32] = "start";
 static uint32_t samples[ROUND_TRIPS];
 
@@ -58,8 +60,10 @@ static void connect(const PingPongTransport *transport) {
 }
 
 static bool round_trip(const PingPongTransport *transport, uint32_t *ret_ticks) {
-        uint64_t start;
+        uint64_t pause = (uint64_t) pause_us * timer_frequency() / US_PER_S, start = timer_now();
 
+        while (timer_now() - start < pause)
+                ;
         answered = false;
         start = timer_now();
         transport->ping();
@@ -107,7 +111,25 @@ static void measure(const PingPongTransport *transport) {
         report(transport);
 }
 
-/* "run LABEL"; the rest of the line is the label, as it is, up to a space */
+static char *skip_spaces(char *p) {
+        while (*p == ' ')
+                p++;
+        return p;
+}
+
+/* Up to a space */
+static char *take_label(char *p) {
+        unsigned i;
+
+        if (!*p)
+                return p;
+        for (i = 0; i < sizeof(label) - 1 && *p && *p != ' '; i++)
+                label[i] = *p++;
+        label[i] = '\0';
+        return p;
+}
+
+/* "run LABEL PAUSE" */
 static void command(char *line) {
         static const char run[] = "run";
         unsigned i;
@@ -115,14 +137,9 @@ static void command(char *line) {
         for (i = 0; run[i]; i++)
                 if (line[i] != run[i])
                         return;
-        line += i;
-        while (*line == ' ')
-                line++;
-        if (*line) {
-                for (i = 0; i < sizeof(label) - 1 && line[i] && line[i] != ' '; i++)
-                        label[i] = line[i];
-                label[i] = '\0';
-        }
+        line = skip_spaces(take_label(skip_spaces(line + i)));
+        for (pause_us = 0; *line >= '0' && *line <= '9'; line++)
+                pause_us = pause_us * 10 + (unsigned) (*line - '0');
         requested = true;
 }
 

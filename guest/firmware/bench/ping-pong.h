@@ -3,7 +3,7 @@
 
 /*
  * Measures round trips: an interrupt to the peer, which answers with one. The same for every transport, so that their
- * numbers compare. Both sides sleep (WFI) while they wait.
+ * numbers compare. The side that measures sleeps (WFI) while it waits; the other one does so unless it is told to be awake.
  */
 
 typedef struct PingPongTransport {
@@ -15,10 +15,17 @@ typedef struct PingPongTransport {
 void ping_pong_answered(void);
 
 /*
- * Waits for the peer, measures once, then once more for each line "run LABEL" on the console. A measurement gives one
- * line, in nanoseconds (label "start" for the first, and for "run" alone):
+ * Waits for the peer, measures once, then once more for each line "run LABEL [PAUSE]" on the console, where the guest computes
+ * for PAUSE microseconds before each ping. A measurement gives one line, in nanoseconds (label "start" for the first, and for
+ * "run" alone):
  *   bench: result transport=… label=… n=… min_ns=… p50_ns=… p99_ns=… max_ns=…
  * or, if answers fail to come:
  *   bench: error transport=… label=… answers=… n=…
  */
 _Noreturn void ping_pong_run(const PingPongTransport *transport);
+
+/*
+ * The other side, whose interrupt handlers answer. It says "bench: answering, …" when it is ready, and "bench: awake" or
+ * "bench: asleep" for a line of that word on its console: whether its CPU runs or is halted when a ping comes.
+ */
+_Noreturn void ping_pong_answer(const char *transport);

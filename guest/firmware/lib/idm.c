@@ -2,12 +2,14 @@
 /* Driver of the IDM. There is one IDM in a machine, hence the static state. */
 
 #include "barrier.h"
+#include "hw/misc/het-page.h"
 #include "idm.h"
 #include "mmio.h"
 
 static uintptr_t idm_base;
 static const IdmClient *idm_client;
 static unsigned idm_summaries;          /* SUMMARY registers that can be other than 0 */
+static uintptr_t idm_pages;             /* 0: not used */
 
 static uint32_t couple_read(unsigned couple, unsigned reg) {
         return mmio_read32(idm_base + IDM_COUPLE(couple) + reg);
@@ -42,6 +44,20 @@ bool idm_init(uintptr_t base, const IdmClient *client) {
         }
         mmio_write32(base + IDM_CTRL, IDM_CTRL_IRQ_ENABLE);
         return true;
+}
+
+bool idm_use_pages(uintptr_t base) {
+        if (!(mmio_read32(idm_base + IDM_FEATURES) & IDM_FEATURE_PAGES))
+                return false;
+        idm_pages = base;
+        return true;
+}
+
+/* The word with the vectors for this side, or for the other one */
+static uint32_t *pending_word(unsigned couple, bool own) {
+        HetPage *page = (HetPage *) (idm_pages + (uintptr_t) couple * HET_PAGE_SIZE);
+
+        return own == (couple == IDM_MASTER) ? &page->slave.pending : &page->master.pending;
 }
 
 static void couple_interrupt(unsigned couple) {
@@ -109,13 +125,20 @@ const char *idm_state_name(uint32_t state) {
 
 void idm_send(unsigned couple, unsigned vector) {
         barrier_device();
-        couple_write(couple, IDM_DOORBELL, vector);
+        if (!idm_pages)
+                couple_write(couple, IDM_DOORBELL, vector);
+        /* Who finds something there need not wake the other side: it is awake, or is being woken. */
+        else if (__atomic_fetch_or(pending_word(couple, false), 1u << vector, __ATOMIC_SEQ_CST) == 0)
+                mmio_write32(idm_base + IDM_EXTENSION(couple) + IDM_KICK, 1);
 }
 
 uint32_t idm_take_vectors(unsigned couple) {
-        uint32_t vectors = couple_read(couple, IDM_PENDING);
+        uint32_t vectors = idm_pages ? __atomic_exchange_n(pending_word(couple, true), 0, __ATOMIC_SEQ_CST) : 0;
 
-        couple_write(couple, IDM_PENDING, vectors);
+        if (!vectors) {         /* the device has taken them, if there are any */
+                vectors = couple_read(couple, IDM_PENDING);
+                couple_write(couple, IDM_PENDING, vectors);
+        }
         barrier_device();
         return vectors;
 }

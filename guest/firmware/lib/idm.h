@@ -27,6 +27,11 @@ typedef struct IdmClient {
  * arrived are kept, events are not: they tell what changes from now on.
  */
 bool idm_init(uintptr_t base, const IdmClient *client);
+/*
+ * The control pages of the couples are at base: idm_send() and idm_take_vectors() use them from now on, so that they can do
+ * without the device, whose registers cost more where the CPU is virtualized. False if this IDM has none.
+ */
+bool idm_use_pages(uintptr_t base);
 /* To be called on the IDM's interrupt, which is level-triggered */
 void idm_interrupt(void);
 

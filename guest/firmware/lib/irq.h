@@ -3,7 +3,7 @@
 
 /*
  * Interrupts; each board has its own irq.c. main() is entered with interrupts masked and they stay so: they are let in
- * only inside irq_wait(), so a program never races with its handlers.
+ * only inside irq_wait() and irq_look(), so a program never races with its handlers.
  */
 
 typedef void (*IrqHandler)(void);
@@ -18,3 +18,5 @@ void irq_init(void);
 void irq_enable(unsigned number, IrqTrigger trigger, IrqHandler handler);
 /* Sleeps (WFI) until an interrupt is there, and runs its handler; one that came before the call counts as well */
 void irq_wait(void);
+/* The same without sleep: there may be none */
+void irq_look(void);

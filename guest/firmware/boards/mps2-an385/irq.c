@@ -36,3 +36,7 @@ void irq_wait(void) {
         /* A pending interrupt ends WFI although it is masked, so none can slip in between a check and the sleep. */
         __asm__ volatile("dsb\n wfi\n cpsie i\n isb\n cpsid i" : : : "memory");
 }
+
+void irq_look(void) {
+        __asm__ volatile("cpsie i\n isb\n cpsid i" : : : "memory");
+}

@@ -22,6 +22,7 @@
 #define BOARD_IDM_BASE          pci_idm_find()
 #define BOARD_IDM_IRQ           BOARD_MSI_IRQ
 #define BOARD_IDM_TRIGGER       IRQ_EDGE
+#define BOARD_IDM_PAGES         pci_idm_pages()
 #define BOARD_PCI_MMIO_BASE     0xe0000000u
 #define BOARD_HPET_BASE         0xfed00000u
 #define BOARD_PANIC_PORT        0x505u          /* pvpanic, if the machine has one */

@@ -99,3 +99,7 @@ void irq_wait(void) {
         /* Interrupts are let in after the instruction that follows STI, so none can slip in between a check and the sleep. */
         __asm__ volatile("sti\n hlt\n cli" : : : "memory");
 }
+
+void irq_look(void) {
+        __asm__ volatile("sti\n nop\n cli" : : : "memory");
+}

@@ -32,13 +32,17 @@ void irq_enable(unsigned number, IrqTrigger trigger, IrqHandler handler) {
         mmio_write32(PLIC_ENABLE(number), mmio_read32(PLIC_ENABLE(number)) | 1u << number % 32);
 }
 
-void irq_wait(void) {
+void irq_look(void) {
         uint32_t number;
 
-        __asm__ volatile("wfi" : : : "memory");
         while ((number = mmio_read32(PLIC_CLAIM))) {
                 if (number < IRQ_COUNT && handlers[number])
                         handlers[number]();
                 mmio_write32(PLIC_CLAIM, number);
         }
+}
+
+void irq_wait(void) {
+        __asm__ volatile("wfi" : : : "memory");
+        irq_look();
 }

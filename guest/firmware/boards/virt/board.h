@@ -17,6 +17,7 @@
 #define BOARD_IDM_BASE          pci_idm_find()
 #define BOARD_IDM_IRQ           BOARD_MSI_IRQ
 #define BOARD_IDM_TRIGGER       IRQ_EDGE
+#define BOARD_IDM_PAGES         pci_idm_pages()
 #else
 #define BOARD_IDM_BASE          0x0c000000u     /* first device of the platform bus */
 #define BOARD_IDM_IRQ           144u            /* SPI 112 */
