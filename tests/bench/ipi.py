@@ -18,8 +18,8 @@ PC_KVM = PC | {"name": "two PCs, KVM", "machine": "q35,accel=kvm"}
 
 PAUSE_US = 300
 
-# What goes on when a ping comes: at the side that is interrupted, and how long after the one before
-GUESTS = {"halted, dense": ("asleep", 0), "halted, sparse": ("asleep", PAUSE_US), "running, dense": ("awake", 0)}
+# What goes on when a ping comes: at the side that is interrupted; how many there are, and how long after the one before
+GUESTS = {"halted, dense": ("asleep", 10000, 0), "halted, sparse": ("asleep", 2000, PAUSE_US), "running, dense": ("awake", 1000, 0)}
 
 # Of the host; goal: the largest ratio to ivshmem-doorbell that is good
 GOALS = {"idle": 0.15, "busy": 0.35}
@@ -37,9 +37,11 @@ class Pair:
         self.answering.send(f"{word}\n")
         self.answering.expect(f"bench: {word}")
 
-    def measure(self, pause):
-        self.measuring.send(f"run round {pause}\n")
-        return parse_result(self.measuring.expect("bench: result transport="))
+    def measure(self, count, pause):
+        self.measuring.send(f"run round {count} {pause}\n")
+        if "bench: result" not in (line := self.measuring.expect("bench: ")):
+            raise RuntimeError(f"the guest says: {line}")
+        return parse_result(line)
 
 
 def start_ivshmem(lab, machine, cpus=1):
@@ -78,14 +80,14 @@ def host(condition):
             hog.kill()
 
 
-def measure(lab, rounds, pairs, word, pause):
+def measure(lab, rounds, pairs, word, count, pause):
     """Rounds of the transports take turns."""
     results = {name: [] for name in (*pairs, "eventfd")}
     for pair in pairs.values():
         pair.set(word)
     for _ in range(rounds):
         for name, pair in pairs.items():
-            results[name].append(pair.measure(pause))
+            results[name].append(pair.measure(count, pause))
         output = subprocess.run([lab.build / "tests/bench/bench-eventfd", "10000"], capture_output=True, text=True, check=True).stdout
         results["eventfd"].append(parse_result(output))
     return results
@@ -110,9 +112,10 @@ def bench_machine(lab, table, rounds, machine, cpus=1):
     guests = GUESTS if cpus == 1 else {"halted, dense": GUESTS["halted, dense"]}
     for host_condition in GOALS:
         with host(host_condition):
-            for number, (guest_condition, (word, pause)) in enumerate(guests.items()):
-                results = measure(lab, rounds.ipi, pairs, word, pause)
+            for number, (guest_condition, what) in enumerate(guests.items()):
                 title = f"{machine['name']}{'' if cpus == 1 else f' of {cpus} CPUs'}, {host_condition} host, {guest_condition}"
+                print(f"{title} …", file=sys.stderr, flush=True)
+                results = measure(lab, rounds.ipi, pairs, *what)
                 show(table, title, results, goal_of(machine, host_condition, guest_condition), number == 0)
     lab.stop_platform("bench")
     for process in processes:

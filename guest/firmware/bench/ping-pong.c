@@ -10,7 +10,7 @@
 #include "ping-pong.h"
 #include "timer.h"
 
-#define WARM_UP         1000u
+#define WARM_UP         10u             /* one in so many is for that, before those that count */
 #define ROUND_TRIPS     10000u
 #define NS_PER_S        1000000000u
 #define US_PER_S        1000000u
@@ -20,7 +20,7 @@
 #define GIVE_UP_S       120u            /* for a whole measurement */
 
 static volatile bool answered, expired, requested;
-static unsigned pause_us;
+static unsigned count = ROUND_TRIPS, pause_us;
 static char label[32] = "start";
 static uint32_t samples[ROUND_TRIPS];
 
@@ -74,9 +74,9 @@ static bool round_trip(const PingPongTransport *transport, uint32_t *ret_ticks) 
 }
 
 /* Shell sort: short, and quick enough for some thousand numbers */
-static void sort(uint32_t *numbers, unsigned count) {
-        for (unsigned gap = count / 2; gap > 0; gap = gap == 2 ? 1 : gap * 5 / 11)
-                for (unsigned i = gap; i < count; i++) {
+static void sort(uint32_t *numbers, unsigned n) {
+        for (unsigned gap = n / 2; gap > 0; gap = gap == 2 ? 1 : gap * 5 / 11)
+                for (unsigned i = gap; i < n; i++) {
                         uint32_t number = numbers[i];
                         unsigned k;
 
@@ -91,20 +91,19 @@ static unsigned nanoseconds(unsigned sample) {
 }
 
 static void report(const PingPongTransport *transport) {
-        sort(samples, ROUND_TRIPS);
-        print("bench: result transport=%s label=%s n=%u min_ns=%u p50_ns=%u p99_ns=%u max_ns=%u\n", transport->name,
-              label, ROUND_TRIPS, nanoseconds(0), nanoseconds(ROUND_TRIPS / 2), nanoseconds(ROUND_TRIPS / 100 * 99),
-              nanoseconds(ROUND_TRIPS - 1));
+        sort(samples, count);
+        print("bench: result transport=%s label=%s n=%u min_ns=%u p50_ns=%u p99_ns=%u max_ns=%u\n", transport->name, label, count,
+              nanoseconds(0), nanoseconds(count / 2), nanoseconds(count / 100 * 99), nanoseconds(count - 1));
 }
 
 static void measure(const PingPongTransport *transport) {
+        unsigned warm_ups = count / WARM_UP;
         uint32_t warm_up;
 
         set_deadline((uint64_t) timer_frequency() * GIVE_UP_S);
-        for (unsigned i = 0; i < WARM_UP + ROUND_TRIPS; i++)
-                if (!round_trip(transport, i < WARM_UP ? &warm_up : &samples[i - WARM_UP])) {
-                        print("bench: error transport=%s label=%s answers=%u n=%u\n", transport->name, label, i,
-                              WARM_UP + ROUND_TRIPS);
+        for (unsigned i = 0; i < warm_ups + count; i++)
+                if (!round_trip(transport, i < warm_ups ? &warm_up : &samples[i - warm_ups])) {
+                        print("bench: error transport=%s label=%s answers=%u n=%u\n", transport->name, label, i, warm_ups + count);
                         return;
                 }
         timer_stop();
@@ -129,7 +128,16 @@ static char *take_label(char *p) {
         return p;
 }
 
-/* "run LABEL PAUSE" */
+static unsigned take_number(char **p, unsigned otherwise) {
+        unsigned number = 0;
+        char *start = *p = skip_spaces(*p);
+
+        for (; **p >= '0' && **p <= '9'; ++*p)
+                number = number * 10 + (unsigned) (**p - '0');
+        return *p > start ? number : otherwise;
+}
+
+/* "run LABEL COUNT PAUSE" */
 static void command(char *line) {
         static const char run[] = "run";
         unsigned i;
@@ -137,9 +145,11 @@ static void command(char *line) {
         for (i = 0; run[i]; i++)
                 if (line[i] != run[i])
                         return;
-        line = skip_spaces(take_label(skip_spaces(line + i)));
-        for (pause_us = 0; *line >= '0' && *line <= '9'; line++)
-                pause_us = pause_us * 10 + (unsigned) (*line - '0');
+        line = take_label(skip_spaces(line + i));
+        count = take_number(&line, ROUND_TRIPS);
+        if (count < 1 || count > ROUND_TRIPS)
+                count = ROUND_TRIPS;
+        pause_us = take_number(&line, 0);
         requested = true;
 }
 

@@ -15,8 +15,8 @@ typedef struct PingPongTransport {
 void ping_pong_answered(void);
 
 /*
- * Waits for the peer, measures once, then once more for each line "run LABEL [PAUSE]" on the console, where the guest computes
- * for PAUSE microseconds before each ping. A measurement gives one line, in nanoseconds (label "start" for the first, and for
+ * Waits for the peer, measures once, then once more for each line "run LABEL [COUNT [PAUSE]]" on the console: COUNT
+ * round trips (10,000), and the guest computes for PAUSE microseconds (0) before each. A measurement gives one line, in nanoseconds (label "start" for the first, and for
  * "run" alone):
  *   bench: result transport=… label=… n=… min_ns=… p50_ns=… p99_ns=… max_ns=…
  * or, if answers fail to come:
