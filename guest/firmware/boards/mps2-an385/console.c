@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* Console of the mps2-an385 board: CMSDK UART 0, for output. */
+/* Console of the MPS2 boards: CMSDK UART 0, for output. */
 
 #include <stdint.h>
 
-#include "board.h"
+#include <board.h>             /* of the board that it is made for, which may be another one */
 #include "console.h"
 #include "mmio.h"
 

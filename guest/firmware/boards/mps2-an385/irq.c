@@ -1,18 +1,17 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* Interrupts of the mps2-an385 board: the Cortex-M's NVIC, one priority. */
+/* Interrupts of the MPS2 boards: the Cortex-M's NVIC, one priority. */
 
 #include <stddef.h>
 #include <stdint.h>
 
+#include <board.h>             /* of the board that it is made for, which may be another one */
 #include "irq.h"
 #include "irq-entry.h"
 #include "mmio.h"
 
 #define NVIC_ISER(n)            (0xe000e100u + 4 * ((n) / 32))
 
-#define IRQ_COUNT               32
-
-static IrqHandler handlers[IRQ_COUNT];
+static IrqHandler handlers[BOARD_IRQ_COUNT];
 
 void irq_init(void) {
         /* At reset all inputs are off and have the same priority; the CPU has its vector table from the boot. */

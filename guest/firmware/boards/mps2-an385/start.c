@@ -1,11 +1,12 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * Start of a program on a Cortex-M3. The boot protocol "vectors" does what the CPU does at reset: it takes stack
+ * Start of a program on a Cortex-M. The boot protocol "vectors" does what the CPU does at reset: it takes stack
  * pointer and program counter from the table at the boot entry, and uses that table from then on (VTOR).
  */
 
 #include <stdint.h>
 
+#include <board.h>             /* of the board that it is made for, which may be another one */
 #include "irq-entry.h"
 
 extern char stack_top[];
@@ -34,11 +35,12 @@ __attribute__((weak, alias("exception")))
 void tick_entry(void);
 
 extern const void *const vectors[];
-__attribute__((section(".vectors"), aligned(256)))
-const void *const vectors[16 + 32] = {
+/* Aligned to its size, and more, of the board with the most */
+__attribute__((section(".vectors"), aligned(1024)))
+const void *const vectors[16 + BOARD_IRQ_COUNT] = {
         stack_top,
         start,
         [2 ... 14] = exception,
         [15] = tick_entry,
-        [16 ... 47] = irq_entry,
+        [16 ... 16 + BOARD_IRQ_COUNT - 1] = irq_entry,
 };
