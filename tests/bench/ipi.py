@@ -31,7 +31,14 @@ class Pair:
 
     def __init__(self, measuring, answering):
         self.measuring, self.answering = measuring, answering
-        self.measuring.expect("bench: result")          # it measures once by itself when it has found its peer
+        self.expect_result()            # it measures once by itself when it has found its peer
+
+    def expect_result(self):
+        """The guest gives up before we do, and says how far it came."""
+        while "bench: result" not in (line := self.measuring.expect("bench: ")):
+            if "bench: error" in line:
+                raise RuntimeError(f"the guest says: {line}")
+        return line
 
     def set(self, word):
         self.answering.send(f"{word}\n")
@@ -39,9 +46,7 @@ class Pair:
 
     def measure(self, count, pause):
         self.measuring.send(f"run round {count} {pause}\n")
-        if "bench: result" not in (line := self.measuring.expect("bench: ")):
-            raise RuntimeError(f"the guest says: {line}")
-        return parse_result(line)
+        return parse_result(self.expect_result())
 
 
 def start_ivshmem(lab, machine, cpus=1):

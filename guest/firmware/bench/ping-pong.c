@@ -17,7 +17,7 @@
 /* In parts of a second: */
 #define RETRY           100u            /* until the peer answers for the first time, ping as often */
 #define SETTLE          10u             /* no answer for so long: all those pings are answered */
-#define GIVE_UP_S       120u            /* for a whole measurement */
+#define GIVE_UP_S       100u            /* for a whole measurement */
 
 static volatile bool answered, expired, requested;
 static unsigned count = ROUND_TRIPS, pause_us;

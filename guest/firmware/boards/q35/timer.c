@@ -20,24 +20,45 @@
 #define LAPIC_TIMER_BY_128      0x0au           /* 32 bits are minutes then */
 
 #define FS_PER_MS               1000000000000ull
-#define MEASURE_MS              50u
+#define MEASURE_MS              10u
+#define MEASUREMENTS            5u              /* the host may take the CPU away in the middle of one: the median counts */
 
 static uint32_t tsc_per_ms, lapic_per_ms;
 
-static void measure(void) {
+static uint32_t median(uint32_t *numbers) {
+        for (unsigned i = 1; i < MEASUREMENTS; i++)
+                for (unsigned k = i; k > 0 && numbers[k - 1] > numbers[k]; k--) {
+                        uint32_t number = numbers[k];
+
+                        numbers[k] = numbers[k - 1];
+                        numbers[k - 1] = number;
+                }
+        return numbers[MEASUREMENTS / 2];
+}
+
+static void measure_once(uint32_t *ret_tsc, uint32_t *ret_lapic) {
         uint32_t ticks = (uint32_t) (MEASURE_MS * FS_PER_MS / mmio_read32(HPET_PERIOD)), begin;
         uint64_t tsc;
 
-        mmio_write32(HPET_CONFIG, HPET_CONFIG_ENABLE);
-        mmio_write32(LAPIC_TIMER, LAPIC_TIMER_MASKED | BOARD_TIMER_IRQ);
-        mmio_write32(LAPIC_TIMER_DIVIDE, LAPIC_TIMER_BY_128);
         begin = mmio_read32(HPET_COUNTER);
         tsc = timer_now();
         mmio_write32(LAPIC_TIMER_COUNT, ~0u);
         while (mmio_read32(HPET_COUNTER) - begin < ticks)
                 ;
-        lapic_per_ms = (~0u - mmio_read32(LAPIC_TIMER_LEFT)) / MEASURE_MS;
-        tsc_per_ms = (uint32_t) ((timer_now() - tsc) / MEASURE_MS);
+        *ret_lapic = (~0u - mmio_read32(LAPIC_TIMER_LEFT)) / MEASURE_MS;
+        *ret_tsc = (uint32_t) ((timer_now() - tsc) / MEASURE_MS);
+}
+
+static void measure(void) {
+        uint32_t tsc[MEASUREMENTS], lapic[MEASUREMENTS];
+
+        mmio_write32(HPET_CONFIG, HPET_CONFIG_ENABLE);
+        mmio_write32(LAPIC_TIMER, LAPIC_TIMER_MASKED | BOARD_TIMER_IRQ);
+        mmio_write32(LAPIC_TIMER_DIVIDE, LAPIC_TIMER_BY_128);
+        for (unsigned i = 0; i < MEASUREMENTS; i++)
+                measure_once(&tsc[i], &lapic[i]);
+        tsc_per_ms = median(tsc);
+        lapic_per_ms = median(lapic);
 }
 
 uint32_t timer_frequency(void) {
