@@ -35,6 +35,7 @@ build_project() {
         shift 3
         log=$HET_CACHE/log/$(basename "$dir").log
         options=(-Dqemu="$(qemu_program "$qemu_dir")" "$@")
+        export CCACHE_DIR=${CCACHE_DIR:-$HET_CACHE/ccache}      # meson takes ccache where there is one
         add_guest plain "$wanted" guest_plain --plain
         add_guest armhf "$wanted" guest
         add_guest arm64 "$wanted" guest_arm64 --arch arm64
