@@ -104,6 +104,11 @@ def open_fds(pid):
     return sorted(name for name in found if not name.endswith((".state.new", ".config.new")))
 
 
+def without_timers(fds):
+    """Without what the event loop makes once and keeps: its timers and signals"""
+    return [fd for fd in fds if fd not in ("anon_inode:[timerfd]", "anon_inode:[signalfd]")]
+
+
 def memory_maps(pid, word):
     """The names of what a process has mapped, if the word is in them"""
     with open(f"/proc/{pid}/maps", encoding="utf-8", errors="replace") as f:
@@ -358,13 +363,14 @@ class Hetd:
         self.bus.call(ROOT, "org.freedesktop.DBus.Peer", "Ping")
 
     def fds(self):
-        """Without what the event loop makes once and keeps: its timers and signals"""
+        """Nor with the watch of the consoles' logs: there is none for a second after each of them was printed to."""
         self.settle()
-        return [fd for fd in open_fds(self.pid) if fd not in ("anon_inode:[timerfd]", "anon_inode:[signalfd]")]
+        return [fd for fd in without_timers(open_fds(self.pid)) if fd != "anon_inode:inotify"]
 
     def check_nothing_left(self):
-        first = [fd for fd in self.first_fds if fd not in ("anon_inode:[timerfd]", "anon_inode:[signalfd]")]
-        left = self.fds()
+        first = without_timers(self.first_fds)
+        self.settle()
+        left = without_timers(open_fds(self.pid))
         if left != first:
             raise AssertionError(f"hetd has file descriptors left:\n{left}\nat its start it had:\n{first}")
         kept = len(open_fds(self.pid)) - len(left)
