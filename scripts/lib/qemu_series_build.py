@@ -9,6 +9,7 @@ import subprocess
 from qemu_series import PROJECT, SeriesError, cache_folder
 
 QTESTS = "tests/qtest/"
+TRIED = ["arm", "x86_64"]                # the emulators that another base is tried with
 
 
 class Work:
@@ -58,7 +59,7 @@ def try_base(project, repository, commits, targets):
     """Builds emulators and our qtests on another base; [what fails]"""
     goals = [*(f"qemu-system-{target}" for target in targets),
              *(QTESTS + path.stem for path in (project.patches / "new/tests/qtest").glob("*-test.c"))]
-    with Work(repository, "try-" + "-".join(targets)).locked() as work:
+    with Work(repository, "try" if targets == TRIED else f"try-{'-'.join(targets)}").locked() as work:
         work.switch(commits[-1][2])
         environment = work.build(f"--targets={','.join(targets)}", *goals)
         return [line for target in targets for line in run_qtests(project, work, environment, target)]

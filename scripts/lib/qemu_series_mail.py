@@ -6,7 +6,7 @@ import re
 import tempfile
 
 import qemu_variant
-from qemu_series import (MAINTAINERS, SCHEMA, Entry, Index, Schema, SeriesError, build, content_at, manifest_text, owner, run, section_of,
+from qemu_series import (MAINTAINERS, SCHEMA, Entry, Index, Schema, SeriesError, build, content_at, manifest_text, owner, run,
                          with_maintainer)
 
 ORDER = "scripts/git.orderfile"         # QEMU's: headers and documentation come first in a mail
@@ -86,10 +86,11 @@ def apply_mails(repository, mails):
 def plain_tree(repository, index):
     tree = index.tree()
     text = repository.read(tree, MAINTAINERS).decode()
-    if not section_of(text):
+    nobodys = with_maintainer(text, None)
+    if nobodys == text:
         return tree
     with Index(repository, tree) as plain:
-        plain.put({MAINTAINERS: with_maintainer(text, None).encode()})
+        plain.put({MAINTAINERS: nobodys.encode()})
         return plain.tree()
 
 

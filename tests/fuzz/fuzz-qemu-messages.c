@@ -33,7 +33,7 @@
 #define IDM 0x0c000000U
 #define MIB 0x100000U
 #define WINDOW (16 * MIB)
-#define DEADLINE_MS 60000       /* for what must come; the fuzzer has a limit of its own */
+#define DEADLINE_MS 30000       /* for what must come; the fuzzer has a limit of its own */
 #define SLAVE_FROM 0xe0         /* such inputs are for the slave, which comes again only after a while */
 
 typedef struct Peer {
@@ -61,11 +61,11 @@ static void remove_directory(void) {
         (void) rmdir(directory);
 }
 
-static void wait_readable(int fd) {
+static void wait_readable(int fd, const char *what) {
         struct pollfd poll_fd = { .fd = fd, .events = POLLIN };
 
         if (poll(&poll_fd, 1, DEADLINE_MS) != 1)
-                g_error("QEMU does not answer at its socket");
+                qemu_fail("QEMU does not %s", what);
 }
 
 static void peer_close(Peer *peer) {
@@ -315,10 +315,10 @@ static void check_master(void) {
         qemu_coverage_end();
         peer_connect(&peers[0]);
         peer_send(&peers[0], &message, sizeof(message), NULL, 0);
-        wait_readable(peers[0].fd);
+        wait_readable(peers[0].fd, "give a slave its memory");
         (void) peer_receive(&peers[0], 0);
         if (!peers[0].page)
-                g_error("a slave that keeps to the protocol got no page");
+                qemu_fail("a slave that keeps to the protocol got no page");
         peer_close(&peers[0]);
         qemu_settle(master, IDM);
 }
@@ -341,10 +341,10 @@ static void start_slave(void) {
 static void run_master(Bytes *bytes) {
         Peer peer = { .fd = -1 };
 
-        wait_readable(listener);
+        wait_readable(listener, "come again as a slave");
         peer.fd = accept4(listener, NULL, NULL, SOCK_CLOEXEC);
         g_assert_cmpint(peer.fd, >=, 0);
-        wait_readable(peer.fd);
+        wait_readable(peer.fd, "say hello as a slave");
         g_assert_cmpint(peer_receive(&peer, 0), ==, sizeof(MultiSocketHeader) + sizeof(MultiSocketHello));
         qemu_coverage_begin();
         for (unsigned n = 0; n < STEPS_MAX && bytes->left > 0; n++) {

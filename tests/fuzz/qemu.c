@@ -130,13 +130,29 @@ Qemu *qemu_start(const char *const *arguments) {
         return qemu;
 }
 
-static void __attribute__((noreturn)) qemu_is_gone(Qemu *qemu) {
-        int status = 0;
+void qemu_fail(const char *format, ...) {
+        g_autofree char *text = NULL;
+        va_list arguments;
 
-        (void) waitpid(qemu->pid, &status, 0);
-        fprintf(stderr, "==%d==ERROR: QEMU has ended: %s %d\n", (int) qemu->pid, WIFSIGNALED(status) ? "signal" : "exit status",
-                WIFSIGNALED(status) ? WTERMSIG(status) : WEXITSTATUS(status));
+        va_start(arguments, format);
+        text = g_strdup_vprintf(format, arguments);
+        va_end(arguments);
+        fprintf(stderr, "==%d==ERROR: %s\n", (int) getpid(), text);
         abort();
+}
+
+static void __attribute__((noreturn)) qemu_is_gone(Qemu *qemu) {
+        char last[4096];
+        int status = 0;
+        ssize_t n;
+
+        /* What it has said at last may tell why */
+        fprintf(stderr, "%s", qemu->qmp.received->str);
+        while ((n = read(qemu->qmp.fd, last, sizeof(last))) > 0)
+                fprintf(stderr, "%.*s", (int) n, last);
+        (void) waitpid(qemu->pid, &status, 0);
+        qemu_fail("QEMU has ended: %s %d", WIFSIGNALED(status) ? "signal" : "exit status",
+                  WIFSIGNALED(status) ? WTERMSIG(status) : WEXITSTATUS(status));
 }
 
 /* --- lines --- */
@@ -190,7 +206,7 @@ static uint64_t ask_qtest(Qemu *qemu, const char *request) {
                 if (g_str_has_prefix(line, "IRQ "))
                         continue;
                 if (!g_str_has_prefix(line, "OK"))
-                        g_error("%s: %s", request, line);
+                        qemu_fail("%s: %s", request, line);
                 (void) sscanf(line, "OK %" G_GINT64_MODIFIER "x", (guint64 *) &value);
                 return value;
         }
@@ -255,7 +271,7 @@ void qemu_must(Qemu *qemu, int fd, const char *format, ...) {
         succeeds = command(qemu, fd, format, arguments);
         va_end(arguments);
         if (!succeeds)
-                g_error("QEMU refuses what it must do: %s", format);
+                qemu_fail("QEMU refuses what it must do: %s", format);
 }
 
 /* It is done by the main loop, before the answer or after it */

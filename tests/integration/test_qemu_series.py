@@ -16,6 +16,7 @@ from het_harness import QEMU, TOP, main
 import qemu_series                      # of scripts/lib
 import qemu_series_check
 import qemu_series_mail
+import qemu_variant
 from qemu_series import Project, Repository, SeriesError
 
 AUTHOR = {f"GIT_{who}_{what}": value for who in ("AUTHOR", "COMMITTER") for what, value in (("NAME", "Some One"), ("EMAIL", "one@localhost"))}
@@ -186,6 +187,32 @@ class Series(unittest.TestCase):
         self.assertIn(line, manifest)
         self.project.manifest.write_text(manifest.replace(line, "") + line)
         self.assertRegex(self.complaints(qemu_series_check.check_includes), "includes hw/het.h, which comes with a later patch")
+
+    def test_not_built(self):
+        (self.project.patches / "new/hw/misc/idm-stray.c").write_text("/* */\n")
+        self.project.manifest.write_text(self.project.manifest.read_text() + "    hw/misc/idm-stray.c\n")
+        self.assertRegex(self.complaints(qemu_series_check.check_built), "hw/misc/idm-stray.c is not built: hw/misc/meson.build")
+
+    def test_variant(self):
+        """What is different for a newer QEMU comes back from a branch as it is; that something does not apply there is told"""
+        folder = qemu_variant.variants(self.project.patches)[0]
+        base = qemu_series.cached_base(folder.name)
+        if not base:
+            self.skipTest(f"QEMU {folder.name} is not in the cache: scripts/fetch-qemu --series={folder.name} gets it")
+        repository = Repository(base, qemu_series_check.TESTER)
+        commits = qemu_series.build(self.project, repository)
+        qemu_series.checkout(repository, self.folder / "qemu", commits[-1][2], ["VERSION"])
+        mails = qemu_series_mail.mails_of_range(self.folder / "qemu", "origin/base..work")
+        self.assertEqual(qemu_series_mail.take_variant(self.project, repository, mails), [])
+        self.assertEqual(qemu_series.refused(self.project, repository), [])
+
+        part = folder / next(entry.name for entry in self.project.entries() if "hw/misc/idm.h" in str(entry.parts))
+        part.unlink()
+        self.assertEqual(sorted(qemu_series_mail.take_variant(self.project, repository, mails)), [part])
+        self.project.place("include/hw/misc/idm.h").write_text("/* another one */\n")
+        self.assertRegex("\n".join(qemu_series.refused(self.project, repository)), f"{part.name}: include/hw/misc/idm.h: error: ")
+        part.rename(folder / "9999-no.patch")
+        self.assertEqual(self.project.complaints(), [f"qemu-patches/{folder.name}/9999-no.patch: the series has no such patch"])
 
     def test_function_too_late(self):
         manifest = self.project.manifest.read_text()
