@@ -12,6 +12,7 @@
 #include "fuzz.h"
 #include "qemu.h"
 
+#include <errno.h>
 #include <fcntl.h>
 #include <glib.h>
 #include <hw/misc/het-page.h>
@@ -64,7 +65,7 @@ static void remove_directory(void) {
 static void wait_readable(int fd, const char *what) {
         struct pollfd poll_fd = { .fd = fd, .events = POLLIN };
 
-        if (poll(&poll_fd, 1, DEADLINE_MS) != 1)
+        if (TEMP_FAILURE_RETRY(poll(&poll_fd, 1, DEADLINE_MS)) != 1)
                 qemu_fail("QEMU does not %s", what);
 }
 
@@ -82,7 +83,7 @@ static void peer_connect(Peer *peer) {
         peer_close(peer);
         peer->fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
         g_assert_cmpint(peer->fd, >=, 0);
-        g_assert_cmpint(connect(peer->fd, (struct sockaddr *) &address, sizeof(address)), ==, 0);
+        g_assert_cmpint(TEMP_FAILURE_RETRY(connect(peer->fd, (struct sockaddr *) &address, sizeof(address))), ==, 0);
 }
 
 /* QEMU may have ended the connection, or may not read any more: both are as good as having sent it */
@@ -112,7 +113,7 @@ static ssize_t peer_receive(Peer *peer, int flags) {
         char data[4096];
         struct iovec iov = { .iov_base = data, .iov_len = sizeof(data) };
         struct msghdr message = { .msg_iov = &iov, .msg_iovlen = 1, .msg_control = &control, .msg_controllen = sizeof(control) };
-        ssize_t size = recvmsg(peer->fd, &message, flags | MSG_CMSG_CLOEXEC);
+        ssize_t size = TEMP_FAILURE_RETRY(recvmsg(peer->fd, &message, flags | MSG_CMSG_CLOEXEC));
         struct cmsghdr *header = size > 0 ? CMSG_FIRSTHDR(&message) : NULL;
         unsigned n_fds = header ? (unsigned) ((header->cmsg_len - CMSG_LEN(0)) / sizeof(int)) : 0;
 
@@ -342,7 +343,7 @@ static void run_master(Bytes *bytes) {
         Peer peer = { .fd = -1 };
 
         wait_readable(listener, "come again as a slave");
-        peer.fd = accept4(listener, NULL, NULL, SOCK_CLOEXEC);
+        peer.fd = (int) TEMP_FAILURE_RETRY(accept4(listener, NULL, NULL, SOCK_CLOEXEC));
         g_assert_cmpint(peer.fd, >=, 0);
         wait_readable(peer.fd, "say hello as a slave");
         g_assert_cmpint(peer_receive(&peer, 0), ==, sizeof(MultiSocketHeader) + sizeof(MultiSocketHello));

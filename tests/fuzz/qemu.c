@@ -13,6 +13,7 @@
 #include "qemu.h"
 #include "qemu-coverage.h"
 
+#include <errno.h>
 #include <glib.h>
 #include <signal.h>
 #include <stdio.h>
@@ -162,7 +163,7 @@ static char *read_line(Qemu *qemu, Channel *channel) {
 
         while (!(end = memchr(channel->received->str, '\n', channel->received->len))) {
                 char data[4096];
-                ssize_t n = read(channel->fd, data, sizeof(data));
+                ssize_t n = TEMP_FAILURE_RETRY(read(channel->fd, data, sizeof(data)));     /* the fuzzer has a timer */
 
                 if (n <= 0)
                         qemu_is_gone(qemu);
@@ -190,7 +191,7 @@ static void send_line(Qemu *qemu, Channel *channel, int fd, const char *line) {
                 control.align = (struct cmsghdr) { .cmsg_level = SOL_SOCKET, .cmsg_type = SCM_RIGHTS, .cmsg_len = CMSG_LEN(sizeof(int)) };
                 memcpy(CMSG_DATA(&control.align), &fd, sizeof(fd));
         }
-        if (sendmsg(channel->fd, &message, MSG_NOSIGNAL) != (ssize_t) iov.iov_len)
+        if (TEMP_FAILURE_RETRY(sendmsg(channel->fd, &message, MSG_NOSIGNAL)) != (ssize_t) iov.iov_len)
                 qemu_is_gone(qemu);
 }
 
