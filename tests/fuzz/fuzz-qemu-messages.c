@@ -6,7 +6,6 @@
  * comes again.
  */
 
-#define _GNU_SOURCE
 #define QEMU_BUILD_BUG_ON(condition) _Static_assert(!(condition), #condition)
 
 #include "fuzz.h"

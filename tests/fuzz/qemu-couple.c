@@ -5,8 +5,6 @@
  * of the couple is the target itself, which has the control page and the eventfds.
  */
 
-#define _GNU_SOURCE
-
 #include "qemu-couple.h"
 
 #include <fcntl.h>

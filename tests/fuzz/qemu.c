@@ -8,8 +8,6 @@
  * (qemu-coverage.c). libFuzzer takes these counters for its own. With another QEMU, as in the tests, nothing counts.
  */
 
-#define _GNU_SOURCE
-
 #include "qemu.h"
 #include "qemu-coverage.h"
 
