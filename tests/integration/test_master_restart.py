@@ -9,8 +9,8 @@ import unittest.mock
 
 import test_restart
 from het_bus import ERROR
-from het_harness import MASTER, QEMU, main
-from het_qemu import Registers
+from het_harness import MASTER, QEMU, SLAVE1, SLAVE2, main, platform_text
+from het_qemu import MASTER_ARGUMENTS, Qemu, Registers
 
 KEEP = "OnMasterFailure=keep\n"
 MASTER_BACK = ["crashed", "starting", "ready", "running"]
@@ -73,6 +73,29 @@ class Keep(MasterRestart):
         self.assertRefused(ERROR + "MonitorLost", "master", self.slave2.kick, 17)
         self.master.call("Restart")
         self.wait_master(since, 1)
+        self.assert_works(self.slave2, 2, self.console2)
+        self.assertEqual(self.states(bus_since), [])
+
+    def test_external_master(self):
+        """The next one that somebody attaches gets what the one before had."""
+        text = platform_text(test_restart.EXTERNAL_MASTER, SLAVE1, SLAVE2 + KEEP)
+        self.platform = self.hetd.define("p", text).start()
+        self.master, self.slave1, self.slave2 = self.platform.processors()
+        self.console2 = self.slave2.console()
+        first = Qemu(self, "first", *MASTER_ARGUMENTS)
+        self.master.attach(first.monitor)
+        self.console = first.console()
+        self.boot(1)
+        bus_since = self.bus.mark()
+        first.process.popen.kill()
+        self.bus.wait_property(self.platform.path, "Platform", "Reason", "master-crashed")
+        self.bus.wait_property(self.slave1.path, "Processor", "Reason", "master-failure")
+        second = Qemu(self, "second", *MASTER_ARGUMENTS)
+        self.console = second.console()
+        self.master.attach(second.monitor)
+        self.console.expect("^master: slave 2 is running, window of 16384 KiB at 0x70000000")
+        self.console.expect("received vector 3 from slave 1")           # which it has started
+        self.platform.wait_state("running")
         self.assert_works(self.slave2, 2, self.console2)
         self.assertEqual(self.states(bus_since), [])
 
