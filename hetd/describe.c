@@ -35,6 +35,19 @@ static json_object *describe_couple(Processor *p) {
         return couple;
 }
 
+static void add_limits(json_object *object, const ResourceLimits *limits) {
+        json_object *list;
+
+        if (!resource_limits_are_set(limits))
+                return;
+
+        list = json_object_new_object();
+        for (ResourceKey key = 0; key < _RESOURCE_KEY_MAX; key++)
+                if (limits->limits[key].text)
+                        json_add_string(list, resource_key_name(key), limits->limits[key].text);
+        json_object_object_add(object, "limits", list);
+}
+
 static json_object *describe_processor(Processor *p) {
         json_object *object = json_object_new_object();
 
@@ -59,6 +72,7 @@ static json_object *describe_processor(Processor *p) {
         json_add_string(object, "monitor", p->monitor_path);
         json_add_string(object, "console", processor_get_console(p));
         json_add_string(object, "console-log", p->log_path);
+        add_limits(object, &p->config->limits);
         if (!processor_is_master(p))
                 json_object_object_add(object, "window", describe_window(p));
         if (p->couple)
@@ -80,6 +94,7 @@ json_object *platform_describe(Platform *platform) {
         json_add_string(object, "state", platform_state_to_string(platform->state));
         json_add_string(object, "reason", platform->reason);
         json_add_string(object, "reason-text", platform->reason_text);
+        add_limits(object, &platform->config->limits);
         json_object_object_add(object, "processors", processors);
         return object;
 }

@@ -71,6 +71,12 @@ static void fail(Unit *unit, const char *format, ...) {
         unit->handlers->failed(unit, text, unit->userdata);
 }
 
+/* Or the bus has tried to start it, by a file that is there for this answer */
+static bool is_absent(const sd_bus_error *e) {
+        return sd_bus_error_has_name(e, SD_BUS_ERROR_SERVICE_UNKNOWN) || sd_bus_error_has_name(e, SD_BUS_ERROR_NAME_HAS_NO_OWNER) ||
+                g_str_has_prefix(e->name, "org.freedesktop.DBus.Error.Spawn.");
+}
+
 /* The answer to a call; true: it went well */
 static bool check_answer(Unit *unit, sd_bus_message *m, const char *what) {
         const sd_bus_error *e = sd_bus_message_get_error(m);
@@ -84,7 +90,7 @@ static bool check_answer(Unit *unit, sd_bus_message *m, const char *what) {
             sd_bus_error_has_name(e, SD_BUS_ERROR_INTERACTIVE_AUTHORIZATION_REQUIRED))
                 fail(unit, "systemd does not let hetd %s %s: %s: install polkit, with the rules of hetd, or write Unit=no in the platform "
                      "file", what, name, e->message);
-        else if (sd_bus_error_has_name(e, SD_BUS_ERROR_SERVICE_UNKNOWN) || sd_bus_error_has_name(e, SD_BUS_ERROR_NAME_HAS_NO_OWNER))
+        else if (is_absent(e))
                 fail(unit, "There is no systemd on this bus to %s %s: start hetd without --units, or write Unit=no in the platform file",
                      what, name);
         else
@@ -252,7 +258,9 @@ static int on_active_state(sd_bus_message *m, void *userdata, sd_bus_error *erro
         Unit *unit = userdata;
         const char *state;
 
-        if (check_answer(unit, m, "look at") && sd_bus_message_read(m, "v", "s", &state) >= 0)
+        if (unit->pid != 0)             /* it has turned up meanwhile */
+                unit->call = sd_bus_slot_unref(unit->call);
+        else if (check_answer(unit, m, "look at") && sd_bus_message_read(m, "v", "s", &state) >= 0)
                 check_active(unit, state);
         return 0;
 }
