@@ -168,6 +168,7 @@ class Top(HetctlTest):
         super().setUp()
         self.start_hetd()
         self.ok("start", FILE)
+        self.until("slave1", "booted from the shared window")
 
     def test_rates(self):
         child = self.spawn([HETCTL, "--user", "top", PLATFORM, "--interval=50ms", "--json=short"], env=self.environment,
@@ -235,6 +236,7 @@ class Host(HetctlTest):
         self.assertIn("board.example", (self.directory / "ssh.log").read_text(encoding="utf-8"))
         self.assertIn("het@board.example", self.host(0, "version"))
         self.host(0, "start", PLATFORM)
+        self.until("slave1", "booted from the shared window")
         self.assertIn("running", self.host(0, "status", f"{PLATFORM}/slave1"))
         self.host(0, "kick", "slave1", "3")
         self.assertIn("by its name", self.host(USAGE, "start", str(FILE)))
