@@ -56,7 +56,7 @@ as() {
 
 # with_password PASSWORD COMMAND…: on a terminal, where it is asked for one
 with_password() {
-        local password=$1 seen='' character from to
+        local password=$1 seen='' character from to shell
         shift
         coproc TERMINAL { exec timeout 60 script -qec "$*" /dev/null 2>&1; }
         local pid=$TERMINAL_PID
@@ -65,7 +65,14 @@ with_password() {
                 seen+=$character
         done
         echo "$seen"
-        [[ $seen != *assword:* ]] || echo "$password" >&"$to"
+        if [[ $seen == *assword:* ]]; then
+                # Who asks switches echo off after that, and drops what has come until then
+                shell=$(pgrep -P "$(pgrep -P "$pid")")
+                until stty -F "/proc/$shell/fd/0" -a 2>&1 | grep -qE -- ' -echo |No such'; do
+                        :
+                done
+                echo "$password" >&"$to"
+        fi
         cat <&"$from"
         exec {from}<&- {to}>&-
         wait "$pid"
