@@ -32,7 +32,7 @@
  * bits, so that a window is below the devices, which begin at the earliest where the windows of masters end.
  */
 #define PC \
-        .architecture = ARCHITECTURE_X86, .cpu_optional = true, .idm_pci = true, .master_kernel = true, .firmware_is_rom = true, \
+        .architecture = ARCHITECTURE_X86, .cpu_optional = true, .idm_pci = true, .kernel_without_tree = true, .firmware_is_rom = true, \
         .bus_first = 0x00100000, .bus_last = 0xafffffff
 
 static const Board boards[] = {

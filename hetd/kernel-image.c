@@ -5,6 +5,7 @@
  *   zImage   Documentation/arch/arm/booting.rst of the kernel, and arch/arm/boot/compressed/ for the table behind its header
  *   uImage   the header of U-Boot's mkimage, version 1 ("legacy")
  *   Image    Documentation/arch/arm64/booting.rst of the kernel
+ *   bzImage  Documentation/arch/x86/boot.rst of the kernel
  * Called by linux-boot.c.
  */
 
@@ -19,7 +20,7 @@
 
 #include "util/error.h"
 
-#define HEADER_SIZE             64U             /* all three tell what they are within it */
+#define HEADER_SIZE             64U             /* all but bzImage tell what they are within it */
 #define MEMORY_MAX              (1ULL << 40)
 
 #define ZIMAGE_MAGIC_OFFSET     0x24U
@@ -43,11 +44,19 @@
 #define ARM64_BIG_ENDIAN        1U
 #define ARM64_OLD_TEXT_OFFSET   0x80000U        /* of kernels whose header does not tell their size */
 
+#define BZIMAGE_HEADER_SIZE     0x268U
+#define BZIMAGE_MAGIC_OFFSET    0x202U
+#define BZIMAGE_MAGIC           0x53726448U
+#define BZIMAGE_VERSION         0x20aU          /* from that on it tells where it goes and how much memory it takes */
+#define BZIMAGE_LOADED_HIGH     1U
+#define BZIMAGE_SECTOR          512U
+#define BZIMAGE_LOWEST          0x100000U
+
 typedef struct KernelFile {
         const char *path;
         int fd;
         uint64_t size;
-        uint8_t header[HEADER_SIZE];    /* zeros where the file is shorter */
+        uint8_t header[BZIMAGE_HEADER_SIZE];    /* zeros where the file is shorter */
         uint64_t ram_base;
 } KernelFile;
 
@@ -257,6 +266,34 @@ static bool read_arm64(const KernelFile *file, KernelImage *ret, GError **error)
         return true;
 }
 
+/* --- bzImage --- */
+
+static bool read_bzimage(const KernelFile *file, KernelImage *ret, GError **error) {
+        const uint8_t *header = file->header;
+        uint64_t begin = ((header[0x1f1] ?: 4U) + 1U) * BZIMAGE_SECTOR, size = 16ULL * le32(header + 0x1f4);
+        uint64_t address = le64(header + 0x258), memory_size = le32(header + 0x260);
+
+        if ((le32(header + 0x206) & 0xffff) < BZIMAGE_VERSION || !(header[0x211] & BZIMAGE_LOADED_HIGH))
+                return fail(file, error, "is a kernel for PCs of before Linux 2.6.31; use a newer one");
+        if (begin + size > file->size)
+                return fail_cut_off(file, error, KERNEL_BZIMAGE, begin + size);
+        /* It begins with 32 bits, and unpacks itself within that memory */
+        if (address < BZIMAGE_LOWEST || address > UINT32_MAX || memory_size < size || memory_size > UINT32_MAX - address)
+                return fail(file, error, "looks like a bzImage, but its header is damaged (0x%" PRIx64 " bytes at 0x%" PRIx64 ")",
+                            memory_size, address);
+
+        *ret = (KernelImage) {
+                .format = KERNEL_BZIMAGE,
+                .has_64_bits = header[0x236] & 1,
+                .file_offset = begin,
+                .file_size = size,
+                .load_offset = address,
+                .entry_offset = address,
+                .memory_size = address + memory_size,
+        };
+        return true;
+}
+
 /* --- whatever it is --- */
 
 static bool fail_unknown(const KernelFile *file, GError **error) {
@@ -280,7 +317,7 @@ static bool fail_unknown(const KernelFile *file, GError **error) {
                 if (memcmp(file->header + others[i].offset, others[i].magic, others[i].size) == 0)
                         return fail(file, error, "%s", others[i].what);
 
-        return fail(file, error, "is no kernel that can be booted here: those are zImage, uImage, and arm64 Image");
+        return fail(file, error, "is no kernel that can be booted here: those are zImage, uImage, arm64 Image, and bzImage");
 }
 
 bool kernel_image_read(const char *path, int fd, uint64_t ram_base, KernelImage *ret, GError **error) {
@@ -293,7 +330,7 @@ bool kernel_image_read(const char *path, int fd, uint64_t ram_base, KernelImage 
                 return fail(&file, error, "is not a regular file");
 
         file.size = (uint64_t) st.st_size;
-        if (pread(fd, file.header, MIN(file.size, HEADER_SIZE), 0) < 0)
+        if (pread(fd, file.header, MIN(file.size, sizeof(file.header)), 0) < 0)
                 return fail(&file, error, "cannot be read: %s", g_strerror(errno));
         if (file.size >= MEMORY_MAX / 8)
                 return fail(&file, error, "is too large for a kernel");
@@ -306,6 +343,8 @@ bool kernel_image_read(const char *path, int fd, uint64_t ram_base, KernelImage 
                 return read_uimage(&file, ret, error);
         if (le32(file.header + ARM64_MAGIC_OFFSET) == ARM64_MAGIC)
                 return read_arm64(&file, ret, error);
+        if (le32(file.header + BZIMAGE_MAGIC_OFFSET) == BZIMAGE_MAGIC)
+                return read_bzimage(&file, ret, error);
 
         return fail_unknown(&file, error);
 }
@@ -315,6 +354,7 @@ const char *kernel_format_to_string(KernelFormat format) {
                 [KERNEL_ZIMAGE] = "zImage",
                 [KERNEL_UIMAGE] = "uImage",
                 [KERNEL_ARM64_IMAGE] = "arm64 Image",
+                [KERNEL_BZIMAGE] = "bzImage",
         };
 
         return names[format];

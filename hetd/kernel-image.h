@@ -11,6 +11,7 @@ typedef enum KernelFormat {
         KERNEL_ZIMAGE,                  /* 32-bit Arm, unpacks itself */
         KERNEL_UIMAGE,                  /* any kernel with U-Boot's header, which says where it goes */
         KERNEL_ARM64_IMAGE,
+        KERNEL_BZIMAGE,                 /* x86 */
         _KERNEL_FORMAT_MAX,
 } KernelFormat;
 

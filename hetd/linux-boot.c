@@ -32,7 +32,7 @@ static uint64_t round_up(uint64_t value, uint64_t unit) {
 }
 
 /* Of a small window all is used */
-static uint64_t virtio_begin(uint64_t window_size) {
+uint64_t linux_boot_memory_end(uint64_t window_size) {
         return window_size >= 2 * VIRTIO_SIZE ? window_size - VIRTIO_SIZE : window_size;
 }
 
@@ -71,7 +71,17 @@ static bool fail_too_small(const ProcessorConfig *slave, const LinuxBoot *boot, 
 
 /* A CPU of 64 bits begins with these, and the other ones have no others */
 static bool check_cpu(const ProcessorConfig *slave, const KernelImage *kernel, GError **error) {
-        bool cpu_64 = slave->cpu && cpu_has_64_bits(slave->cpu) && g_str_equal(slave->target, TARGET_AARCH64);
+        bool x86 = slave->board->architecture == ARCHITECTURE_X86, cpu_64;
+
+        if ((kernel->format == KERNEL_BZIMAGE) != x86) {
+                g_set_error(error, HET_ERROR, HET_ERROR_INVALID_ARGUMENT, "%s: is a kernel for %s, and %s is %s", slave->kernel,
+                            x86 ? "Arm" : "PCs", slave->name, x86 ? "a PC" : "none");
+                return false;
+        }
+        if (x86)                /* it may have either, and begins with 32 */
+                return true;
+
+        cpu_64 = slave->cpu && cpu_has_64_bits(slave->cpu) && g_str_equal(slave->target, TARGET_AARCH64);
 
         if (kernel->has_64_bits == cpu_64)
                 return true;
@@ -83,7 +93,7 @@ static bool check_cpu(const ProcessorConfig *slave, const KernelImage *kernel, G
 
 /* From the end on down: virtio, RAM disk, device tree. The kernel is at the begin. */
 static bool make_plan(const ProcessorConfig *slave, LinuxBoot *boot, GError **error) {
-        uint64_t kernel_end = round_up(boot->kernel.memory_size, TREE_ALIGNMENT), end = virtio_begin(slave->window_size);
+        uint64_t kernel_end = round_up(boot->kernel.memory_size, TREE_ALIGNMENT), end = linux_boot_memory_end(slave->window_size);
         uint64_t loaded = kernel_end + TREE_ROOM + round_up(boot->initrd_size, TREE_ALIGNMENT);
 
         if (loaded + VIRTIO_SIZE > slave->window_size)
@@ -139,7 +149,7 @@ void linux_boot_clear(LinuxBoot *boot) {
 
 bool linux_boot_place_tree(const ProcessorConfig *slave, const LinuxBoot *boot, size_t size, uint64_t *ret_offset, GError **error) {
         uint64_t first = boot ? boot->kernel.memory_size : 0;
-        uint64_t limit = boot ? boot->tree_limit : virtio_begin(slave->window_size), offset;
+        uint64_t limit = boot ? boot->tree_limit : linux_boot_memory_end(slave->window_size), offset;
 
         offset = size <= limit ? round_down(limit - size, TREE_ALIGNMENT) : 0;
         if (size > limit || offset < first) {

@@ -191,7 +191,7 @@ static void check_boot_files(PlatformParser *p, ParsedProcessor *pp) {
         if (!is_good(pp, KEY_MACHINE) || board->device_tree)
                 return;
 
-        if (is_good(pp, KEY_KERNEL) && !(is_master(pp) && board->master_kernel))
+        if (is_good(pp, KEY_KERNEL) && !board->kernel_without_tree)
                 platform_parser_key_error(p, pp, KEY_KERNEL,
                                           "%s cannot run Linux with a device tree; use Firmware=", board->machine);
         if (is_good(pp, KEY_DEVICE_TREE))

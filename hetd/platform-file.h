@@ -83,7 +83,7 @@ typedef struct Board {
         uint64_t stm32_address;         /* of a slave's STM32 registers; on a platform bus they follow the IDM */
         uint32_t stm32_irq, stm32_irq_free;     /* NVIC inputs */
         bool device_tree;               /* hetd can make device trees for it */
-        bool master_kernel;             /* a master boots a Linux that needs none */
+        bool kernel_without_tree;       /* Linux needs none */
         bool firmware_is_rom;           /* a master's Firmware= is the image of its ROM, not an ELF */
         bool m_profile;                 /* boots by a vector table, has no MMU */
         unsigned max_cpus;

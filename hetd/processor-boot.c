@@ -7,6 +7,7 @@
 #include "device-tree.h"
 #include "firmware.h"
 #include "linux-boot.h"
+#include "linux-x86.h"
 #include "log.h"
 #include "platform.h"
 #include "util/file-util.h"
@@ -198,6 +199,18 @@ static void boot_with_device_tree(Boot *boot) {
         processor_call(p, "dumpdtb", arguments, NULL, 0, on_dumped, boot);
 }
 
+/* --- a PC has none --- */
+
+static void boot_with_parameters(Boot *boot) {
+        Processor *p = boot->processor;
+        g_autoptr(GError) error = NULL;
+
+        if (linux_x86_write_parameters(&boot->linux_boot, p->config, p->window_fd, p->window_offset, &boot->argument, &error))
+                boot_go(boot);
+        else
+                boot_end(boot, error);
+}
+
 /* --- boot --- */
 
 static bool load_firmware(Boot *boot, const char *firmware, GError **error) {
@@ -226,7 +239,9 @@ static bool load_kernel(Boot *boot, GError **error) {
 
         boot->has_linux = true;
         p->firmware_resource_table = 0;
-        p->firmware_entry = p->config->window_address + boot->linux_boot.kernel.entry_offset;
+        /* Of a PC all is in its own memory, at 0, which begins as Linux wants it */
+        p->firmware_entry = (p->config->board->kernel_without_tree ? p->config->board->ram_base : p->config->window_address) +
+                boot->linux_boot.kernel.entry_offset;
         return true;
 }
 
@@ -298,6 +313,8 @@ void processor_boot(Processor *p, const BootOptions *options, DoneFunc done, voi
 
         if (!boot_load(boot, options, &error))
                 boot_end(boot, error);
+        else if (boot->has_linux && p->config->board->kernel_without_tree)
+                boot_with_parameters(boot);
         else if (boot->protocol == BOOT_PROTOCOL_LINUX && boot->argument == 0)
                 boot_with_device_tree(boot);            /* nobody has said where one is */
         else

@@ -4,7 +4,7 @@
 
 Used by scripts/build-guest, and by tests that add files to an initramfs. The results depend on the input only: no times, no owners.
 
-    guest_image.py kernel VMLINUZ OUTPUT        of 32 bits: a uImage; of 64 bits: an Image
+    guest_image.py kernel VMLINUZ OUTPUT        of 32 bits: a uImage; of 64 bits: an Image; of a PC: the bzImage that it is
     guest_image.py initramfs --modules DIR --busybox FILE --init FILE [--module FILE]… [--load NAME]… [--offer NAME]… OUTPUT
     guest_image.py append INITRAMFS OUTPUT NAME=FILE…
 
@@ -34,6 +34,11 @@ def is_image(data):
     return data[56:60] == b"ARM\x64"
 
 
+def is_bzimage(data):
+    """Whether it is a kernel for PCs, which unpacks itself"""
+    return data[0x202:0x206] == b"HdrS"
+
+
 def unpack_kernel(zimage):
     """The kernel in a self-extracting image of 32 bits; the magic may also be in its code, as data."""
     position = -1
@@ -48,7 +53,7 @@ def unpack_kernel(zimage):
 def kernel_image(vmlinuz):
     if vmlinuz.startswith(b"\x1f\x8b"):
         vmlinuz = gzip.decompress(vmlinuz)
-    return vmlinuz if is_image(vmlinuz) else uimage(unpack_kernel(vmlinuz))
+    return vmlinuz if is_image(vmlinuz) or is_bzimage(vmlinuz) else uimage(unpack_kernel(vmlinuz))
 
 
 def uimage(kernel, address=KERNEL_ADDRESS, name="Linux"):

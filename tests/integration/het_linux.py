@@ -5,6 +5,7 @@ A master of docs/examples with Linux, which is talked to through the shell on it
 QEMU_HET_GUEST        the guest that scripts/build-guest has made
 QEMU_HET_GUEST_ARM64  the same with --arch arm64
 QEMU_HET_GUEST_NEXT   the same with --plain and the kernel of the next Debian release
+QEMU_HET_GUEST_PC     the same with --plain --arch amd64, for slaves only
 QEMU_HET_LINUX=arm64  the masters of all examples have 64 bits
 """
 
@@ -31,6 +32,7 @@ def find_guest(variable, kernel):
 ARMHF = find_guest("QEMU_HET_GUEST", "uImage")
 ARM64 = find_guest("QEMU_HET_GUEST_ARM64", "Image")
 NEXT = find_guest("QEMU_HET_GUEST_NEXT", "uImage")
+PC = find_guest("QEMU_HET_GUEST_PC", "bzImage")
 LINUX = ARM64 if os.environ.get("QEMU_HET_LINUX") == "arm64" else ARMHF
 # What makes the master of an example one of 64 bits
 WIDER = (("Machine=virt,highmem=off\nCPU=cortex-a15\nMemory=", "Machine=virt\nCPU=cortex-a57\nMemory="),

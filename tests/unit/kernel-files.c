@@ -97,6 +97,20 @@ void make_arm64(KernelFile *file, uint32_t size, uint64_t text_offset, uint64_t 
         memcpy(file->bytes + 56, "ARM\x64", 4);
 }
 
+void make_bzimage(KernelFile *file, uint32_t size, uint64_t address, uint32_t memory_size) {
+        fill(file, size);
+        put_le32(file, 0x24, 0);                /* no zImage, no arm64 Image */
+        put_le32(file, 0x38, 0);
+        file->bytes[0x1f1] = 4;
+        put_le32(file, 0x1f4, (size - 5 * 512) / 16);
+        put_le32(file, 0x202, 0x53726448);
+        put_le32(file, 0x206, 0x20f);
+        file->bytes[0x211] = 1;
+        file->bytes[0x236] = 1;
+        put_le64(file, 0x258, address);
+        put_le32(file, 0x260, memory_size);
+}
+
 int kernel_file_open(const KernelFile *file, char **ret_path) {
         int fd = memfd_create("kernel", MFD_CLOEXEC);
 

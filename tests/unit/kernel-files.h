@@ -24,6 +24,8 @@ void make_zimage(KernelFile *file, uint32_t size, uint32_t kernel_size, uint32_t
 void make_uimage(KernelFile *file, uint32_t size, uint32_t load, uint32_t entry);
 void seal_uimage(KernelFile *file);
 void make_arm64(KernelFile *file, uint32_t size, uint64_t text_offset, uint64_t image_size);
+/* Of 64 bits. size: of all of it, with four sectors of 512 bytes, and more, that are not loaded */
+void make_bzimage(KernelFile *file, uint32_t size, uint64_t address, uint32_t memory_size);
 
 /* A file with it, to be closed; and its path, for those who open it themselves: to be freed */
 int kernel_file_open(const KernelFile *file, char **ret_path);

@@ -183,6 +183,50 @@ static void test_arm64(void **state) {
         assert_int_equal(image.memory_size, 0x80000 + 0x4000 + 2 * MIB);
 }
 
+static void test_bzimage(void **state) {
+        KernelImage image;
+
+        make_bzimage(&file, 0x4000, 16 * MIB, 40 * MIB);
+        image = good();
+        assert_int_equal(image.format, KERNEL_BZIMAGE);
+        assert_true(image.has_64_bits);
+        assert_int_equal(image.file_offset, 5 * 512);
+        assert_int_equal(image.file_size, 0x4000 - 5 * 512);
+        assert_int_equal(image.load_offset, 16 * MIB);
+        assert_int_equal(image.entry_offset, 16 * MIB);
+        assert_int_equal(image.memory_size, 56 * MIB);
+
+        /* 0 sectors mean 4; a signature follows */
+        file.bytes[0x1f1] = 0;
+        file.size += 0x800;
+        image = good();
+        assert_int_equal(image.file_offset, 5 * 512);
+        assert_int_equal(image.file_size, 0x4000 - 5 * 512);
+}
+
+static void test_bad_bzimage(void **state) {
+        make_bzimage(&file, 0x4000, 16 * MIB, 40 * MIB);
+        file.size -= 16;
+        bad("kernel: was cut off: the bzImage has 16384 bytes, of which 16368 are there");
+        make_bzimage(&file, 0x4000, 16 * MIB, 40 * MIB);
+        file.bytes[0x1f1] = 255;
+        bad("kernel: was cut off: the bzImage has 144896 bytes, of which 16384 are there");
+        make_bzimage(&file, 0x4000, 0x1000, 40 * MIB);
+        bad("kernel: looks like a bzImage, but its header is damaged (0x2800000 bytes at 0x1000)");
+        make_bzimage(&file, 0x4000, UINT64_MAX, 40 * MIB);
+        bad("kernel: looks like a bzImage, but its header is damaged (0x2800000 bytes at 0xffffffffffffffff)");
+        make_bzimage(&file, 0x4000, UINT32_MAX - MIB, 40 * MIB);
+        bad("kernel: looks like a bzImage, but its header is damaged (0x2800000 bytes at 0xffefffff)");
+        make_bzimage(&file, 0x4000, 16 * MIB, 0x1000);
+        bad("kernel: looks like a bzImage, but its header is damaged (0x1000 bytes at 0x1000000)");
+        make_bzimage(&file, 0x4000, 16 * MIB, 40 * MIB);
+        file.bytes[0x211] = 0;
+        bad("kernel: is a kernel for PCs of before Linux 2.6.31; use a newer one");
+        make_bzimage(&file, 0x4000, 16 * MIB, 40 * MIB);
+        file.bytes[0x206] = 9;
+        bad("kernel: is a kernel for PCs of before Linux 2.6.31; use a newer one");
+}
+
 static void test_bad_arm64(void **state) {
         make_arm64(&file, 0x1000, 0, 0x6000);
         bad("kernel: was cut off: the arm64 Image has 24576 bytes, of which 4096 are there");
@@ -210,7 +254,7 @@ static void test_others(void **state) {
                 { "MZ\0\0zimg", 8, "kernel: is a kernel that UEFI unpacks; use the Image that is packed in it" },
                 { "\x7f" "ELF", 4, "kernel: is an ELF file; use the zImage or Image of the same kernel, or Firmware=" },
                 { "\xd0\x0d\xfe\xed", 4, "kernel: is a device tree or a FIT image; use the zImage or Image in it" },
-                { "", 0, "kernel: is no kernel that can be booted here: those are zImage, uImage, and arm64 Image" },
+                { "", 0, "kernel: is no kernel that can be booted here: those are zImage, uImage, arm64 Image, and bzImage" },
         };
 
         for (size_t i = 0; i < G_N_ELEMENTS(others); i++) {
@@ -278,6 +322,8 @@ int main(void) {
                 cmocka_unit_test(test_bad_uimage),
                 cmocka_unit_test(test_arm64),
                 cmocka_unit_test(test_bad_arm64),
+                cmocka_unit_test(test_bzimage),
+                cmocka_unit_test(test_bad_bzimage),
                 cmocka_unit_test(test_others),
                 cmocka_unit_test(test_short),
                 cmocka_unit_test(test_no_file),

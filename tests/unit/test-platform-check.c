@@ -191,10 +191,10 @@ static const PlatformCase processors_cases[] = {
                 .error = "test.platform:6: [Processor m] Kernel=: virt cannot run Linux with a device tree; use Firmware=",
         },
         {
-                .name = "kernel of a slave that is a PC",
+                .name = "device tree of a slave that is a PC",
                 .text = TEXT(MASTER "[Processor s]\n" "Role=slave\n" "Machine=q35\n" "Window=64M@0x60000000\n"
-                             "Kernel=file.elf\n"),
-                .error = "test.platform:10: [Processor s] Kernel=: q35 cannot run Linux with a device tree; use Firmware=",
+                             "Kernel=file.elf\n" "DeviceTree=file.elf\n"),
+                .error = "test.platform:11: [Processor s] DeviceTree=: q35 has no device tree; remove it",
         },
         {
                 .name = "window in the memory of a PC",

@@ -1,0 +1,56 @@
+#!/usr/bin/python3
+# SPDX-License-Identifier: LGPL-2.1-or-later
+"""Debian's Linux for PCs as a slave, booted by hetd from Kernel=."""
+
+import pathlib
+
+from het_harness import IDLE_MASTER, QEMU, TestCase, main, platform_text, skip_all
+from het_linux import ARMHF, PC, Shell
+
+SLAVE = """[Processor pc]
+Role=slave
+Id=1
+Machine=q35
+Window=256M@0x60000000
+Kernel=${{GUEST_DIR}}/{kernel}
+Initrd=${{GUEST_DIR}}/slave-initramfs.cpio.gz
+CommandLine=console=ttyS0 cryptomgr.notests {more}
+"""
+
+
+class LinuxPc(TestCase):
+    def define(self, kernel=PC.kernel, more="", guest=PC):
+        text = platform_text(IDLE_MASTER, SLAVE.format(kernel=kernel, more=more))
+        self.slave = self.hetd.define("p", text, Variables={"GUEST_DIR": str(guest.directory)}).start().processor("pc")
+
+    def boot(self):
+        console = self.slave.console()
+        since = console.mark()
+        self.slave.boot()
+        return Shell(console, since)
+
+    def test_boots_again(self):
+        self.define(more="panic=1")
+        shell = self.boot()
+        self.assertEqual(shell.ok("uname -m"), "x86_64")
+        self.assertRegex(shell.ok("cat /proc/cmdline"), "panic=1$")
+        # 256 MiB without the end, which is for virtio, and what the kernel takes
+        self.assertIn(int(shell.ok("sed -n 's/^MemTotal: *\\([0-9]*\\) kB/\\1/p' /proc/meminfo")), range(160 << 10, 255 << 10))
+        self.slave.call("Stop")
+        self.slave.wait_state("ready")
+        self.boot().ok("uname -r")
+
+    def test_other_kernel(self):
+        """Each for its own CPU"""
+        if not (ARMHF.directory / "zImage").exists():
+            self.skipTest("there is no Linux guest of armhf")
+        self.define(kernel="zImage", guest=ARMHF)
+        self.assertRefused("org.hetd1.Error.InvalidArgument", "is a kernel for Arm, and pc is a PC", self.slave.boot)
+
+
+if __name__ == "__main__":
+    if not (PC.directory / "complete").exists():
+        skip_all(f"there is no Linux for PCs: {PC.variable} is not set (scripts/build makes one and sets it)")
+    if not (pathlib.Path(QEMU).parent / "qemu-system-x86_64").exists():
+        skip_all("there is no qemu-system-x86_64")
+    main()
