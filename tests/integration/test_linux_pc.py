@@ -22,12 +22,12 @@ class LinuxPc(TestCase):
     def define(self, kernel=PC.kernel, more="", guest=PC):
         text = platform_text(IDLE_MASTER, SLAVE.format(kernel=kernel, more=more))
         self.slave = self.hetd.define("p", text, Variables={"GUEST_DIR": str(guest.directory)}).start().processor("pc")
+        self.console = self.slave.console()
 
     def boot(self):
-        console = self.slave.console()
-        since = console.mark()
+        since = self.console.mark()
         self.slave.boot()
-        return Shell(console, since)
+        return Shell(self.console, since)
 
     def test_boots_again(self):
         self.define(more="panic=1")
@@ -45,7 +45,7 @@ class LinuxPc(TestCase):
         if not (ARMHF.directory / "zImage").exists():
             self.skipTest("there is no Linux guest of armhf")
         self.define(kernel="zImage", guest=ARMHF)
-        self.assertRefused("org.hetd1.Error.InvalidArgument", "is a kernel for Arm, and pc is a PC", self.slave.boot)
+        self.assertRefused("org.freedesktop.DBus.Error.InvalidArgs", "is a kernel for Arm, and pc is a PC", self.slave.boot)
 
 
 if __name__ == "__main__":

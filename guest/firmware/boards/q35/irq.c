@@ -28,7 +28,7 @@
 #define PIC_EOI                 0x20u
 
 /* KVM without the processor's own virtualization sees an open window only when it has something else to do meanwhile. */
-#define LOOK_TURNS              1000u
+#define LOOK_TURNS              10000u
 
 #define EXCEPTIONS              32u
 #define VECTORS                 80u             /* of the table; the last one is the spurious one's */
@@ -106,5 +106,5 @@ void irq_wait(void) {
 void irq_look(void) {
         unsigned turns = LOOK_TURNS;
 
-        __asm__ volatile("sti\n 1: pause\n dec %0\n jnz 1b\n cli" : "+r"(turns) : : "memory", "cc");
+        __asm__ volatile("sti\n 1: dec %0\n jnz 1b\n cli" : "+r"(turns) : : "memory", "cc");
 }
