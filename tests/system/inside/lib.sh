@@ -68,7 +68,7 @@ with_password() {
         if [[ $seen == *assword:* ]]; then
                 # Who asks switches echo off after that, and drops what has come until then
                 shell=$(pgrep -P "$(pgrep -P "$pid")")
-                until stty -F "/proc/$shell/fd/0" -a 2>&1 | grep -qE -- ' -echo |No such'; do
+                while [[ -n $shell && -e /proc/$shell ]] && ! stty -F "/proc/$shell/fd/0" -a 2>/dev/null | grep -q -- ' -echo '; do
                         :
                 done
                 echo "$password" >&"$to"
