@@ -88,9 +88,29 @@ class Terminal:
     def mode(self):
         return termios.tcgetattr(self.side)
 
+    def wait(self, timeout=DEADLINE):
+        """For its end. What it prints is taken meanwhile: a terminal holds a few KiB. Returns False if it lives on."""
+        if self.popen.poll() is not None:
+            return True
+        end = os.pidfd_open(self.popen.pid)
+        deadline = time.monotonic() + timeout
+        try:
+            while (left := deadline - time.monotonic()) > 0:
+                ready = select.select([end, self.fd], [], [], left)[0]
+                if end in ready:
+                    self.popen.wait()
+                    return True
+                if ready:
+                    self.output.read(deadline)
+        finally:
+            os.close(end)
+        return False
+
     def finish(self):
         """Exit status, and what was printed behind the last thing that was expected"""
-        status = self.popen.wait(DEADLINE)
+        if not self.wait():
+            raise AssertionError(f"it did not end in time, after: {self.output.text!r}")
+        status = self.popen.returncode
         after = self.mode()
         os.close(self.side)
         rest = self.output.rest()
