@@ -16,6 +16,7 @@ from hetctl_fixture import (DEADLINE, DENIED, FAILED, FILE, FIRMWARE, HETCTL, NO
                             USAGE, WRONG_STATE, HetctlTest, main)
 
 PLATFORM = "first-light"
+SHORT = "--timeout=3s"          # to wait for what does not come; each call of hetctl is answered in that time
 FIRST_WORDS = "slave2: received vector 3 from the master"         # the last of what a slave prints by itself
 
 EXTERNAL = """
@@ -199,7 +200,7 @@ class Define(HetctlTest):
         program.chmod(0o755)
         path = self.write("hang", HANGING.format(program=program))
 
-        self.fails(TIMED_OUT, "hetd goes on", "start", path, "--timeout=100ms")
+        self.fails(TIMED_OUT, "hetd goes on", "start", path, SHORT)
         self.assertEqual(self.json("status", "hang")["state"], "starting")
         self.fails(WRONG_STATE, "'hang' is starting already", "start", path)
 
@@ -487,7 +488,7 @@ class FirstLight(HetctlTest):
         self.assertEqual(len(self.ok("console", "slave1", "--history", "--lines=2").splitlines()), 2)
         self.fails(NOT_FOUND, "nobody", "console", f"{PLATFORM}/nobody")
 
-        result = self.run_hetctl("console", "slave1", "--until=never", "--timeout=100ms")
+        result = self.run_hetctl("console", "slave1", "--until=never", SHORT)
         self.assertEqual(result.returncode, TIMED_OUT)
 
     def test_console_ends(self):
