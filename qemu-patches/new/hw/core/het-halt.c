@@ -38,7 +38,9 @@
  *
  * The time to watch is adapted as KVM does for halt-polling. Between two
  * looks the CPU is given to others: a pure spin would often keep the very
- * process from running that it waits for.
+ * process from running that it waits for. Where they are many, that costs a
+ * time slice, and who sleeps is run sooner when it is woken: after such a
+ * look the next waits are sleeps.
  *
  * SPDX-License-Identifier: GPL-2.0-or-later
  */
@@ -57,6 +59,8 @@
 #include "trace.h"
 
 #define HET_HALT_START_NS 10000
+#define HET_HALT_CROWDED_NS 200000  /* so long takes a slice, never a look */
+#define HET_HALT_SLEEPS 64          /* before it looks how it is now */
 
 static struct {
     /* fd[0] ends a sleep, fd[n + 1] is the halt eventfd of side[n] */
@@ -67,6 +71,7 @@ static struct {
     int64_t max_ns;
     int64_t window_ns;
     bool fixed;
+    unsigned sleeps;            /* to come: others want the CPU */
 
     const CPUState *preferred;  /* NULL: the first. Never dereferenced. */
     CPUState *cpu;              /* that waits */
@@ -103,7 +108,13 @@ static bool het_halt_is_over(void)
 
 static bool het_halt_watch(int64_t start)
 {
+    int64_t now = start, before;
+
     if (!halt.window_ns) {
+        return false;
+    }
+    if (halt.sleeps) {
+        halt.sleeps--;
         return false;
     }
     het_halt_publish(HET_WAIT_POLL);
@@ -111,8 +122,14 @@ static bool het_halt_watch(int64_t start)
         if (het_halt_is_over()) {
             return true;
         }
+        before = now;
         sched_yield();
-    } while (get_clock() - start < halt.window_ns);
+        now = get_clock();
+        if (!halt.fixed && now - before > HET_HALT_CROWDED_NS) {
+            halt.sleeps = HET_HALT_SLEEPS;
+            return het_halt_is_over();
+        }
+    } while (now - start < halt.window_ns);
     return false;
 }
 
