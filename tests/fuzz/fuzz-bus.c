@@ -167,7 +167,7 @@ static Manager *make_manager(sd_event *event, const char *directory) {
 
         if (!platform_config_parse("p", NULL, text, sizeof(text) - 1, NULL, &config, &error) ||
             !manager_add_platform(manager, config, getuid(), false, &platform, &error))
-                g_error("%s", error->message);
+                fuzz_fail("%s", error->message);
         return manager;
 }
 

@@ -23,7 +23,7 @@ static PlatformConfig *make_platform(bool stm32) {
         PlatformConfig *config = NULL;
 
         if (!platform_config_parse("p", NULL, text, strlen(text), NULL, &config, &error))
-                g_error("%s", error->message);
+                fuzz_fail("%s", error->message);
         return config;
 }
 

@@ -65,7 +65,7 @@ static void wait_readable(int fd, const char *what) {
         struct pollfd poll_fd = { .fd = fd, .events = POLLIN };
 
         if (TEMP_FAILURE_RETRY(poll(&poll_fd, 1, DEADLINE_MS)) != 1)
-                qemu_fail("QEMU does not %s", what);
+                fuzz_fail("QEMU does not %s", what);
 }
 
 static void peer_close(Peer *peer) {
@@ -318,7 +318,7 @@ static void check_master(void) {
         wait_readable(peers[0].fd, "give a slave its memory");
         (void) peer_receive(&peers[0], 0);
         if (!peers[0].page)
-                qemu_fail("a slave that keeps to the protocol got no page");
+                fuzz_fail("a slave that keeps to the protocol got no page");
         peer_close(&peers[0]);
         qemu_settle(master, IDM);
 }

@@ -7,3 +7,6 @@
 #include <stdint.h>
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+
+/* Says it and abort()s, which libFuzzer keeps the input for; the trap of g_error() it does not know */
+void fuzz_fail(const char *format, ...) __attribute__((format(printf, 1, 2), noreturn));

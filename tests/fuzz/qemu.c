@@ -9,6 +9,8 @@
  */
 
 #include "qemu.h"
+
+#include "fuzz.h"
 #include "qemu-coverage.h"
 
 #include <errno.h>
@@ -129,17 +131,6 @@ Qemu *qemu_start(const char *const *arguments) {
         return qemu;
 }
 
-void qemu_fail(const char *format, ...) {
-        g_autofree char *text = NULL;
-        va_list arguments;
-
-        va_start(arguments, format);
-        text = g_strdup_vprintf(format, arguments);
-        va_end(arguments);
-        fprintf(stderr, "==%d==ERROR: %s\n", (int) getpid(), text);
-        abort();
-}
-
 static void __attribute__((noreturn)) qemu_is_gone(Qemu *qemu) {
         char last[4096];
         int status = 0;
@@ -150,7 +141,7 @@ static void __attribute__((noreturn)) qemu_is_gone(Qemu *qemu) {
         while ((n = read(qemu->qmp.fd, last, sizeof(last))) > 0)
                 fprintf(stderr, "%.*s", (int) n, last);
         (void) waitpid(qemu->pid, &status, 0);
-        qemu_fail("QEMU has ended: %s %d", WIFSIGNALED(status) ? "signal" : "exit status",
+        fuzz_fail("QEMU has ended: %s %d", WIFSIGNALED(status) ? "signal" : "exit status",
                   WIFSIGNALED(status) ? WTERMSIG(status) : WEXITSTATUS(status));
 }
 
@@ -205,7 +196,7 @@ static uint64_t ask_qtest(Qemu *qemu, const char *request) {
                 if (g_str_has_prefix(line, "IRQ "))
                         continue;
                 if (!g_str_has_prefix(line, "OK"))
-                        qemu_fail("%s: %s", request, line);
+                        fuzz_fail("%s: %s", request, line);
                 (void) sscanf(line, "OK %" G_GINT64_MODIFIER "x", (guint64 *) &value);
                 return value;
         }
@@ -270,7 +261,7 @@ void qemu_must(Qemu *qemu, int fd, const char *format, ...) {
         succeeds = command(qemu, fd, format, arguments);
         va_end(arguments);
         if (!succeeds)
-                qemu_fail("QEMU refuses what it must do: %s", format);
+                fuzz_fail("QEMU refuses what it must do: %s", format);
 }
 
 /* It is done by the main loop, before the answer or after it */

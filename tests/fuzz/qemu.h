@@ -18,8 +18,6 @@ void qemu_clock_step(Qemu *qemu, uint64_t ns);
 int qemu_command(Qemu *qemu, int fd, const char *format, ...) __attribute__((format(printf, 3, 4)));
 void qemu_must(Qemu *qemu, int fd, const char *format, ...) __attribute__((format(printf, 3, 4)));
 void qemu_reset(Qemu *qemu);
-/* abort(), which libFuzzer keeps the input for; g_error() it does not know */
-void qemu_fail(const char *format, ...) __attribute__((format(printf, 1, 2), noreturn));
 /* What was ready before has been handled after it */
 void qemu_settle(Qemu *qemu, uint64_t address);
 
