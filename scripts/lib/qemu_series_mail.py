@@ -56,7 +56,7 @@ def read_mails(folder):
 def mails_of_range(checkout, commits):
     """The mails of a range of commits in a user's own checkout"""
     with tempfile.TemporaryDirectory() as folder:
-        run("git", "-C", checkout, "format-patch", "--quiet", "--no-signature", "--no-renames", "-o", folder, commits)
+        run("git", "-C", checkout, "-c", "core.abbrev=8", "format-patch", "--quiet", "--no-signature", "--no-renames", "-o", folder, commits)
         return read_mails(folder)[1] if any(pathlib.Path(folder).iterdir()) else []
 
 
