@@ -194,7 +194,7 @@ typedef struct Daemon {
         sd_event *event;
         sd_bus *bus;
         Manager *manager;
-        bool lost_bus, keep;
+        bool lost_bus, keep, has_name;
 } Daemon;
 
 static void on_ended(const GError *error, void *userdata) {
@@ -232,15 +232,33 @@ static int on_bus_lost(sd_bus_message *m, void *userdata, sd_bus_error *error) {
         return 0;
 }
 
+static void begin(Daemon *d) {
+        if (d->has_name)
+                return;
+
+        d->has_name = true;
+        log_info("hetd " HET_VERSION " is on the bus as " BUS_NAME);
+        adopt_platforms(d->manager);
+        (void) sd_notify(false, "READY=1\nSTATUS=On the bus");
+}
+
+/* A bus that has started hetd for a call hands that call over before it answers RequestName, but after this signal: who asked must
+ * not be told that there are no platforms */
+static int on_name_acquired(sd_bus_message *m, void *userdata, sd_bus_error *error) {
+        const char *name;
+
+        if (sd_bus_message_read(m, "s", &name) >= 0 && g_str_equal(name, BUS_NAME))
+                begin(userdata);
+        return 0;
+}
+
 static int on_name(sd_bus_message *m, void *userdata, sd_bus_error *error) {
         Daemon *d = userdata;
         const sd_bus_error *e = sd_bus_message_get_error(m);
         uint32_t answer = 0;
 
         if (!e && sd_bus_message_read(m, "u", &answer) >= 0 && answer == 1) {
-                log_info("hetd " HET_VERSION " is on the bus as " BUS_NAME);
-                adopt_platforms(d->manager);
-                (void) sd_notify(false, "READY=1\nSTATUS=On the bus");
+                begin(d);
                 return 0;
         }
 
@@ -335,6 +353,9 @@ static int connect_bus(Daemon *d, bool user) {
         if (r >= 0)
                 r = sd_bus_match_signal_async(d->bus, NULL, NULL, "/org/freedesktop/DBus/Local", "org.freedesktop.DBus.Local",
                                               "Disconnected", on_bus_lost, NULL, d);
+        if (r >= 0)
+                r = sd_bus_match_signal_async(d->bus, NULL, "org.freedesktop.DBus", "/org/freedesktop/DBus", "org.freedesktop.DBus",
+                                              "NameAcquired", on_name_acquired, NULL, d);
         if (r >= 0)
                 r = sd_bus_attach_event(d->bus, d->event, SD_EVENT_PRIORITY_NORMAL);
         if (r >= 0)
