@@ -143,7 +143,7 @@ static void add_source(Log *log, const Processor *processor) {
         Source *s;
 
         /* Attached by somebody who did not tell, or never started */
-        if (!*path || access(path, F_OK) < 0)
+        if (!*path || (access(path, F_OK) < 0 && errno == ENOENT))
                 return;
 
         s = g_new0(Source, 1);

@@ -27,6 +27,13 @@ refused() {
         ! "$@" >"$output.refused" 2>&1 && cat "$output.refused" && grep -q "org.hetd1\.[a-z]*-platforms" "$output.refused"
 }
 
+# told TEXT COMMAND…: the command fails with that in what it prints
+told() {
+        local text=$1
+        shift
+        ! "$@" >"$output.told" 2>&1 && cat "$output.told" && grep -qF -- "$text" "$output.told"
+}
+
 # says TEXT COMMAND…: the command succeeds with that in what it prints
 says() {
         local text=$1
