@@ -281,6 +281,15 @@ static void read_text(PlatformParser *p, const char *path, const char *text, siz
         platform_parser_check(p);
 }
 
+static bool check_name(const char *name, GError **error) {
+        if (platform_name_is_valid(name))
+                return true;
+
+        g_set_error(error, HET_ERROR, HET_ERROR_INVALID_ARGUMENT,
+                    "'%s' is no name of a platform; use up to %u letters, digits, _ and -, a letter first", name, PLATFORM_NAME_MAX);
+        return false;
+}
+
 static bool parse(const char *name, const char *path, const char *text, size_t size, GHashTable *variables, bool again,
                   PlatformConfig **ret, GError **error) {
         g_autoptr(PlatformConfig) config = g_new0(PlatformConfig, 1);
@@ -301,13 +310,8 @@ static bool parse(const char *name, const char *path, const char *text, size_t s
         config->path = g_strdup(path);
         config->name = g_strdup(name);
 
-        if (name && !platform_name_is_valid(name)) {
-                g_set_error(error, HET_ERROR, HET_ERROR_INVALID_ARGUMENT,
-                            "'%s' is no name of a platform; use up to %u letters, digits, "
-                            "_ and -, a letter first",
-                            name, PLATFORM_NAME_MAX);
+        if (name && !check_name(name, error))
                 return false;
-        }
 
         if (size > PLATFORM_FILE_SIZE_MAX)
                 platform_parser_error(&p, 0, NULL, NULL, "is larger than %u bytes, which no platform file is",
@@ -375,10 +379,8 @@ bool platform_config_read_fd(const char *name, const char *path, int fd, GHashTa
 bool platform_config_find(const char *name, const char *const *directories, char **ret_path, GError **error) {
         g_autofree char *looked = g_strjoinv(", ", (char **) directories);
 
-        if (!platform_name_is_valid(name)) {
-                g_set_error(error, HET_ERROR, HET_ERROR_INVALID_ARGUMENT, "'%s' is no name of a platform", name);
+        if (!check_name(name, error))
                 return false;
-        }
 
         for (; *directories; directories++) {
                 g_autofree char *path = g_strdup_printf("%s/%s" PLATFORM_FILE_SUFFIX, *directories, name);

@@ -7,6 +7,7 @@
 #include "bus-json.h"
 #include "loop.h"
 #include "objects.h"
+#include "platform-file.h"
 #include "status.h"
 #include "verb.h"
 
@@ -55,8 +56,8 @@ static void add_available(const Objects *objects, const char *directory, GHashTa
                                                 ? g_strndup(file, strlen(file) - strlen(".platform"))
                                                 : NULL;
 
-                if (!name || !*name || !g_utf8_validate(path, -1, NULL) || objects_find_platform(objects, name) ||
-                    g_hash_table_contains(seen, name))
+                if (!name || !platform_name_is_valid(name) || !g_file_test(path, G_FILE_TEST_IS_REGULAR) ||
+                    !g_utf8_validate(path, -1, NULL) || objects_find_platform(objects, name) || g_hash_table_contains(seen, name))
                         continue;
                 json_object_array_add(list, new_list_entry(name, "available", 0, "", path));
                 g_hash_table_add(seen, g_steal_pointer(&name));
