@@ -292,8 +292,12 @@ bool manager_load_platform(Manager *manager, const char *path_or_name, GHashTabl
         /* O_NONBLOCK: a fifo must not hold us up; reading then says that it is no regular file */
         fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
         if (fd < 0) {
-                g_set_error(error, HET_ERROR, errno == ENOENT ? HET_ERROR_NO_SUCH_PLATFORM : het_error_from_errno(errno),
-                            "Cannot open %s: %s", path, g_strerror(errno));
+                /* Not "access denied": it is hetd that may not, and who asks could do nothing about it as root either */
+                if (errno == EACCES)
+                        g_set_error(error, HET_ERROR, HET_ERROR_FAILED, "Cannot open %s: The user that hetd runs as may not read it", path);
+                else
+                        g_set_error(error, HET_ERROR, errno == ENOENT ? HET_ERROR_NO_SUCH_PLATFORM : het_error_from_errno(errno),
+                                    "Cannot open %s: %s", path, g_strerror(errno));
                 return false;
         }
 
