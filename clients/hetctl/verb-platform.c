@@ -17,7 +17,7 @@
 
 static char **option_set;
 static char *option_name;
-static gboolean option_no_wait, option_wait;
+static gboolean option_no_wait, option_wait, option_if_stopped;
 
 static const GOptionEntry define_options[] = {
         { "set", 's', 0, G_OPTION_ARG_FILENAME_ARRAY, &option_set,
@@ -40,6 +40,11 @@ static const GOptionEntry start_options[] = {
 static const GOptionEntry reconfigure_options[] = {
         { "set", 's', 0, G_OPTION_ARG_FILENAME_ARRAY, &option_set,
           "Value for ${NAME} in the platform file (may be repeated)", "NAME=VALUE" },
+        {}
+};
+
+static const GOptionEntry remove_options[] = {
+        { "if-stopped", 0, 0, G_OPTION_ARG_NONE, &option_if_stopped, "Leave those alone that are not stopped, or not there", NULL },
         {}
 };
 
@@ -363,7 +368,17 @@ static bool call_each(Client *client, int n, char **arguments, const char *metho
 }
 
 static bool verb_remove(Client *client, int n, char **arguments, GError **error) {
-        return call_each(client, n, arguments, "Remove", "removed", error);
+        for (int i = 0; i < n; i++) {
+                g_autoptr(GError) e = NULL;
+
+                if (call_each(client, 1, &arguments[i], "Remove", "removed", &e) ||
+                    (option_if_stopped && (e->code == EXIT_NOT_FOUND || e->code == EXIT_WRONG_STATE)))
+                        continue;
+                g_propagate_error(error, g_steal_pointer(&e));
+                return false;
+        }
+
+        return true;
 }
 
 static bool verb_pause(Client *client, int n, char **arguments, GError **error) {
@@ -426,10 +441,11 @@ const Verb verbs_platform[] = {
           "  hetctl resume first-light",
           1, -1, NULL, verb_resume },
         { "remove", "PLATFORM...", "Forget stopped platforms",
-          "The file that a platform was made of stays where it is.\n"
+          "The file that a platform was made of stays where it is. With --if-stopped those that are not stopped, or\n"
+          "not there, are no error.\n"
           "\n"
           "Example:\n"
           "  hetctl stop first-light && hetctl remove first-light",
-          1, -1, NULL, verb_remove },
+          1, -1, remove_options, verb_remove },
         {}
 };

@@ -140,6 +140,8 @@ class Define(HetctlTest):
                                   "description": description, "source": str(FILE)}])
         self.assertEqual(self.ok("remove", PLATFORM), f"{PLATFORM}: removed\n")
         self.assertEqual(self.json("list"), [])
+        self.fails(NOT_FOUND, "There is no platform", "remove", PLATFORM)
+        self.assertEqual(self.ok("remove", "--if-stopped", PLATFORM), "")
 
     def test_names(self):
         self.assertEqual(self.json("define", FILE), {"platform": PLATFORM, "result": "defined"})
@@ -383,6 +385,7 @@ class FirstLight(HetctlTest):
         self.fails(WRONG_STATE, "is running already", "start", FILE)
         self.fails(WRONG_STATE, "running", "start", PLATFORM)
         self.fails(WRONG_STATE, "running", "remove", PLATFORM)
+        self.assertEqual(self.ok("remove", "--if-stopped", PLATFORM), "")
         self.assertEqual(self.processor("master")["pid"], pid)
 
         self.assertRegex(self.ok("stop", PLATFORM), rf"^{PLATFORM}: stopped ")
