@@ -33,6 +33,7 @@ static const GOptionEntry start_options[] = {
         { "name", 'n', 0, G_OPTION_ARG_FILENAME, &option_name,
           "Name of the platform, instead of the file's own", "NAME" },
         { "no-wait", 0, 0, G_OPTION_ARG_NONE, &option_no_wait, "Return at once; hetd goes on", NULL },
+        { "if-stopped", 0, 0, G_OPTION_ARG_NONE, &option_if_stopped, "Take a platform NAME that runs already as started", NULL },
         { "wait", 'w', 0, G_OPTION_ARG_NONE, &option_wait, "Wait for the end of the platform, too; it fails if the platform does", NULL },
         {}
 };
@@ -269,15 +270,40 @@ static bool run_job(Client *client, const char *path, const char *method, const 
         return true;
 }
 
+/* What cannot be started since it runs is as good as started with --if-stopped */
+static bool start(Client *client, const char *path, GError **error) {
+        g_autoptr(json_object) state = NULL;
+        g_autoptr(sd_bus_message) reply = NULL;
+        g_autofree char *name = client_path_to_name(path);
+        g_autoptr(GError) e = NULL;
+
+        if (run_job(client, path, "Start", "started", &e))
+                return true;
+
+        if (option_if_stopped && e->code == EXIT_WRONG_STATE &&
+            client_call(client, path, "org.freedesktop.DBus.Properties", "Get", &reply, NULL, "ss", HETD_PLATFORM, "State") &&
+            bus_json_read(reply, &state) >= 0 &&
+            (strcmp(json_object_get_string(state), "running") == 0 || strcmp(json_object_get_string(state), "paused") == 0)) {
+                client_say(client, "%s: is %s already", name, json_object_get_string(state));
+                print_result(client, name, "result", json_object_get_string(state));
+                return true;
+        }
+
+        g_propagate_error(error, g_steal_pointer(&e));
+        return false;
+}
+
 static bool verb_start(Client *client, int n, char **arguments, GError **error) {
         g_autofree char *path = NULL;
         g_autoptr(Follow) follow = NULL;
 
         if (option_wait && option_no_wait)
                 return failure_usage(error, "start", "--wait and --no-wait exclude each other.");
+        if (option_if_stopped && arguments_is_file(arguments[0]))
+                return failure_usage(error, "start", "--if-stopped is for the name of a platform, not for a file.");
 
         return define(client, arguments[0], &path, error) && (!option_wait || follow_new(client, path, &follow, error)) &&
-               run_job(client, path, "Start", "started", error) && (!option_wait || follow_wait(follow, error));
+               start(client, path, error) && (!option_wait || follow_wait(follow, error));
 }
 
 static bool verb_define(Client *client, int n, char **arguments, GError **error) {

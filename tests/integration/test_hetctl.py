@@ -384,6 +384,8 @@ class FirstLight(HetctlTest):
         pid = self.processor("master")["pid"]
         self.fails(WRONG_STATE, "is running already", "start", FILE)
         self.fails(WRONG_STATE, "running", "start", PLATFORM)
+        self.assertEqual(self.ok("start", "--if-stopped", PLATFORM), f"{PLATFORM}: is running already\n")
+        self.fails(USAGE, "name of a platform", "start", "--if-stopped", FILE)
         self.fails(WRONG_STATE, "running", "remove", PLATFORM)
         self.assertEqual(self.ok("remove", "--if-stopped", PLATFORM), "")
         self.assertEqual(self.processor("master")["pid"], pid)

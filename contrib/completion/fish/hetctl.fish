@@ -46,6 +46,7 @@ complete -c hetctl -n '__hetctl_verb reconfigure' -F
 complete -c hetctl -n '__hetctl_verb start stop' -l no-wait -d 'Return at once'
 complete -c hetctl -n '__hetctl_verb start' -s w -l wait -d 'Wait for the end of the platform, too'
 complete -c hetctl -n '__hetctl_verb reconfigure stop pause resume remove graph' -a '(__hetctl_names platforms)'
+complete -c hetctl -n '__hetctl_verb start' -l if-stopped -d 'One that runs is as good'
 complete -c hetctl -n '__hetctl_verb remove' -l if-stopped -d 'Leave others alone'
 complete -c hetctl -n '__hetctl_verb boot halt kick attach detach coredump' -a '(__hetctl_names slaves)'
 complete -c hetctl -n '__hetctl_verb boot' -s e -l entry -x -d 'Address of the first instruction'
