@@ -403,8 +403,23 @@ static bool fail(const ProcessorConfig *c, int r, GError **error) {
         return false;
 }
 
-/* base may be shorter than it says, or no device tree at all. libfdt's whole check trips over a root node of a tree older than
- * version 16, where names are stored with their paths; QEMU makes version 17. */
+/* A property whose length is a negative number leads back, with a libfdt older than 1.7, which would go round there for ever */
+static bool goes_forward(const void *base) {
+        int offset, next = 0;
+        uint32_t tag;
+
+        do {
+                offset = next;
+                tag = fdt_next_tag(base, offset, &next);
+        } while (tag != FDT_END && next > offset);
+
+        return tag == FDT_END;
+}
+
+/*
+ * base may be shorter than it says, or no device tree at all. libfdt's whole check trips over a root node of a tree older than version
+ * 16, where names are stored with their paths; QEMU makes version 17.
+ */
 static int check(const void *base, size_t size) {
         int r;
 
@@ -413,7 +428,11 @@ static int check(const void *base, size_t size) {
         r = fdt_check_header(base);
         if (r < 0)
                 return r;
-        return fdt_version(base) < 16 ? -FDT_ERR_BADVERSION : fdt_check_full(base, size);
+        if (fdt_totalsize(base) > size)
+                return -FDT_ERR_TRUNCATED;
+        if (fdt_version(base) < 16)
+                return -FDT_ERR_BADVERSION;
+        return goes_forward(base) ? fdt_check_full(base, size) : -FDT_ERR_BADSTRUCTURE;
 }
 
 /* A copy of base with room to grow */
