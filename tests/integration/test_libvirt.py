@@ -6,7 +6,7 @@ import os
 import signal
 
 from het_bus import platform_path, processor_path
-from het_harness import Platform, Processor, TestCase, main, skip_all
+from het_harness import QEMU, Platform, Processor, TestCase, main, skip_all
 from het_libvirt import BRIDGE, DOMAINS, Libvirtd, find_obstacle, start_ready
 
 PLATFORM = "first-light-libvirt"
@@ -199,6 +199,26 @@ class Daemons(LibvirtTest):
         self.start_bridge()
         self.bus.signal("PlatformNew", since)
         self.slave2.wait_state("running")
+
+    def test_bridge_comes_while_a_domain_starts(self):
+        """libvirt has it active before there is a QEMU; what libvirt tells then is waited for"""
+        gate, emulator = self.directory / "l/gate", self.directory / "l/qemu"
+        os.mkfifo(gate)
+        emulator.write_text(f"#!/bin/sh\ncase \"$*\" in *guest=slave2*) read -r go <{gate} ;; esac\nexec {QEMU} \"$@\"\n", encoding="utf-8")
+        emulator.chmod(0o755)
+        self.virsh("undefine", "slave2")
+        self.libvirtd.define("slave", qemu=emulator)
+        self.bridge.end()
+        starting = self.start_process("virsh", "--quiet", f"--connect={self.libvirtd.uri}", "start", "slave2")
+        with open(gate, "w", encoding="ascii") as go:           # it is there
+            self.assertIn("starting up", self.virsh("domstate", "--reason", "slave2"))
+            self.start_bridge()
+            self.libvirtd.run("master")
+            self.master.wait_state("running")
+            print("go", file=go)
+        starting.wait()
+        self.slave2.wait_state("running")
+        self.assertNotIn("Cannot", self.bridge_log.read_text(encoding="utf-8"))
 
     def test_hetd_is_killed(self):
         self.start_both()
