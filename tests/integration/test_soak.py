@@ -225,7 +225,7 @@ class Idle(Soak):
         while before != switches(self.hetd.pid):        # what the start has left to do is done
             self.assertLess(time.monotonic(), deadline, "it does not come to rest")
             before = switches(self.hetd.pid)
-            time.sleep(1)
+            time.sleep(3)                               # the log of a console is looked after a second after it was printed to
         time.sleep(IDLE)                                # that nothing happens takes time
         woken = switches(self.hetd.pid) - before
         print(f"# with {SLAVES} slaves: {woken} wake-ups of hetd in {IDLE} s, {resident_kib(self.hetd.pid)} KiB resident, "
