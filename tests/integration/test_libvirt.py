@@ -212,8 +212,10 @@ class Daemons(LibvirtTest):
         starting = self.start_process("virsh", "--quiet", f"--connect={self.libvirtd.uri}", "start", "slave2")
         with open(gate, "w", encoding="ascii") as go:           # it is there
             self.assertIn("starting up", self.virsh("domstate", "--reason", "slave2"))
+            since = self.bus.mark()
             self.start_bridge()
             self.libvirtd.run("master")
+            self.bus.signal("PlatformNew", since)
             self.master.wait_state("running")
             print("go", file=go)
         starting.wait()
