@@ -82,6 +82,7 @@ class FdStore(TestCase):
         self.platform = self.hetd.define("p", platform_text(MASTER, SLAVE1, SLAVE2)).start()
         self.master, self.slave1, self.slave2 = (self.platform.processor(n) for n in ("master", "slave1", "slave2"))
         self.master.console().expect("received vector 3 from slave 1")
+        self.master.console().expect("start of slave 1: done")
 
     def wait_kept(self, n):
         """hetd tells it by another way than it answers."""

@@ -17,6 +17,8 @@ class Readopt(TestCase):
         self.master, self.slave1, self.slave2 = (self.platform.processor(n) for n in ("master", "slave1", "slave2"))
         self.console = self.master.console()
         self.console.expect("received vector 3 from slave 1")
+        # Else the next hetd carries out what the guest has asked for, and nobody has answered
+        self.console.expect("start of slave 1: done")
 
     def consoles(self):
         """hetd's end takes those of the harness along"""
