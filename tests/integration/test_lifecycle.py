@@ -6,7 +6,7 @@ import os
 import signal
 
 from het_bus import ERROR, ROOT, options, platform_path
-from het_harness import FIRMWARE, MASTER, SLAVE1, SLAVE2, TestCase, main, open_fds, platform_text
+from het_harness import FIRMWARE, MASTER, SLAVE1, SLAVE2, TestCase, main, platform_text
 
 ROUNDS = 20
 SLAVES = 16
@@ -30,8 +30,7 @@ class Rounds(TestCase):
             platform.start()
             running = self.hetd.fds()
             platform.stop()
-            self.hetd.settle()
-            now = open_fds(self.hetd.pid)
+            now = self.hetd.fds()
             first = first or (running, now)
             self.assertEqual((running, now), first)
         self.assertEqual(self.hetd.manager("ListJobs"), [])
@@ -138,7 +137,7 @@ class Cancel(TestCase):
         platform = self.hetd.define("p", platform_text(MASTER, SLAVE1, SLAVE2 + f"QEMU={hanging(self.directory)}\n"))
         since = self.bus.mark()
         wait, job = platform.begin("Start")
-        platform.processor("slave1").wait_state("waiting")
+        platform.processor("slave1").wait_state("ready")        # it was waiting only until its master was ready
         platform.processor("master").wait_state("ready")
         self.assertEqual([(row[1], row[2], row[3]) for row in self.hetd.manager("ListJobs")], [("start", "p", job)])
         self.assertEqual((self.bus.get(job, "Job", "Type"), self.bus.get(job, "Job", "Platform")), ("start", platform.path))
@@ -228,7 +227,7 @@ class Sigterm(TestCase):
     def test_while_a_platform_starts(self):
         platform = self.hetd.define("p", platform_text(MASTER, SLAVE1, SLAVE2 + f"QEMU={hanging(self.directory)}\n"))
         platform.begin("Start")
-        platform.processor("slave1").wait_state("waiting")
+        platform.processor("slave1").wait_state("ready")
         self.end(*platform.processors())
 
     def test_while_a_platform_stops(self):
