@@ -263,7 +263,7 @@ static void test_detach(void)
         g_assert_cmpuint(h[!(i % 2)].couple.page->master.wait, ==,
                          HET_WAIT_EVENTFD);
         g_assert_cmpuint(count_entries(&side, "fd"), ==, fds);
-        g_assert_cmpuint(count_entries(&side, "task"), ==, tasks);
+        wait_tasks(&side, tasks);
         halt_end(&h[0]);
         halt_end(&h[1]);
     }

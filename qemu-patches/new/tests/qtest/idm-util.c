@@ -453,6 +453,15 @@ unsigned count_entries(Side *side, const char *what)
     return n;
 }
 
+void wait_tasks(Side *side, unsigned most)
+{
+    gint64 end = g_get_monotonic_time() + DEADLINE_S * G_USEC_PER_SEC;
+
+    while (count_entries(side, "task") > most) {
+        g_assert_cmpint(g_get_monotonic_time(), <, end);
+    }
+}
+
 void check_refused(const char *args, const char *reason)
 {
     const char *qemu = g_getenv("QTEST_QEMU_BINARY");

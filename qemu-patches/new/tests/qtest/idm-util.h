@@ -109,5 +109,10 @@ void complete(Side *side, uint32_t id, const char *result, bool ok);
 void check_refused(const char *args, const char *reason);
 /* Of a directory of the process in /proc */
 unsigned count_entries(Side *side, const char *what);
+/*
+ * Until it has no more threads than that: one that was joined is still there
+ * for a moment, and one that had other work may have ended meanwhile
+ */
+void wait_tasks(Side *side, unsigned most);
 
 #endif
