@@ -3,12 +3,14 @@
 
 import contextlib
 import fcntl
+import hashlib
 import os
 import subprocess
 
-from qemu_series import PROJECT, SeriesError, cache_folder
+from qemu_series import PROJECT, SeriesError, cache_folder, run
 
 QTESTS = "tests/qtest/"
+EACH = ["arm"]                           # the emulators that each patch is built for
 TRIED = ["arm", "x86_64"]                # the emulators that another base is tried with
 
 
@@ -65,15 +67,36 @@ def try_base(project, repository, commits, targets):
         return [line for target in targets for line in run_qtests(project, work, environment, target)]
 
 
-def build_each(repository, commits):
-    """Each patch of the series builds by itself: everything there is for the arm target, tools and tests, too"""
-    with Work(repository, "each").locked() as work:
-        for number, (entry, _, commit) in enumerate([(None, None, repository.base), *commits]):
-            name = entry.name if entry else "the base"
-            print(f"[{number}/{len(commits)}] {name}", flush=True)
+def inputs_of(repository, commit):
+    """What a build of a commit depends on, as a digest: its files but for those that none reads, the compiler, and how it is built"""
+    digest = hashlib.sha256(run("gcc", "--version"))
+    for name in ("build-tree", "qemu-objects.sh"):
+        digest.update((PROJECT / "scripts/lib" / name).read_bytes())
+    for line in repository.git("ls-tree", "-r", commit).splitlines(keepends=True):
+        if not line.endswith((b".rst\n", b"\tMAINTAINERS\n")):
+            digest.update(line)
+    return digest.hexdigest()
+
+
+def build_each(repository, commits, first, targets):
+    """Each patch of the series, from a number on, builds by itself: everything there is for the targets, tools and tests, too; [what does
+    not]. What was built from the same inputs before, and everything there built, is not built again."""
+    failed = []
+    with Work(repository, "each" if targets == EACH else f"each-{'-'.join(targets)}").locked() as work:
+        record = work.folder / "proven"
+        proven = set(record.read_text(encoding="ascii").split()) if record.exists() else set()
+        for number, (entry, _, commit) in list(enumerate([(None, None, repository.base), *commits]))[first:]:
+            name, inputs = entry.name if entry else "the base", inputs_of(repository, commit)
+            print(f"[{number}/{len(commits)}] {name}{': built before' if inputs in proven else ''}", flush=True)
+            if inputs in proven:
+                continue
             work.switch(commit)
             try:
-                work.build()
+                work.build(f"--targets={','.join(targets)}")
             except SeriesError as e:
-                raise SeriesError(f"{name}: {e}") from e
-    print(f"each of the {len(commits)} patches builds")
+                failed.append(f"{name}: {e}")
+                continue
+            proven.add(inputs)
+            with open(record, "a", encoding="ascii") as file:
+                file.write(f"{inputs}\n")
+    return failed

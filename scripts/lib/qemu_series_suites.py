@@ -8,9 +8,10 @@ import subprocess
 import xml.etree.ElementTree as ElementTree
 
 from qemu_series import SeriesError, cache_folder, run
-from qemu_series_build import Work
+from qemu_series_build import QTESTS, Work, inputs_of
 
-SUITES = ("unit", "qapi-schema")        # and the qtests of each target
+SUITES = ("unit", "qapi-schema", "qtest")                               # all that QEMU has
+INTROSPECTION = ("device-introspect-test", "qmp-cmd-test", "qom-test", "test-hmp")      # of the qtests, on each target
 SLOW = 4                                # times longer than QEMU has it: this may run beside other things
 DATA = "qemu-bundle/usr/local/share/qemu"
 
@@ -56,24 +57,74 @@ def cases(log):
     return found
 
 
-def run_suites(repository, name, commit, targets):
-    """Builds the tree and runs its suites; (programs, cases)"""
+def tests_of(suite, targets):
+    """What meson test is told, for a suite"""
+    if suite == "introspection":
+        return [f"qtest-{target}/{name}" for target in targets for name in INTROSPECTION]
+    names = [f"qtest-{target}" for target in targets] if suite == "qtest" else [suite]
+    return [word for name in names for word in ("--suite", name)]
+
+
+def goals_of(suites, targets):
+    """What ninja is told: nothing, which is all there is, but for what needs less"""
+    if list(suites) != ["introspection"]:
+        return []
+    return [*(f"qemu-system-{target}" for target in targets), *(QTESTS + name for name in INTROSPECTION)]
+
+
+def run_suite(work, environment, suite, targets):
+    """(programs, cases)"""
+    logs = work.objects / "meson-logs"
+    (logs / "testlog.json").unlink(missing_ok=True)
+    with open(work.folder / f"{suite}.log", "w", encoding="utf-8") as log:
+        subprocess.run([str(work.objects / "pyvenv/bin/meson"), "test", "--no-rebuild", "--timeout-multiplier", str(SLOW),
+                        *tests_of(suite, targets)],
+                       cwd=work.objects, stdin=subprocess.DEVNULL, stdout=log, stderr=subprocess.STDOUT, check=False, env=environment)
+    if not (logs / "testlog.json").exists():
+        raise SeriesError(f"no test ran: see {work.folder / f'{suite}.log'}")
+    return programs(logs / "testlog.json"), cases(logs / "testlog.junit.xml")
+
+
+class Kept:
+    """Results of a suite, which are good for as long as nothing that was built changes"""
+
+    def __init__(self, work, suite, inputs):
+        self.file, self.inputs = work.folder / f"{suite}.results", inputs
+
+    def load(self):
+        try:
+            kept = json.loads(self.file.read_text())
+        except (OSError, ValueError):
+            return None
+        if kept["inputs"] != self.inputs:
+            return None
+        return kept["programs"], {(program, case): result for program, case, result in kept["cases"]}
+
+    def store(self, results):
+        kept = {"inputs": self.inputs, "programs": results[0], "cases": [[*names, result] for names, result in results[1].items()]}
+        temporary = self.file.with_suffix(".tmp")
+        temporary.write_text(json.dumps(kept))
+        temporary.replace(self.file)
+
+
+def run_suites(repository, name, commit, targets, suites, keep=False):
+    """Builds the tree and runs its suites; {suite: (programs, cases)}. keep: what is known of them already is taken"""
+    found, inputs = {}, inputs_of(repository, commit)
     with Work(repository, f"{name}-{'-'.join(targets)}").locked() as work:
-        print(f"{name}: building", flush=True)
-        work.switch(commit)
-        environment = work.build(f"--targets={','.join(targets)}")
-        add_roms(work)
-        suites = [*SUITES, *(f"qtest-{target}" for target in targets)]
-        print(f"{name}: running {', '.join(suites)}", flush=True)
-        logs = work.objects / "meson-logs"
-        (logs / "testlog.json").unlink(missing_ok=True)
-        arguments = [word for suite in suites for word in ("--suite", suite)]
-        with open(work.folder / "test.log", "w", encoding="utf-8") as log:
-            subprocess.run([str(work.objects / "pyvenv/bin/meson"), "test", "--no-rebuild", "--timeout-multiplier", str(SLOW), *arguments],
-                           cwd=work.objects, stdin=subprocess.DEVNULL, stdout=log, stderr=subprocess.STDOUT, check=False, env=environment)
-        if not (logs / "testlog.json").exists():
-            raise SeriesError(f"no test ran: see {work.folder / 'test.log'}")
-        return programs(logs / "testlog.json"), cases(logs / "testlog.junit.xml")
+        if keep:
+            found = {suite: results for suite in suites if (results := Kept(work, suite, inputs).load())}
+        left = [suite for suite in suites if suite not in found]
+        if left:
+            print(f"{name}: building", flush=True)
+            work.switch(commit)
+            environment = work.build(f"--targets={','.join(targets)}", *goals_of(left, targets))
+            add_roms(work)
+        for suite in left:
+            print(f"{name}: running {suite}", flush=True)
+            found[suite] = run_suite(work, environment, suite, targets)
+            if keep:
+                Kept(work, suite, inputs).store(found[suite])
+    return found
 
 
 def ours(project):
@@ -105,13 +156,16 @@ def summary(name, results):
           f"({sum(value == 'ok' for value in subtests.values())} ok)")
 
 
-def compare(project, repository, commits, targets):
-    """Prints both; [what differs]"""
-    base = run_suites(repository, "base", repository.base, targets)
-    patched = run_suites(repository, "patched", commits[-1][2], targets)
-    summary("base", base)
-    summary("patched", patched)
-    failed = sorted(name for name, result in base[0].items() if result not in ("OK", "SKIP"))
-    if failed:
-        print("fails on the base, too:", *failed, sep="\n    ")
-    return differences(project, base, patched)
+def compare(project, repository, commits, targets, suites):
+    """Prints both; [what differs]. The base's results are kept"""
+    base = run_suites(repository, "base", repository.base, targets, suites, keep=True)
+    patched = run_suites(repository, "patched", commits[-1][2], targets, suites)
+    found = []
+    for suite in suites:
+        summary(f"{suite} on the base", base[suite])
+        summary(f"{suite} with our changes", patched[suite])
+        failed = sorted(name for name, result in base[suite][0].items() if result not in ("OK", "SKIP"))
+        if failed:
+            print("fails on the base, too:", *failed, sep="\n    ")
+        found += differences(project, base[suite], patched[suite])
+    return found
