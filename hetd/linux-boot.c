@@ -31,9 +31,13 @@ static uint64_t round_up(uint64_t value, uint64_t unit) {
         return round_down(value + unit - 1, unit);
 }
 
-/* Of a small window all is used */
-uint64_t linux_boot_memory_end(uint64_t window_size) {
-        return window_size >= 2 * VIRTIO_SIZE ? window_size - VIRTIO_SIZE : window_size;
+/* Of a small window all is used; of a large one a PC has the rest above its devices, where a kernel that begins with 32 bits is not */
+uint64_t linux_boot_memory_end(const ProcessorConfig *slave) {
+        const Board *board = slave->board;
+
+        if (board->ram_split > 0 && slave->window_size >= board->ram_split)
+                return board->ram_low;
+        return slave->window_size >= 2 * VIRTIO_SIZE ? slave->window_size - VIRTIO_SIZE : slave->window_size;
 }
 
 static bool open_file(const char *path, int *ret_fd, uint64_t *ret_size, GError **error) {
@@ -93,11 +97,17 @@ static bool check_cpu(const ProcessorConfig *slave, const KernelImage *kernel, G
 
 /* From the end on down: virtio, RAM disk, device tree. The kernel is at the begin. */
 static bool make_plan(const ProcessorConfig *slave, LinuxBoot *boot, GError **error) {
-        uint64_t kernel_end = round_up(boot->kernel.memory_size, TREE_ALIGNMENT), end = linux_boot_memory_end(slave->window_size);
+        uint64_t kernel_end = round_up(boot->kernel.memory_size, TREE_ALIGNMENT), end = linux_boot_memory_end(slave);
         uint64_t loaded = kernel_end + TREE_ROOM + round_up(boot->initrd_size, TREE_ALIGNMENT);
 
         if (loaded + VIRTIO_SIZE > slave->window_size)
                 return fail_too_small(slave, boot, loaded + VIRTIO_SIZE, error);
+        if (loaded > end) {
+                g_set_error(error, HET_ERROR, HET_ERROR_INVALID_ARGUMENT,
+                            "%s: Its kernel and its initial RAM disk need %.1f MiB, and below its devices a %s has %.1f MiB; make the RAM "
+                            "disk smaller", slave->name, (double) loaded / MIB, slave->board->machine, (double) end / MIB);
+                return false;
+        }
 
         if (loaded <= LOW_MEMORY_SIZE)
                 end = MIN(end, LOW_MEMORY_SIZE);
@@ -149,7 +159,7 @@ void linux_boot_clear(LinuxBoot *boot) {
 
 bool linux_boot_place_tree(const ProcessorConfig *slave, const LinuxBoot *boot, size_t size, uint64_t *ret_offset, GError **error) {
         uint64_t first = boot ? boot->kernel.memory_size : 0;
-        uint64_t limit = boot ? boot->tree_limit : linux_boot_memory_end(slave->window_size), offset;
+        uint64_t limit = boot ? boot->tree_limit : linux_boot_memory_end(slave), offset;
 
         offset = size <= limit ? round_down(limit - size, TREE_ALIGNMENT) : 0;
         if (size > limit || offset < first) {

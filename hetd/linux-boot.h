@@ -41,8 +41,8 @@ bool linux_boot_load(const LinuxBoot *boot, const ProcessorConfig *slave, int me
 void linux_boot_clear(LinuxBoot *boot);
 G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC(LinuxBoot, linux_boot_clear)
 
-/* Where the memory ends that Linux may use, from the begin of the window */
-uint64_t linux_boot_memory_end(uint64_t window_size);
+/* Where the memory ends that Linux begins with, from the begin of the window */
+uint64_t linux_boot_memory_end(const ProcessorConfig *slave);
 
 /* Where a device tree of that size goes. boot NULL: somebody else has filled the window. */
 bool linux_boot_place_tree(const ProcessorConfig *slave, const LinuxBoot *boot, size_t size, uint64_t *ret_offset, GError **error);

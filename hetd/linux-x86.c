@@ -78,7 +78,7 @@ static bool write_out(const ProcessorConfig *slave, int memory, const void *data
 
 bool linux_x86_write_parameters(const LinuxBoot *boot, const ProcessorConfig *slave, int memory, uint64_t memory_offset,
                                 uint64_t *ret_address, GError **error) {
-        uint64_t base = slave->board->ram_base, end = linux_boot_memory_end(slave->window_size);
+        uint64_t base = slave->board->ram_base, end = linux_boot_memory_end(slave);
         const char *line = slave->command_line ?: "";
         uint8_t page[PARAMETERS_SIZE] = {};
 
@@ -86,14 +86,10 @@ bool linux_x86_write_parameters(const LinuxBoot *boot, const ProcessorConfig *sl
                 return false;
 
         page[0x210] = LOADER_UNDEFINED;
-        if (boot->initrd_fd >= 0) {
-                put32(page, 0x218, base + boot->initrd_offset);
-                put32(page, 0x21c, boot->initrd_size);
-        }
+        /* Without one, too: the header in the file may say anything */
+        put32(page, 0x218, boot->initrd_fd >= 0 ? base + boot->initrd_offset : 0);
+        put32(page, 0x21c, boot->initrd_size);
         put32(page, 0x228, base + COMMAND_LINE_OFFSET);
-        /* Of a large window the board has the rest above its devices */
-        if (slave->window_size >= slave->board->ram_split)
-                end = slave->board->ram_low;
         add_memory(page, base, base + LOW_MEMORY_END);
         add_memory(page, base + HIGH_MEMORY, base + end);
 

@@ -102,6 +102,8 @@ void make_bzimage(KernelFile *file, uint32_t size, uint64_t address, uint32_t me
         put_le32(file, 0x24, 0);                /* no zImage, no arm64 Image */
         put_le32(file, 0x38, 0);
         file->bytes[0x1f1] = 4;
+        file->bytes[0x201] = BZIMAGE_HEADER_END - 0x202;
+        put_le32(file, 0x238, BZIMAGE_COMMAND_LINE_MAX);
         put_le32(file, 0x1f4, (size - 5 * 512) / 16);
         put_le32(file, 0x202, 0x53726448);
         put_le32(file, 0x206, 0x20f);

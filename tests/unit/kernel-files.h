@@ -8,6 +8,9 @@
 
 #define RAM_BASE        0x40000000U
 #define KERNEL_FILE_MAX (64U * 1024)
+/* Of a bzImage: where its header ends, what comes then is code; and how long a command line it takes */
+#define BZIMAGE_HEADER_END              0x26cU
+#define BZIMAGE_COMMAND_LINE_MAX        2047U
 
 typedef struct KernelFile {
         uint8_t bytes[KERNEL_FILE_MAX];
