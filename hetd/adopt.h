@@ -40,9 +40,12 @@ bool platform_save_config(Platform *platform, GError **error);
 /* In the next turn of the loop. A failure is logged. */
 void platform_save_soon(Platform *platform);
 void platform_remove_state(Platform *platform);
+/* Of one that is known, or that could not be taken over, and is not to be written over */
+bool platform_state_is_there(const Manager *manager, const char *name, char **ret_path);
 /*
- * Makes the platforms that the runtime directory tells of, and begins to take them over, each by a job. Those that are not understood
- * are logged, and put aside; of those of an earlier boot what is left is removed.
+ * Makes the platforms that the runtime directory tells of, and begins to take them over, each by a job. Those that cannot be taken over
+ * are logged, and left for another hetd, or put aside where nobody could understand them; of those of an earlier boot what is left is
+ * removed.
  */
 void adopt_platforms(Manager *manager);
 

@@ -149,6 +149,7 @@ static void forget_platform(Manager *manager, Platform *platform) {
 /* Whether a platform of that name may be added; an older one that is in the way is not touched yet. */
 static bool has_room(Manager *manager, const char *name, bool replace, GError **error) {
         const Platform *old = g_hash_table_lookup(manager->platforms, name);
+        g_autofree char *left = NULL;
 
         if (old && replace && !platform_is_idle(old)) {
                 g_set_error(error, HET_ERROR, HET_ERROR_WRONG_STATE, "%s is %s: stop it first", name,
@@ -158,6 +159,12 @@ static bool has_room(Manager *manager, const char *name, bool replace, GError **
         if (old && !replace) {
                 g_set_error(error, HET_ERROR, HET_ERROR_PLATFORM_EXISTS, "There is a platform %s already; remove it first, or name "
                             "this one otherwise", name);
+                return false;
+        }
+        if (!old && platform_state_is_there(manager, name, &left)) {
+                g_set_error(error, HET_ERROR, HET_ERROR_PLATFORM_EXISTS, "There is a platform %s of an earlier hetd, which could not be "
+                            "taken over (hetd's log says why): mend that and start hetd again, or remove %s to forget it, or name "
+                            "this one otherwise", name, left);
                 return false;
         }
         if (!old && g_hash_table_size(manager->platforms) >= MANAGER_PLATFORMS_MAX) {

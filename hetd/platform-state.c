@@ -15,6 +15,7 @@
 
 #include <errno.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #define STATE_SUFFIX    ".state"
@@ -366,7 +367,7 @@ static void forget_boot(Manager *manager, const char *name) {
         remove_files(manager, name);
 }
 
-/* False: it is there, and another try may go better, for example with more file descriptors */
+/* False: it is there, and another try may go better, for example with more file descriptors, or of the hetd that has written it */
 static bool adopt(Manager *manager, const char *name) {
         g_autofree char *path = file_of(manager, name, STATE_SUFFIX), *aside = file_of(manager, name, STATE_SUFFIX BROKEN_SUFFIX);
         g_autoptr(json_object) o = NULL;
@@ -384,11 +385,25 @@ static bool adopt(Manager *manager, const char *name) {
         if (!error)
                 return true;
 
-        log_error("%s: It is lost: it cannot be taken over: %s. Its processes, if there are any, go on", name, error->message);
-        if (error->code != HET_ERROR_PROTOCOL && error->code != HET_ERROR_INVALID_PLATFORM)
+        if (error->code == HET_ERROR_PROTOCOL && rename(path, aside) >= 0) {
+                log_error("%s: It is lost: it cannot be taken over: %s. It is put aside as %s; its processes, if there are any, go on",
+                          name, error->message, aside);
+                return true;
+        }
+
+        log_error("%s: It is lost: it cannot be taken over: %s. Its processes, if there are any, go on. Mend that and start hetd again, "
+                  "or remove %s to forget it", name, error->message, path);
+        return false;
+}
+
+bool platform_state_is_there(const Manager *manager, const char *name, char **ret_path) {
+        g_autofree char *path = file_of(manager, name, STATE_SUFFIX);
+        struct stat st;
+
+        if (lstat(path, &st) < 0)
                 return false;
 
-        (void) rename(path, aside);
+        *ret_path = g_steal_pointer(&path);
         return true;
 }
 

@@ -104,7 +104,7 @@ bool state_file_read_json(const char *path, json_object **ret, GError **error) {
                 return true;
 
         if (version != STATE_FILE_VERSION) {
-                g_set_error(error, HET_ERROR, HET_ERROR_PROTOCOL, "%s has the version %" G_GUINT64_FORMAT ", and this hetd knows %u", path,
+                g_set_error(error, HET_ERROR, HET_ERROR_NOT_SUPPORTED, "%s has the version %" G_GUINT64_FORMAT ", and this hetd knows %u", path,
                             version, STATE_FILE_VERSION);
                 return false;
         }

@@ -17,5 +17,5 @@
 bool state_file_write(const char *path, const void *data, size_t size, GError **error);
 /* Adds version and boot, which state_file_read() checks */
 bool state_file_write_json(const char *path, json_object *object, GError **error);
-/* HET_ERROR_PROTOCOL: it cannot be understood. *ret is NULL, and no error, if it is of an earlier boot. */
+/* HET_ERROR_PROTOCOL: it cannot be understood; HET_ERROR_NOT_SUPPORTED: by this hetd. *ret is NULL, and no error, if it is of an earlier boot. */
 bool state_file_read_json(const char *path, json_object **ret, GError **error);

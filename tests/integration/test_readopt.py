@@ -272,6 +272,30 @@ class Killed(Readopt):
         self.assertIn("q: It is lost: it cannot be taken over", self.hetd.log())
         (self.hetd.runtime / "q.state.broken").unlink()
 
+    def test_a_file_of_another_version(self):
+        """It is left for the hetd that has written it, and no other platform takes its place meanwhile."""
+        self.start()
+        pids = self.pids()
+        self.hetd.kill()
+        state, config = (self.hetd.runtime / f"p.{suffix}" for suffix in ("state", "config"))
+        text = state.read_text(encoding="utf-8")
+        newer = text.replace('"version":', '"version":1')
+        state.write_text(newer, encoding="utf-8")
+        files = newer, config.read_text(encoding="utf-8")
+        self.hetd.start()
+        self.assertEqual(self.hetd.platforms(), [])
+        self.assertRegex(self.hetd.log(), f"p: It is lost: .*has the version 1.*start hetd again, or remove {state}")
+        for values in ({}, {"Replace": True}):
+            self.assertRefused(ERROR + "PlatformExists", f"hetd's log says why.*remove {state}", self.hetd.define, "p", platform_text(MASTER),
+                               **values)
+        self.assertEqual((state.read_text(encoding="utf-8"), config.read_text(encoding="utf-8")), files)
+        self.assertEqual(self.hetd.end(), 0)
+        state.write_text(text, encoding="utf-8")
+        self.hetd.take_over()
+        self.consoles()
+        self.assertEqual(self.pids(), pids)
+        self.assert_works(self.slave1, 1)
+
     def test_an_earlier_boot(self):
         self.hetd.define("a", platform_text(MASTER, SLAVE2))
         self.hetd.kill()

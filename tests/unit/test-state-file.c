@@ -107,7 +107,7 @@ static void test_another_boot_or_version(void **state) {
         assert_true(g_file_get_contents(path, &text, NULL, NULL));
         assert_non_null(strstr(text, "\"version\":1"));
         memcpy(strstr(text, "\"version\":1"), "\"version\":2", 11);
-        refused(text, HET_ERROR_PROTOCOL);
+        refused(text, HET_ERROR_NOT_SUPPORTED);
 }
 
 static pid_t child(void) {
