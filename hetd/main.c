@@ -316,6 +316,8 @@ static int connect_signals(Daemon *d) {
 
         /* Who read the log may be gone; that would leave the QEMUs without hetd */
         (void) signal(SIGPIPE, SIG_IGN);
+        /* Nor is it worth them that a file cannot be as large (RLIMIT_FSIZE): who writes it is told so */
+        (void) signal(SIGXFSZ, SIG_IGN);
 
         sigemptyset(&set);
         sigaddset(&set, SIGCHLD);

@@ -4,6 +4,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <signal.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -125,6 +126,8 @@ static bool write_core(Client *client, const char *name, const char *file, const
         if (!open_output(file, &fd, error))
                 return false;
 
+        /* That the file cannot be as large (RLIMIT_FSIZE) is said as that there is no room */
+        (void) signal(SIGXFSZ, SIG_IGN);
         r = core_file_write(window, fd, show ? show_progress : NULL, &progress, ret_written);
         if (show && progress.percent >= 0)
                 fputs("\r\033[K", stderr);

@@ -61,6 +61,7 @@ HetError het_error_from_errno(int error) {
         case ENFILE:
         case ENOSPC:
         case EDQUOT:
+        case EFBIG:
                 return HET_ERROR_LIMIT_EXCEEDED;
         case ECANCELED:
                 return HET_ERROR_CANCELED;

@@ -137,6 +137,24 @@ class SmallDisk(BadMachine):
         platform.start()
 
 
+class SmallFiles(BadMachine):
+    def test_while_it_runs(self):
+        """The kernel would end who writes beyond the limit."""
+        self.start()
+        other = self.hetd.define("other", TEXT)
+        undo = self.limit(resource.RLIMIT_FSIZE, 32 << 20)
+        result, message = other.job("Start")
+        self.assertEqual((result, other.state), ("failed", "failed"))
+        self.assertRegex(message, "Cannot make a window of .* for slave1: File too large")
+        undo()
+        undo = self.limit(resource.RLIMIT_FSIZE, 100)
+        self.assertRefused(LIMITS, f"Cannot write {self.hetd.runtime}/q.config: File too large", self.hetd.define, "q", TEXT)
+        self.assert_works()
+        undo()
+        other.start()
+        self.assertEqual(self.platform.state, "running")
+
+
 class FewFileDescriptors(BadMachine):
     def test_while_it_runs(self):
         self.start()

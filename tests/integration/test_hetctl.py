@@ -380,6 +380,15 @@ class FirstLight(HetctlTest):
         self.assertEqual((result.returncode, result.stdout), (FAILED, ""))
         self.assertRegex(result.stderr, "There is no room for the window of first-light/slave1: No space left on device")
 
+    def test_coredump_beyond_the_limit(self):
+        """Of the size of files: as on a full disk"""
+        core = self.directory / "core"
+        self.wrapper = ["prlimit", "--fsize=1048576", "--"]
+        result = self.run_hetctl("coredump", "slave1", "-o", core)
+        self.assertEqual((result.returncode, result.stdout), (FAILED, ""))
+        self.assertRegex(result.stderr, "There is no room for the window of first-light/slave1: File too large")
+        self.assertFalse(core.exists())
+
     def test_start_again(self):
         pid = self.processor("master")["pid"]
         self.fails(WRONG_STATE, "is running already", "start", FILE)
