@@ -71,6 +71,13 @@ const CoupleIdentity *couple_identify(Couple *c) {
         return &c->identity;
 }
 
+/* Another file system, one that a QEMU can fill as it likes, may have a file of that number, too; none of those has the seals */
+static bool is_sealed(int fd) {
+        int seals = fcntl(fd, F_GET_SEALS);
+
+        return seals >= 0 && (seals & COUPLE_SEALS) == COUPLE_SEALS;
+}
+
 static bool is_same(const CoupleIdentity *a, const CoupleIdentity *b) {
         bool same = a->page == b->page;
 
@@ -91,7 +98,7 @@ bool couple_adopt(uint32_t id, int fds[COUPLE_FDS], const CoupleIdentity *identi
         c->to_master_halt = fd_take(&fds[3]);
         c->to_slave_halt = fd_take(&fds[4]);
 
-        if (!is_same(couple_identify(c), identity)) {
+        if (!is_same(couple_identify(c), identity) || !is_sealed(c->page_fd)) {
                 g_set_error(error, HET_ERROR, HET_ERROR_PROTOCOL, "What was given back is not the couple of slave %u", id);
                 return false;
         }

@@ -33,8 +33,7 @@ static bool make_page(Couple *c) {
         if (c->page_fd < 0 || ftruncate(c->page_fd, HET_PAGE_SIZE) < 0)
                 return false;
 
-        /* F_SEAL_SEAL: neither side can seal it against the other's writes */
-        if (fcntl(c->page_fd, F_ADD_SEALS, F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_SEAL) < 0)
+        if (fcntl(c->page_fd, F_ADD_SEALS, COUPLE_SEALS) < 0)
                 return false;
 
         page = mmap(NULL, HET_PAGE_SIZE, PROT_READ | PROT_WRITE, MAP_SHARED, c->page_fd, 0);

@@ -6,6 +6,7 @@
  * mends the page without a QMP call. The page is hostile input: values are read once and never index anything.
  */
 
+#include <fcntl.h>
 #include <glib.h>
 #include <stdbool.h>
 #include <stdint.h>
@@ -53,6 +54,9 @@ typedef struct CoupleCounters {
 } CoupleCounters;
 
 void couple_get_counters(const Couple *c, CoupleCounters *ret_master, CoupleCounters *ret_slave);
+
+/* What a page has: nobody can take it away under those who have mapped it, or make it read-only for them */
+#define COUPLE_SEALS            (F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_SEAL)
 
 /* --- couple-adopt.c --- */
 

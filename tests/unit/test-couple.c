@@ -308,6 +308,79 @@ static void test_hostile_page(void **state) {
         assert_int_equal(munmap(page, HET_PAGE_SIZE), 0);
 }
 
+static void duplicate(const Couple *c, int fds[COUPLE_FDS]) {
+        const int from[COUPLE_FDS] = { c->page_fd, c->to_master, c->to_slave, c->to_master_halt, c->to_slave_halt };
+
+        for (size_t i = 0; i < COUPLE_FDS; i++) {
+                fds[i] = fd_dup_cloexec(from[i]);
+                assert_true(fds[i] >= 0);
+        }
+}
+
+static void refuse(int fds[COUPLE_FDS], const CoupleIdentity *identity) {
+        g_autoptr(Couple) adopted = NULL;
+        g_autoptr(GError) error = NULL;
+
+        assert_false(couple_adopt(3, fds, identity, &adopted, &error));
+        assert_null(adopted);
+        assert_string_equal(error->message, "What was given back is not the couple of slave 3");
+}
+
+/* What the next hetd takes from a QEMU that may be hostile: the very same files, and no others */
+static void test_adopt(void **state) {
+        unsigned n_fds = count_fds();
+        g_autoptr(Couple) c = NULL, other = NULL, adopted = NULL;
+        CoupleIdentity identity;
+        int fds[COUPLE_FDS];
+
+        assert_true(couple_new(3, 0, &c, NULL));
+        assert_true(couple_new(3, 0, &other, NULL));
+        identity = *couple_identify(c);
+
+        for (size_t i = 0; i < COUPLE_FDS; i++) {
+                int foreign[COUPLE_FDS];
+
+                duplicate(c, fds);
+                duplicate(other, foreign);
+                (void) fd_close(fds[i]);
+                fds[i] = fd_take(&foreign[i]);
+                refuse(fds, &identity);
+                for (size_t k = 0; k < COUPLE_FDS; k++)
+                        fd_close(foreign[k]);
+        }
+
+        duplicate(c, fds);
+        assert_true(couple_adopt(3, fds, &identity, &adopted, NULL));
+        c->page->slave.heartbeat_ns = 7;
+        assert_int_equal(couple_get_heartbeat_ns(adopted), 7);
+
+        c = couple_free(c);
+        other = couple_free(other);
+        adopted = couple_free(adopted);
+        assert_int_equal(count_fds(), n_fds);
+}
+
+/* Numbers of files are those of a file system: a page that could be truncated is not ours, whatever its number */
+static void test_adopt_forged(void **state) {
+        static const int seals[] = { 0, F_SEAL_SHRINK, F_SEAL_SHRINK | F_SEAL_GROW };
+        g_autoptr(Couple) c = NULL;
+
+        assert_true(couple_new(3, 0, &c, NULL));
+        for (size_t i = 0; i < G_N_ELEMENTS(seals); i++) {
+                CoupleIdentity identity = *couple_identify(c);
+                int fds[COUPLE_FDS];
+
+                duplicate(c, fds);
+                (void) fd_close(fds[0]);
+                fds[0] = memfd_create("forged", MFD_CLOEXEC | MFD_ALLOW_SEALING);
+                assert_true(fds[0] >= 0);
+                assert_int_equal(ftruncate(fds[0], HET_PAGE_SIZE), 0);
+                assert_int_equal(fcntl(fds[0], F_ADD_SEALS, seals[i]), 0);
+                identity.page = couple_memory_number(fds[0]);
+                refuse(fds, &identity);
+        }
+}
+
 int main(void) {
         const struct CMUnitTest tests[] = {
                 cmocka_unit_test(test_new),
@@ -320,6 +393,8 @@ int main(void) {
                 cmocka_unit_test(test_filled_in_between),
                 cmocka_unit_test(test_counters),
                 cmocka_unit_test(test_hostile_page),
+                cmocka_unit_test(test_adopt),
+                cmocka_unit_test(test_adopt_forged),
         };
 
         return cmocka_run_group_tests(tests, NULL, NULL);
