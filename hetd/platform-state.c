@@ -266,13 +266,13 @@ static bool restore_processor(Processor *p, json_object *o, ProcessorFound *foun
                 p->process_id.pid = (pid_t) get_uint64(o, "pid");
                 p->process_id.start_ticks = get_uint64(o, "pid-start");
                 p->unit = g_strdup(json_get_string(o, "unit"));
+                found->had_process = p->process_id.pid != 0 || is_restart_pending(o);
         }
         restore_restart(&p->restart, o);
         if (!processor_is_master(p))
                 restore_missing(p, o);
 
         found->verb = g_strdup(json_get_string(o, "verb"));
-        found->had_process = p->process_id.pid != 0 || is_restart_pending(o);
         return processor_take_over(p, monitor, error);
 }
 
