@@ -20,45 +20,51 @@
 #define LAPIC_TIMER_BY_128      0x0au           /* 32 bits are minutes then */
 
 #define FS_PER_MS               1000000000000ull
-#define MEASURE_MS              10u
-#define MEASUREMENTS            5u              /* the host may take the CPU away in the middle of one: the median counts */
+#define MEASURE_MS              20u
+#define LOOKS                   32u             /* the host may take the CPU away in the middle of one: the quickest counts */
+
+/* What the three clocks have counted at the same time */
+typedef struct Clocks {
+        uint64_t tsc;
+        uint32_t hpet, lapic;
+} Clocks;
 
 static uint32_t tsc_per_ms, lapic_per_ms;
 
-static uint32_t median(uint32_t *numbers) {
-        for (unsigned i = 1; i < MEASUREMENTS; i++)
-                for (unsigned k = i; k > 0 && numbers[k - 1] > numbers[k]; k--) {
-                        uint32_t number = numbers[k];
+static Clocks look(void) {
+        uint64_t shortest = UINT64_MAX;
+        Clocks ret = { 0 };
 
-                        numbers[k] = numbers[k - 1];
-                        numbers[k - 1] = number;
+        for (unsigned i = 0; i < LOOKS; i++) {
+                uint64_t begin = timer_now(), took;
+                Clocks c = { .hpet = mmio_read32(HPET_COUNTER), .lapic = mmio_read32(LAPIC_TIMER_LEFT) };
+
+                took = timer_now() - begin;
+                c.tsc = begin + took / 2;
+                if (took < shortest) {
+                        shortest = took;
+                        ret = c;
                 }
-        return numbers[MEASUREMENTS / 2];
-}
-
-static void measure_once(uint32_t *ret_tsc, uint32_t *ret_lapic) {
-        uint32_t ticks = (uint32_t) (MEASURE_MS * FS_PER_MS / mmio_read32(HPET_PERIOD)), begin;
-        uint64_t tsc;
-
-        begin = mmio_read32(HPET_COUNTER);
-        tsc = timer_now();
-        mmio_write32(LAPIC_TIMER_COUNT, ~0u);
-        while (mmio_read32(HPET_COUNTER) - begin < ticks)
-                ;
-        *ret_lapic = (~0u - mmio_read32(LAPIC_TIMER_LEFT)) / MEASURE_MS;
-        *ret_tsc = (uint32_t) ((timer_now() - tsc) / MEASURE_MS);
+        }
+        return ret;
 }
 
 static void measure(void) {
-        uint32_t tsc[MEASUREMENTS], lapic[MEASUREMENTS];
+        uint64_t period;        /* femtoseconds */
+        Clocks begin, end;
 
         mmio_write32(HPET_CONFIG, HPET_CONFIG_ENABLE);
         mmio_write32(LAPIC_TIMER, LAPIC_TIMER_MASKED | BOARD_TIMER_IRQ);
         mmio_write32(LAPIC_TIMER_DIVIDE, LAPIC_TIMER_BY_128);
-        for (unsigned i = 0; i < MEASUREMENTS; i++)
-                measure_once(&tsc[i], &lapic[i]);
-        tsc_per_ms = median(tsc);
-        lapic_per_ms = median(lapic);
+        mmio_write32(LAPIC_TIMER_COUNT, ~0u);
+        period = mmio_read32(HPET_PERIOD);
+        begin = look();
+        while ((mmio_read32(HPET_COUNTER) - begin.hpet) * period < MEASURE_MS * FS_PER_MS)
+                ;
+        end = look();
+        period *= end.hpet - begin.hpet;        /* of the measurement */
+        tsc_per_ms = (uint32_t) ((end.tsc - begin.tsc) * (FS_PER_MS / 1000000u) / (period / 1000000u));
+        lapic_per_ms = (uint32_t) ((uint64_t) (begin.lapic - end.lapic) * (FS_PER_MS / 1000000u) / (period / 1000000u));
 }
 
 uint32_t timer_frequency(void) {
