@@ -12,13 +12,15 @@
 #define SLAVE           1u
 #define VECTOR          1u
 
+static IdmPort port;
+
 static void ping(void) {
-        idm_send(SLAVE, VECTOR);
+        idm_port_send(&port, 1u << VECTOR);
 }
 
 /* One couple, one vector, no events: no need to look where an interrupt comes from */
 static void idm_answered(void) {
-        idm_take_vectors(SLAVE);
+        idm_port_take(&port);
         ping_pong_answered();
 }
 
@@ -35,6 +37,7 @@ int main(void) {
 #ifdef BOARD_IDM_PAGES
         idm_use_pages(BOARD_IDM_PAGES);
 #endif
+        idm_open(SLAVE, &port);
         irq_enable(BOARD_IDM_IRQ, BOARD_IDM_TRIGGER, idm_answered);
         idm_enable(SLAVE, 1u << VECTOR, 0);
         ping_pong_run(&transport);

@@ -9,11 +9,13 @@
 #include "irq.h"
 #include "ping-pong.h"
 
-static void answer(void) {
-        uint32_t vectors = idm_take_vectors(IDM_MASTER);
+static IdmPort port;
 
-        for (; vectors; vectors &= vectors - 1)
-                idm_send(IDM_MASTER, (unsigned) __builtin_ctz(vectors));
+static void answer(void) {
+        uint32_t vectors = idm_port_take(&port);
+
+        if (vectors)
+                idm_port_send(&port, vectors);
 }
 
 int main(void) {
@@ -28,6 +30,7 @@ int main(void) {
 #ifdef BOARD_IDM_PAGES
         idm_use_pages(BOARD_IDM_PAGES);
 #endif
+        idm_open(IDM_MASTER, &port);
         irq_enable(BOARD_IDM_IRQ, BOARD_IDM_TRIGGER, answer);
         idm_enable(IDM_MASTER, ~0u, 0);
         ping_pong_answer("idm");

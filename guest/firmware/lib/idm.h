@@ -13,6 +13,7 @@
 #include <stdint.h>
 
 #include "hw/misc/idm-regs.h"
+#include "mmio.h"
 
 #define IDM_MASTER 0u
 
@@ -28,7 +29,7 @@ typedef struct IdmClient {
  */
 bool idm_init(uintptr_t base, const IdmClient *client);
 /*
- * The control pages of the couples are at base: idm_send() and idm_take_vectors() use them from now on, so that they can do
+ * The control pages of the couples are at base: what sends and takes vectors uses them from now on, so that it can do
  * without the device, whose registers cost more where the CPU is virtualized. False if this IDM has none.
  */
 bool idm_use_pages(uintptr_t base);
@@ -50,6 +51,38 @@ const char *idm_state_name(uint32_t state);
 void idm_send(unsigned couple, unsigned vector);
 /* Takes the vectors that have arrived: for interrupt handlers that know where from, and wait for nothing else */
 uint32_t idm_take_vectors(unsigned couple);
+
+/*
+ * The same two with what they need looked up before, for programs to which each instruction counts: some hypervisors emulate them
+ * one by one. vectors: bit n sends vector n; all of them are one interrupt. Not 0.
+ */
+typedef struct IdmPort {
+        unsigned couple;
+        uint32_t *received, *sent;      /* words of the control page; without one, words with which the device is asked */
+        uintptr_t kick;
+} IdmPort;
+
+/* After idm_use_pages(), if that is used */
+void idm_open(unsigned couple, IdmPort *ret);
+/* What is left where the word says that it is not the simple case */
+void idm_port_send_slowly(const IdmPort *port, uint32_t vectors);
+uint32_t idm_port_ask(const IdmPort *port);
+
+static inline void idm_port_send(const IdmPort *port, uint32_t vectors) {
+        uint32_t empty = 0;
+
+        /* Ordered like a barrier on both sides, towards the device as well */
+        if (__atomic_compare_exchange_n(port->sent, &empty, vectors, false, __ATOMIC_SEQ_CST, __ATOMIC_SEQ_CST))
+                mmio_write32(port->kick, 1);
+        else
+                idm_port_send_slowly(port, vectors);
+}
+
+static inline uint32_t idm_port_take(const IdmPort *port) {
+        uint32_t vectors = __atomic_exchange_n(port->received, 0, __ATOMIC_SEQ_CST);
+
+        return vectors ? vectors : idm_port_ask(port);
+}
 
 /*
  * Of a slave only: tells where its resource table is. Not needed where whoever boots it knows that, but some do not; false
