@@ -140,7 +140,10 @@ int idm_set_up(struct idm *idm, int irq)
 	struct device *dev = idm->dev;
 	int ret;
 
-	/* Freed in the reverse order: interrupt, work, slaves. */
+	/* Freed in the reverse order: interrupt, work, slaves, operations. */
+	ret = idm_set_dma_ops(idm);
+	if (ret)
+		return ret;
 	ret = devm_add_action_or_reset(dev, idm_free_slaves, idm);
 	if (ret)
 		return ret;

@@ -75,7 +75,10 @@ int idm_add_range(struct idm_slave *slave, u64 address, u64 size, enum idm_map m
 	return PTR_ERR_OR_ZERO(idm_add_memory(slave, address, size, map, name));
 }
 
-/* Found by the core by their names, which are fixed. It maps the buffers itself. */
+/*
+ * Found by the core by their names, which are fixed. It maps the buffers
+ * itself, if it can: see idm_dma.c.
+ */
 int idm_add_virtio_memory(struct idm_slave *slave)
 {
 	phys_addr_t virtio = slave->window + slave->window_size - IDM_VIRTIO_SIZE;
@@ -86,7 +89,7 @@ int idm_add_virtio_memory(struct idm_slave *slave)
 	if (!IS_ERR(mem))
 		mem = idm_add_memory(slave, virtio + IDM_VRING1_OFFSET, IDM_VRING_SIZE,
 				     IDM_MAP_LATER, "vdev0vring1");
-	if (!IS_ERR(mem))
+	if (!IS_ERR(mem) && IS_ENABLED(CONFIG_DMA_DECLARE_COHERENT))
 		mem = idm_add_memory(slave, virtio + IDM_BUFFER_OFFSET, IDM_BUFFER_SIZE,
 				     IDM_MAP_NEVER, "vdev0buffer");
 	return PTR_ERR_OR_ZERO(mem);

@@ -2,7 +2,8 @@
 /*
  * What the files of idm_rproc share: idm_device.c, the device, which is there
  * once; idm_pci.c, how it is found on PCI; idm_slave.c, a slave, which is an instance of remoteproc;
- * idm_firmware.c, images and the window; and idm_table.c, resource tables.
+ * idm_firmware.c, images and the window; idm_table.c, resource tables; and
+ * idm_dma.c, memory for virtio.
  */
 
 #ifndef IDM_RPROC_H
@@ -20,6 +21,7 @@
 #include "idm_couple.h"
 
 struct device_node;
+struct dma_map_ops;
 struct firmware;
 
 /* The end of each window is for virtio; what is left is the firmware's. */
@@ -38,6 +40,7 @@ struct idm {
 	struct workqueue_struct *workqueue;
 	struct list_head slaves;
 	unsigned long irq_flags;
+	const struct dma_map_ops *dma_ops;	/* that it had before idm_dma.c's */
 	bool messages;			/* the interrupt is not a line, but MSI-X */
 };
 
@@ -60,6 +63,7 @@ struct idm_slave {
 	bool attached;			/* not booted by us; under rproc->lock */
 	struct resource_table *table;	/* copy of that of one that was attached to */
 	struct resource_table *loaded_table;	/* the slave's own, as it is mapped */
+	void __iomem *buffers;		/* of virtio, where idm_dma.c maps them */
 
 	spinlock_t lock;		/* of the two below */
 	bool expect_running;		/* it is a crash if it does not */
@@ -104,6 +108,9 @@ int idm_sanity_check(struct rproc *rproc, const struct firmware *fw);
 u64 idm_get_boot_addr(struct rproc *rproc, const struct firmware *fw);
 int idm_parse_fw(struct rproc *rproc, const struct firmware *fw);
 int idm_load(struct rproc *rproc, const struct firmware *fw);
+
+/* idm_dma.c */
+int idm_set_dma_ops(struct idm *idm);
 
 /* idm_table.c */
 int idm_check_table(struct idm_slave *slave, struct resource_table *table, size_t size);

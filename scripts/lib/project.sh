@@ -40,7 +40,7 @@ build_project() {
         add_guest armhf "$wanted" guest
         add_guest arm64 "$wanted" guest_arm64 --arch arm64
         add_guest next "$wanted" guest_next --plain --suite trixie
-        add_guest pc "$wanted" guest_pc --arch amd64 --plain
+        add_guest pc "$wanted" guest_pc --arch amd64
         [[ ! -x $qemu_dir/ivshmem-server ]] || options+=(-Divshmem_server="$qemu_dir/ivshmem-server")
         options+=("-Dqemu_python=$(qemu_python)")
         # What a copied folder builds are the original's sources; what an interrupted set-up left is half a folder

@@ -5,7 +5,7 @@ A master of docs/examples with Linux, which is talked to through the shell on it
 QEMU_HET_GUEST        the guest that scripts/build-guest has made
 QEMU_HET_GUEST_ARM64  the same with --arch arm64
 QEMU_HET_GUEST_NEXT   the same with --plain and the kernel of the next Debian release
-QEMU_HET_GUEST_PC     the same with --plain --arch amd64, for slaves only
+QEMU_HET_GUEST_PC     the same with --arch amd64
 QEMU_HET_LINUX=arm64  the masters of all examples have 64 bits
 """
 
@@ -115,8 +115,8 @@ class LinuxMasterTestCase(TestCase):
         """Starts a platform whose master has more files in its initramfs, {name: (data, mode)}, and waits for its shell."""
         guest = self.directory / "guest"
         guest.mkdir()
-        for file in (self.guest.kernel, "slave-initramfs.cpio.gz"):
-            (guest / file).symlink_to(self.guest.directory / file)
+        for file in (f for f in self.guest.directory.iterdir() if f.name != "initramfs.cpio.gz"):
+            (guest / file.name).symlink_to(file)
         initramfs = (self.guest.directory / "initramfs.cpio.gz").read_bytes()
         (guest / "initramfs.cpio.gz").write_bytes(guest_image.append(initramfs, files))
         self.platform = self.hetd.define(name, text, Variables={"GUEST_DIR": str(guest), "FIRMWARE_DIR": str(FIRMWARE)})

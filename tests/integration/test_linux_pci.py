@@ -18,7 +18,7 @@ class Pci(RemoteprocTestCase):
 
     def test_start_talk_crash_stop(self):
         self.check_memory(*WINDOWS.values())
-        self.assertEqual(self.shell.ok("ls /proc/device-tree | grep -c '^idm@' || true"), "0")
+        self.assertEqual(self.shell.ok("ls /proc/device-tree 2>/dev/null | grep -c '^idm@' || true"), "0")
         self.assertRegex(self.shell.ok("grep -F 0000:00: /proc/interrupts"), rf"{self.interrupt}.* 0000:00:[0-9a-f]{{2}}\.0$")
         for number in (0, 1):
             self.assertEqual(self.shell.read(f"{CLASS}{number}/name"), f"slave{number + 1}")

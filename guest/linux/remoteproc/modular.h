@@ -1,0 +1,47 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * Included before the two files of remoteproc that begin by themselves in a
+ * kernel that it is a part of. Here modular.c begins them.
+ */
+
+#ifndef MODULAR_H
+#define MODULAR_H
+
+#include <linux/module.h>
+#include <linux/platform_device.h>
+
+/* It comes before the includes, where they find it. */
+#undef pr_fmt
+
+int modular_init_core(void);
+void modular_exit_core(void);
+int modular_init_virtio(void);
+void modular_exit_virtio(void);
+
+#undef subsys_initcall
+#define subsys_initcall(function)		\
+	int __init modular_init_core(void)	\
+	{					\
+		return function();		\
+	}
+
+#undef module_exit
+#define module_exit(function)			\
+	void __exit modular_exit_core(void)	\
+	{					\
+		function();			\
+	}
+
+#undef builtin_platform_driver
+#define builtin_platform_driver(driver)				\
+	int __init modular_init_virtio(void)			\
+	{							\
+		return platform_driver_register(&(driver));	\
+	}							\
+								\
+	void modular_exit_virtio(void)				\
+	{							\
+		platform_driver_unregister(&(driver));		\
+	}
+
+#endif
