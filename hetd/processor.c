@@ -135,11 +135,12 @@ static bool is_at_work(const Processor *p, unsigned mask) {
 static bool waiter_check(Waiter *waiter) {
         const Processor *p = waiter->processor;
 
-        if ((waiter->mask & PROCESSOR_PROCESS_GONE) ? !p->process :
-            processor_in_states(p, waiter->mask) && !is_at_work(p, waiter->mask))
-                return true;
-        if ((waiter->mask & PROCESSOR_PROCESS_GONE) || is_unsettled(p, waiter->mask) ||
-            !processor_in_states(p, PROCESSOR_STATES_ENDED | PROCESSOR_STATE_MASK(PROCESSOR_LOST)))
+        if (waiter->mask & PROCESSOR_PROCESS_GONE)
+                return !p->process;
+        /* What is at work comes to its end, in whatever state it is */
+        if (processor_in_states(p, waiter->mask))
+                return !is_at_work(p, waiter->mask);
+        if (is_unsettled(p, waiter->mask) || !processor_in_states(p, PROCESSOR_STATES_ENDED | PROCESSOR_STATE_MASK(PROCESSOR_LOST)))
                 return false;
         if ((waiter->mask & PROCESSOR_FROM_LOST) && p->state == PROCESSOR_LOST)
                 return p->exited;

@@ -5,7 +5,9 @@
 import os
 import signal
 
-from het_bus import ERROR
+import dbus
+
+from het_bus import ERROR, BusError, options
 from het_harness import MASTER, MIB, QEMU, SLAVE1, SLAVE2, TestCase, main, memfd, platform_text
 from het_qemu import CONTROL, MASTER_ARGUMENTS, RESULT_DONE, RESULT_PENDING, START, STOP, Qemu, Registers
 
@@ -157,6 +159,26 @@ class Killed(Restart):
         self.assertRefused(ERROR + "MonitorLost", "slave2", pending.wait)
         self.wait_restarts(1)
         self.boot(2)
+
+
+    def test_while_a_verb_waits_for_the_master(self):
+        """The end of the slave does not end what its master was asked for: it is started again after that."""
+        self.start()
+        self.slave2.call("RevokeMemory")
+        fd = memfd(16 * MIB)
+        self.addCleanup(os.close, fd)
+        os.kill(self.master.pid, signal.SIGSTOP)
+        pending = self.slave2.begin("GrantMemory", "ha{sv}", dbus.types.UnixFd(fd), options())
+        self.hetd.settle()
+        self.kill()
+        self.slave2.wait_state("crashed")
+        self.hetd.settle()
+        os.kill(self.master.pid, signal.SIGCONT)
+        with self.assertRaises(BusError):
+            pending.wait()
+        self.wait_restarts(1, "waiting")
+        self.slave2.grant(fd)
+        self.boot(1)
 
 
 class ExternalMaster(Restart):
