@@ -2,7 +2,11 @@
 
 #include "log.h"
 
+#include <errno.h>
+#include <fcntl.h>
 #include <inttypes.h>
+#include <limits.h>
+#include <poll.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -14,6 +18,9 @@
 
 static int log_level = LOG_INFO;
 static bool log_to_journal;
+static int log_fd = STDERR_FILENO;
+static unsigned log_lost;               /* lines that nobody has read in time, since the last one that was written */
+static bool log_is_cut;                 /* of the last line the end is missing */
 
 /* $JOURNAL_STREAM says which socket systemd has connected us to; somebody may have redirected stderr since */
 static bool stderr_is_journal(void) {
@@ -25,8 +32,21 @@ static bool stderr_is_journal(void) {
                 fstat(STDERR_FILENO, &st) >= 0 && st.st_dev == device && st.st_ino == inode;
 }
 
+/* Another opening of a pipe or a terminal, so that O_NONBLOCK is not set for all who have it */
+static int open_stderr(void) {
+        struct stat st;
+        int fd = -EBADF;
+
+        if (fstat(STDERR_FILENO, &st) >= 0 && (S_ISFIFO(st.st_mode) || S_ISCHR(st.st_mode)))
+                fd = open("/proc/self/fd/2", O_WRONLY | O_NONBLOCK | O_NOCTTY | O_CLOEXEC);
+
+        return fd >= 0 ? fd : STDERR_FILENO;    /* a file, which never waits, or one that may not be opened */
+}
+
 void log_open(void) {
         log_to_journal = stderr_is_journal();
+        if (log_fd == STDERR_FILENO)
+                log_fd = open_stderr();
 }
 
 void log_set_level(int level) {
@@ -92,6 +112,41 @@ static void write_journal(int level, const char *message, GPtrArray *fields) {
         (void) sd_journal_sendv(iov, n);
 }
 
+/* How much of it was written: who reads the log and has stopped (a pager, a terminal after Ctrl-S) must not stop hetd */
+static size_t write_now(const char *data, size_t size) {
+        struct pollfd room = { .fd = log_fd, .events = POLLOUT };
+        size_t done = 0;
+
+        while (done < size && poll(&room, 1, 0) > 0 && (room.revents & POLLOUT)) {
+                ssize_t n = write(log_fd, data + done, MIN(size - done, (size_t) PIPE_BUF));
+
+                if (n < 0 && errno != EINTR)
+                        break;
+                done += n < 0 ? 0 : (size_t) n;
+        }
+
+        return done;
+}
+
+static void write_line(const GString *line) {
+        char missing[80];
+        size_t n;
+
+        if (log_lost > 0) {
+                n = (size_t) snprintf(missing, sizeof(missing), "%s[%u lines are missing here, which nobody has read in time]\n",
+                                      log_is_cut ? "...\n" : "", log_lost);
+                if (write_now(missing, n) < n) {
+                        log_lost++;
+                        return;
+                }
+                log_is_cut = false;
+        }
+
+        n = write_now(line->str, line->len);
+        log_is_cut = n > 0 && n < line->len;
+        log_lost = n < line->len;
+}
+
 static void write_stderr(const char *message, GPtrArray *fields) {
         g_autoptr(GString) line = g_string_new(NULL);
 
@@ -104,9 +159,7 @@ static void write_stderr(const char *message, GPtrArray *fields) {
                 g_string_append_c(line, ']');
         g_string_append_c(line, '\n');
 
-        ssize_t n = write(STDERR_FILENO, line->str, line->len);
-
-        (void) n;       /* there is nobody left to tell */
+        write_line(line);
 }
 
 void log_about(int level, const LogAbout *about, const char *format, ...) {

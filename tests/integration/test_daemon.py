@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 """hetd as a process: what it is started with, what is sent to it, and what must not end it."""
 
+import fcntl
 import os
 import pathlib
 import resource
@@ -10,7 +11,7 @@ import subprocess
 import unittest.mock
 
 from het_bus import ERROR, options
-from het_harness import HETD, MASTER, QEMU, SLAVE1, TestCase, main, platform_text
+from het_harness import HETD, MASTER, QEMU, SLAVE1, SLAVE2, TestCase, main, platform_text
 
 
 class Daemon(TestCase):
@@ -32,6 +33,20 @@ class Daemon(TestCase):
         os.close(read)
         platform = self.hetd.define("p", platform_text(MASTER, SLAVE1)).start()
         self.assertEqual(platform.state, "running")
+
+    def test_reader_of_the_log_has_stopped(self):
+        """As a pager does, or a terminal after Ctrl-S: hetd does not wait for it, and says later that something is missing."""
+        self.assertEqual(self.hetd.end(), 0)
+        read, write = os.pipe()
+        self.addCleanup(os.close, read)
+        fcntl.fcntl(write, fcntl.F_SETPIPE_SZ, 4096)
+        self.hetd.start(stderr=write)
+        os.close(write)
+        platform = self.hetd.define("p", platform_text(MASTER, SLAVE1, SLAVE2)).start()
+        self.assertEqual(platform.state, "running")
+        os.read(read, 1 << 16)
+        platform.stop()
+        self.assertRegex(os.read(read, 1 << 16).decode(), r"(?m)^\[\d+ lines are missing here, which nobody has read in time\]\n.*")
 
     def test_sighup_ends_in_order(self):
         """The terminal was closed: no QEMU is left."""
