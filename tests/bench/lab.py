@@ -4,6 +4,7 @@
 import fcntl
 import os
 import pathlib
+import select
 import signal
 import socket
 import statistics
@@ -141,7 +142,10 @@ class Lab:
         for process in reversed(self.processes):
             self.end(process)
         for pid in self.background:
-            os.kill(pid, signal.SIGTERM)
+            process = os.pidfd_open(pid)
+            signal.pidfd_send_signal(process, signal.SIGTERM)
+            select.select([process], [], [], DEADLINE)      # until it has ended
+            os.close(process)
         self.temporary.cleanup()
 
     def start(self, arguments, **options):
