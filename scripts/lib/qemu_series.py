@@ -34,6 +34,7 @@ KINDS = ("alternate", "command", "enum", "event", "include", "pragma", "struct",
 SCHEMA = "qapi/het.json"
 NOT_SOURCE = (".git", ".pc", "debian", "build*", "__pycache__")         # at the top of a base; the last one anywhere
 MAINTAINERS, SECTION = "MAINTAINERS", "Heterogeneous platforms"
+SINCE = "10.0"                  # what our tree says of its QAPI definitions: the base that it is made for
 PROJECT = pathlib.Path(__file__).resolve().parent.parent.parent
 
 
@@ -255,6 +256,7 @@ class Repository:
             self.create()
         self.base = self.git("rev-parse", "refs/heads/base").decode().strip()
         self.steps = {}                 # what build() has made: {parent and all that comes with a patch: (message, commit)}
+        self.texts = {}                 # of with_since()
 
     def git(self, *arguments, environment=None, **options):
         return run("git", "-c", "core.abbrev=8", "-c", "core.quotePath=false", "-c", "commit.gpgSign=false", "-c", "core.autocrlf=false",
@@ -304,6 +306,16 @@ class Repository:
         """Names of the files that differ; only: letters of git's --diff-filter"""
         options = [f"--diff-filter={only}"] if only else []
         return self.git("diff-tree", "-r", "--name-only", "--no-renames", *options, old, new).decode().splitlines()
+
+    def modules(self, tree):
+        """[(blob, path)] of the QAPI modules that are new in a tree, or changed"""
+        lines = self.git("diff-tree", "-r", "--no-renames", "--diff-filter=AM", self.base, tree, "--", "qapi").decode().splitlines()
+        return [(line.split()[3], line.split()[5]) for line in lines if line.endswith(".json")]
+
+    def added(self, old, new, path):
+        """The lines of a file, from 0, that are new"""
+        hunks = re.findall(r"^@@ -\S+ \+(\d+)(?:,(\d+))? @@", self.git("diff-tree", "-p", "-U0", old, new, "--", path).decode(), re.MULTILINE)
+        return [number - 1 for first, count in hunks for number in range(int(first), int(first) + int(count or 1))]
 
     def commit(self, tree, parent, message):
         return self.git("commit-tree", "-F", "-", "-p", parent, tree, stdin=None, input=message.text().encode(),
@@ -381,10 +393,35 @@ def with_maintainer(maintainers, who):
     return maintainers[:span[0]] + section + maintainers[span[1]:]
 
 
+# --- since when ---
+
+def next_release(version):
+    """That which a posting for this tree can come with: there are three a year, and a tree from N.N.90 on is about to be one"""
+    major, minor, micro = (qemu_variant.numbers(version) + [0, 0])[:3]
+    for _ in range(2 if micro >= 90 else 1):
+        major, minor = (major, minor + 1) if minor < 2 else (major + 1, 0)
+    return f"{major}.{minor}"
+
+
+def with_since(repository, tree, old, new):
+    """{QAPI module: its text} with another version in what we have added"""
+    pattern, files = re.compile(rf"\b(since:? ){re.escape(old)}\b", re.IGNORECASE), {}
+    for name, path in repository.modules(tree):
+        if (name, old, new) not in repository.texts:
+            lines = repository.read(tree, path).decode().splitlines(keepends=True)
+            changed = lines.copy()
+            for number in repository.added(repository.base, tree, path):
+                changed[number] = pattern.sub(rf"\g<1>{new}", lines[number])
+            repository.texts[name, old, new] = "".join(changed).encode() if changed != lines else None
+        if repository.texts[name, old, new]:
+            files[path] = repository.texts[name, old, new]
+    return files
+
+
 # --- the series ---
 
-def build(project, repository, maintainer=None):
-    """The commits of the series, the first on the base; [(entry, message, commit)]"""
+def build(project, repository, maintainer=None, since=None):
+    """The commits of the series, the first on the base; [(entry, message, commit)]. maintainer, since: only where they are posted"""
     complaints = project.complaints()
     if complaints:
         raise SeriesError("\n".join(complaints))
@@ -395,12 +432,12 @@ def build(project, repository, maintainer=None):
         for number, entry in enumerate(entries):
             mail, edits = project.patch_for(entry, version), b"".join(project.edits_for(entry, version).values())
             new = {path: content_at(entries, number, path, files[path]) for path in entry.parts}
-            key = (maintainer, parent, mail, edits, tuple(new.items()))
-            if maintainer or key not in repository.steps:
-                if at != parent and not maintainer:
+            key, posted = (maintainer, since, parent, mail, edits, tuple(new.items())), maintainer or since
+            if posted or key not in repository.steps:
+                if at != parent and not posted:
                     index.read(parent)
                 message = make_step(repository, index, entry, mail, edits, new)
-                tree = named_tree(index, maintainer) if maintainer else index.tree()
+                tree = posted_tree(repository, index, maintainer, since)
                 at = repository.commit(tree, parent, message)
                 repository.steps[key] = message, at
             message, parent = repository.steps[key]
@@ -438,10 +475,18 @@ def refused(project, repository):
     return found
 
 
-def named_tree(index, maintainer):
-    """The index's tree with a maintainer in it; the patches that follow see none"""
-    plain = index.git("cat-file", "blob", f":{MAINTAINERS}")
-    index.put({MAINTAINERS: with_maintainer(plain.decode(), maintainer).encode()})
+def tree_with(index, other):
+    """The index's tree with some files otherwise, which the index itself has as before"""
+    plain = {path: index.git("cat-file", "blob", f":{path}") for path in other}
+    index.put(other)
     tree = index.tree()
-    index.put({MAINTAINERS: plain})
+    index.put(plain)
     return tree
+
+
+def posted_tree(repository, index, maintainer, since):
+    """With what only the mails say; the patches that follow see none of it"""
+    other = with_since(repository, index.tree(), SINCE, since) if since else {}
+    if maintainer:
+        other[MAINTAINERS] = with_maintainer(index.git("cat-file", "blob", f":{MAINTAINERS}").decode(), maintainer).encode()
+    return tree_with(index, other) if other else index.tree()

@@ -6,8 +6,8 @@ import re
 import tempfile
 
 import qemu_variant
-from qemu_series import (MAINTAINERS, SCHEMA, Entry, Index, Schema, SeriesError, build, content_at, manifest_text, owner, run,
-                         with_maintainer)
+from qemu_series import (MAINTAINERS, SCHEMA, SINCE, Entry, Index, Schema, SeriesError, build, content_at, manifest_text, next_release,
+                         owner, run, tree_with, with_maintainer, with_since)
 
 ORDER = "scripts/git.orderfile"         # QEMU's: headers and documentation come first in a mail
 
@@ -18,13 +18,13 @@ def user_of(repository):
     return re.match(r".*>", who)[0]
 
 
-def export(project, repository, folder, *, signoff=False, maintainer=False, version=1, rfc=False):
+def export(project, repository, folder, *, signoff=False, maintainer=False, since=None, version=1, rfc=False):
     """Writes the mails; returns their paths, the cover letter first"""
     folder = pathlib.Path(folder)
     folder.mkdir(parents=True, exist_ok=True)
     if any(folder.iterdir()):
         raise SeriesError(f"{folder} is not empty: name a folder that is, or that is not there yet")
-    commits = build(project, repository, user_of(repository) if maintainer else None)
+    commits = build(project, repository, user_of(repository) if maintainer else None, since)
     with tempfile.NamedTemporaryFile() as order:
         order.write(repository.read(repository.base, ORDER) if repository.has(repository.base, ORDER) else b"")
         order.flush()
@@ -85,13 +85,10 @@ def apply_mails(repository, mails):
 
 def plain_tree(repository, index):
     tree = index.tree()
+    other = with_since(repository, tree, next_release(repository.version()), SINCE)
     text = repository.read(tree, MAINTAINERS).decode()
-    nobodys = with_maintainer(text, None)
-    if nobodys == text:
-        return tree
-    with Index(repository, tree) as plain:
-        plain.put({MAINTAINERS: nobodys.encode()})
-        return plain.tree()
+    other.update({MAINTAINERS: nobodys.encode()} if (nobodys := with_maintainer(text, None)) != text else {})
+    return tree_with(index, other) if other else tree
 
 
 def existing_only(repository, tree):

@@ -82,7 +82,9 @@ class Series(unittest.TestCase):
 
     def test_export(self):
         """What is asked for is in the mails, and nothing else"""
-        mails = qemu_series_mail.export(self.project, self.repository, self.folder / "mails", signoff=True, maintainer=True, version=3, rfc=True)
+        mails = qemu_series_mail.export(self.project, self.repository, self.folder / "mails", signoff=True, maintainer=True, since="98.1",
+                                        version=3, rfc=True)
+        self.assertEqual(self.versions(mails), {"98.1"})
         commits = len(self.project.entries())
         self.assertEqual(len(mails), commits + 1)
         self.assertRegex(mails[0].read_text(), r"Subject: \[RFC PATCH v3 0+/\d+\] Heterogeneous platforms: ")
@@ -95,11 +97,29 @@ class Series(unittest.TestCase):
         for mail in plain:
             self.assertNotRegex(mail.read_text(), r"(?m)^(Signed-off-by:|\+M: )")
         self.assertIn("\n+S: Orphan\n", plain[1].read_text())
+        self.assertEqual(self.versions(plain), {qemu_series.SINCE})
         with self.assertRaisesRegex(SeriesError, "not empty"):
             qemu_series_mail.export(self.project, self.repository, self.folder / "plain")
         qemu_series_mail.take_back(self.project, self.repository, *qemu_series_mail.read_mails(self.folder / "mails"))
         self.assertEqual(qemu_series_check.check_messages(self.repository, qemu_series.build(self.project, self.repository)), [])
         self.assertNotIn("+M: ", "".join(file.read_text() for file in self.project.patches.glob("*.patch")))
+
+    @staticmethod
+    def versions(mails):
+        """Since when there is what they add to QAPI modules"""
+        return {version for mail in mails for version in re.findall(r"(?mi)^\+#.*\bsince:? ([\d.]+)", mail.read_text())}
+
+    def test_since(self):
+        """The release that a posting can come with; our tree says what it says, whatever the mails do"""
+        for version, release in (("10.0.13", "10.1"), ("10.2.2", "11.0"), ("10.1.50", "10.2"), ("10.2.91", "11.1"), ("11.1.90", "12.0")):
+            self.assertEqual(qemu_series.next_release(version), release)
+        before = self.project.new_files()
+        release = qemu_series.next_release(self.repository.version())
+        mails = qemu_series_mail.export(self.project, self.repository, self.folder / "mails", since=release)
+        self.assertEqual(self.versions(mails), {release})
+        qemu_series_mail.take_back(self.project, self.repository, *qemu_series_mail.read_mails(self.folder / "mails"))
+        self.assertEqual(self.project.new_files(), before)
+        self.assertEqual(self.versions(self.project.patches.glob("*.patch")), {qemu_series.SINCE})
 
     def take_nothing_back(self):
         """git may write a header otherwise than who made the patch; what it does is the same"""
