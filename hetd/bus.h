@@ -79,6 +79,12 @@ bool bus_is_changed(Manager *manager, const char *path, const char *interface, c
 /* Sends what has collected: before a reply or another signal, which must not overtake it */
 void bus_flush(Manager *manager);
 
+/* --- bus-input.c: what comes from the bus, with file descriptors --- */
+
+/* As many as the hard limit allows, but for those that are kept for messages. 0 or a negative errno. */
+int bus_raise_fd_limit(void);
+int bus_attach(sd_bus *bus, sd_event *event);
+
 /* --- bus-authorize.c: who may call --- */
 
 typedef struct BusSenders BusSenders;

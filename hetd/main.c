@@ -16,7 +16,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/file.h>
-#include <sys/resource.h>
 #include <sys/stat.h>
 #include <systemd/sd-daemon.h>
 #include <unistd.h>
@@ -335,18 +334,6 @@ static int connect_signals(Daemon *d) {
         return r;
 }
 
-/* Each slave costs ten or so here, and five in the QEMU of the master, which inherits the limit */
-static void raise_fd_limit(void) {
-        struct rlimit limit;
-
-        if (getrlimit(RLIMIT_NOFILE, &limit) < 0 || limit.rlim_cur == limit.rlim_max)
-                return;
-
-        limit.rlim_cur = limit.rlim_max;
-        if (setrlimit(RLIMIT_NOFILE, &limit) < 0)
-                log_warning("Cannot raise the limit of open files: %s", g_strerror(errno));
-}
-
 static int connect_bus(Daemon *d, bool user) {
         int r = user ? sd_bus_open_user_with_description(&d->bus, "hetd") : sd_bus_open_system_with_description(&d->bus, "hetd");
 
@@ -359,7 +346,7 @@ static int connect_bus(Daemon *d, bool user) {
                 r = sd_bus_match_signal_async(d->bus, NULL, "org.freedesktop.DBus", "/org/freedesktop/DBus", "org.freedesktop.DBus",
                                               "NameAcquired", on_name_acquired, NULL, d);
         if (r >= 0)
-                r = sd_bus_attach_event(d->bus, d->event, SD_EVENT_PRIORITY_NORMAL);
+                r = bus_attach(d->bus, d->event);
         if (r >= 0)
                 r = sd_bus_request_name_async(d->bus, NULL, BUS_NAME, 0, on_name, d);
 
@@ -381,7 +368,10 @@ static int run(const Options *o, ManagerOptions *options) {
 
         if (!open_runtime_directory(options->runtime_directory, &lock))
                 return EXIT_FAILURE;
-        raise_fd_limit();
+        /* Each slave costs ten or so here, and five in the QEMU of the master, which inherits the limit */
+        r = bus_raise_fd_limit();
+        if (r < 0)
+                log_warning("Cannot raise the limit of open files: %s", g_strerror(-r));
 
         r = sd_event_default(&event);
         if (r < 0)

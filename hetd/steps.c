@@ -51,7 +51,7 @@ void steps_add(Steps *steps, Processor *p, bool tolerant, const char *command, j
         step->command = g_strdup(command);
         step->arguments = arguments_consume;
         for (size_t i = 0; i < n_fds; i++) {
-                /* If it cannot be duplicated the call says so: -EBADF is refused there */
+                /* If it cannot be duplicated the call says so, by the negative errno */
                 step->fds[step->n_fds++] = (QmpClientFd) { fds[i].argument, fd_dup_cloexec(fds[i].fd) };
         }
 

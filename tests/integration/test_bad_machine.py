@@ -168,6 +168,26 @@ class FewFileDescriptors(BadMachine):
         other.start()
         self.assertEqual(self.platform.state, "running")
 
+    def test_none_for_a_message(self):
+        """One that brings a file descriptor is answered, and is not the end of the connection."""
+        self.start()
+        self.slave2.call("RevokeMemory")
+        used = {int(fd) for fd in os.listdir(f"/proc/{self.hetd.pid}/fd")}
+        undo = self.limit(resource.RLIMIT_NOFILE, min(set(range(len(used) + 1)) - used))
+        fd = memfd(16 << 20)
+        self.addCleanup(os.close, fd)
+        for _ in range(40):
+            self.assertRefused(LIMITS, "Too many open files", self.hetd.define, "q", TEXT)
+            with self.assertRaisesRegex(Exception, "Too many open files"):
+                self.slave2.attach_fd(fd)
+            self.assertRefused(LIMITS, "Too many open files", self.slave2.grant, fd)
+        self.assert_works()
+        undo()
+        self.slave2.grant(fd)
+        self.hetd.define("q", TEXT).remove()
+        self.slave2.boot()
+        self.console.expect("received vector 3 from slave 2")
+
     def test_when_taking_over(self):
         """It is left as it is, for a hetd that has more."""
         self.start()
