@@ -7,8 +7,6 @@
  * own, so they can be those that take the memory from the slave's window.
  */
 
-#include <linux/dma-map-ops.h>
-
 #include "idm_rproc.h"
 
 /* All buffers come in one piece. */

@@ -9,6 +9,7 @@
 #ifndef IDM_RPROC_H
 #define IDM_RPROC_H
 
+#include <linux/dma-map-ops.h>
 #include <linux/io.h>
 #include <linux/irqreturn.h>
 #include <linux/list.h>
@@ -21,7 +22,6 @@
 #include "idm_couple.h"
 
 struct device_node;
-struct dma_map_ops;
 struct firmware;
 
 /* The end of each window is for virtio; what is left is the firmware's. */

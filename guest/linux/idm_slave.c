@@ -39,7 +39,7 @@ static int idm_slave_request(struct idm_slave *slave, u32 request)
 }
 
 /* Returns the time that is left, 0 if there is none. */
-static long idm_wait_state(struct idm_slave *slave, u32 states)
+static long idm_wait_state(struct idm_slave *slave, unsigned long states)
 {
 	return wait_event_timeout(slave->changed, BIT(idm_slave_state(slave)) & states,
 				  IDM_STATE_TIMEOUT);

@@ -240,7 +240,7 @@ static long idm_test_info(struct idm_test_file *file, void __user *argument)
 }
 
 /* Waits until it is in one of these states, or was in another one than when changes was taken. */
-static int idm_test_wait_state(struct idm_test_slave *slave, u32 states, u32 changes)
+static int idm_test_wait_state(struct idm_test_slave *slave, unsigned long states, u32 changes)
 {
 	long left = wait_event_killable_timeout(slave->changed,
 						BIT(idm_state(slave->regs)) & states,

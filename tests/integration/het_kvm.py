@@ -3,7 +3,9 @@
 
 import fcntl
 import os
+import pathlib
 import platform
+import re
 
 KVM_GET_API_VERSION, KVM_CREATE_VM = 0xAE00, 0xAE01
 
@@ -23,4 +25,13 @@ def what_is_missing_for_kvm():
         return f"/dev/kvm is there, but makes no machine: {e.strerror}"
     finally:
         os.close(kvm)
+    return None
+
+
+def what_is_missing_for_a_bios():
+    """None: a PC can be made, and begins in real mode. KVM also exists for hosts that are virtual themselves, where it cannot."""
+    if reason := what_is_missing_for_kvm():
+        return reason
+    if not re.search(r"^flags\b.* (vmx|svm)\b", pathlib.Path("/proc/cpuinfo").read_text(encoding="ascii"), re.M):
+        return "this host's processor does not virtualize, and its KVM runs no BIOS"
     return None

@@ -8,12 +8,12 @@ remoteproc and rpmsg, drives slaves of another architecture. test_linux_master.p
 import unittest
 
 from het_harness import main
-from het_kvm import what_is_missing_for_kvm
+from het_kvm import what_is_missing_for_a_bios
 from het_linux import PC, SLAVES, need_guest
 import test_linux_attach
 import test_linux_pci
 
-NO_KVM = what_is_missing_for_kvm()
+NO_KVM = what_is_missing_for_a_bios()
 
 
 class Pc(test_linux_pci.Pci, test_linux_attach.AttachTestCase):
@@ -40,7 +40,7 @@ class Intx(Pc):
 
 
 class Microvm(Pc):
-    changes = (("Machine=q35", "Machine=microvm,acpi=on,pcie=on"),)
+    changes = (("Machine=q35", "Machine=microvm,acpi=on,pcie=on"), ("CommandLine=", "CommandLine=tsc_early_khz=2300000 "))
 
 
 class I440fx(Pc):

@@ -5,18 +5,18 @@
 
 int __init init_module(void)
 {
-	int ret = modular_init_virtio();
+	int ret = platform_driver_register(modular_virtio);
 
 	if (ret)
 		return ret;
 	ret = modular_init_core();
 	if (ret)
-		modular_exit_virtio();
+		platform_driver_unregister(modular_virtio);
 	return ret;
 }
 
 void __exit cleanup_module(void)
 {
-	modular_exit_virtio();
+	platform_driver_unregister(modular_virtio);
 	modular_exit_core();
 }

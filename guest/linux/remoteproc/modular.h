@@ -15,33 +15,18 @@
 
 int modular_init_core(void);
 void modular_exit_core(void);
-int modular_init_virtio(void);
-void modular_exit_virtio(void);
+extern struct platform_driver *const modular_virtio;
 
 #undef subsys_initcall
-#define subsys_initcall(function)		\
-	int __init modular_init_core(void)	\
-	{					\
-		return function();		\
-	}
+#define subsys_initcall(function)	\
+	int modular_init_core(void) __copy(function) __alias(function)
 
 #undef module_exit
-#define module_exit(function)			\
-	void __exit modular_exit_core(void)	\
-	{					\
-		function();			\
-	}
+#define module_exit(function)		\
+	void modular_exit_core(void) __copy(function) __alias(function)
 
 #undef builtin_platform_driver
-#define builtin_platform_driver(driver)				\
-	int __init modular_init_virtio(void)			\
-	{							\
-		return platform_driver_register(&(driver));	\
-	}							\
-								\
-	void modular_exit_virtio(void)				\
-	{							\
-		platform_driver_unregister(&(driver));		\
-	}
+#define builtin_platform_driver(driver)	\
+	struct platform_driver *const modular_virtio = &(driver)
 
 #endif
