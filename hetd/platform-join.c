@@ -159,7 +159,8 @@ void platform_leave(Processor *slave, DoneFunc done, void *userdata) {
 
         if (slave->monitor_ready && slave->slave_attached) {
                 steps_add(steps, slave, true, "het-slave-stop", NULL, NULL, 0);
-                if (slave->granted) {
+                /* It may just be being given to it, which nobody has answered yet */
+                if (slave->granted || slave->window_fd >= 0) {
                         memory = json_object_new_object();
                         json_add_string(memory, "id", slave->memory_id ?: COMMAND_LINE_MEMORY_ID);
                         steps_add(steps, slave, true, "het-memory-revoke", memory, NULL, 0);
@@ -190,11 +191,16 @@ static void on_granted(const GError *error, void *userdata) {
 
 static void on_joined(const GError *error, void *userdata) {
         Join *join = userdata;
+        Processor *slave = join->processor;
+        g_autoptr(GError) ending = NULL;
 
-        if (error)
-                join_end(join, error);
+        /* It is leaving already, and would keep what it is given now */
+        if (!error && slave->platform->ending)
+                ending = g_error_new(HET_ERROR, HET_ERROR_CANCELED, "%s: The platform is being stopped", slave->config->name);
+        if (error || ending)
+                join_end(join, error ?: ending);
         else
-                processor_grant(join->processor, on_granted, join);
+                processor_grant(slave, on_granted, join);
 }
 
 static void join_and_grant(Processor *slave, DoneFunc done, void *userdata) {

@@ -10,7 +10,7 @@ import unittest.mock
 import test_restart
 from het_bus import ERROR
 from het_harness import MASTER, QEMU, SLAVE1, SLAVE2, main, platform_text
-from het_qemu import MASTER_ARGUMENTS, Qemu, Registers
+from het_qemu import MASTER_ARGUMENTS, SLAVE2_ARGUMENTS, Qemu, Registers
 
 KEEP = "OnMasterFailure=keep\n"
 MASTER_BACK = ["crashed", "starting", "ready", "running"]
@@ -118,6 +118,34 @@ class Keep(MasterRestart):
         self.master.call("Restart")
         self.wait_master(since, 1)
         self.assert_works(self.slave2, 2, self.console2)
+
+    def test_stopped_while_a_slave_joins(self):
+        """The restarted master's. A QEMU that lives on has nothing of the platform afterwards, and can be attached again."""
+        self.platform = self.hetd.define("p", platform_text(MASTER + "Restart=on-failure\nRestartSec=1h\n", SLAVE1 + KEEP,
+                                                            SLAVE2 + "Start=external\n")).start()
+        self.master, self.slave1, self.slave2 = self.platform.processors()
+        self.console = self.master.console()
+        self.console.expect("received vector 3 from slave 1")
+        os.kill(self.master.pid, signal.SIGKILL)
+        self.master.wait_state("crashed")
+        qemu = Qemu(self, "slave", *SLAVE2_ARGUMENTS)
+        self.slave2.attach(qemu.monitor)
+        self.assertEqual(self.slave2.state, "waiting")
+        qemu.process.popen.send_signal(signal.SIGSTOP)
+        since = self.hetd.log().count("HET_SLAVE_ATTACHED")
+        pending = self.master.begin("Restart")
+        self.loop.wait(lambda: self.hetd.settle() or self.hetd.log().count("HET_SLAVE_ATTACHED") > since + 1, "the new master has both")
+        self.hetd.settle()
+        stopped, _ = self.platform.begin("Stop")
+        self.hetd.settle()
+        qemu.process.popen.send_signal(signal.SIGCONT)
+        self.assertEqual(stopped(), ("done", ""))
+        query = qemu.query()
+        self.assertEqual((query["couples"], [memory["granted"] for memory in query["memory"]]), ([], [False]))
+        self.assertRefused(ERROR + "Canceled", "slave2: The platform is being stopped", pending.wait)
+        self.platform.start()
+        self.slave2.attach(qemu.monitor)
+        self.assertEqual(self.slave2.state, "ready")
 
 
 class Stop(MasterRestart):
