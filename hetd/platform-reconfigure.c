@@ -55,11 +55,8 @@ static bool refuse(const Platform *platform, GError **error, const char *format,
         va_list arguments;
 
         va_start(arguments, format);
-        g_autofree char *text = g_strdup_vprintf(format, arguments);
+        het_error_wrong_state(error, platform->config->name, platform_state_to_string(platform->state), format, arguments);
         va_end(arguments);
-
-        g_set_error(error, HET_ERROR, HET_ERROR_WRONG_STATE, "%s is %s: %s", platform->config->name,
-                    platform_state_to_string(platform->state), text);
         return false;
 }
 

@@ -210,11 +210,8 @@ bool processor_wrong_state(const Processor *p, GError **error, const char *forma
         va_list arguments;
 
         va_start(arguments, format);
-        g_autofree char *text = g_strdup_vprintf(format, arguments);
+        het_error_wrong_state(error, p->config->name, processor_state_to_string(p->state), format, arguments);
         va_end(arguments);
-
-        g_set_error(error, HET_ERROR, HET_ERROR_WRONG_STATE, "%s is %s: %s", p->config->name,
-                    processor_state_to_string(p->state), text);
         return false;
 }
 

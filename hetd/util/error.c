@@ -71,3 +71,10 @@ HetError het_error_from_errno(int error) {
                 return HET_ERROR_FAILED;
         }
 }
+
+bool het_error_wrong_state(GError **error, const char *name, const char *state, const char *format, va_list arguments) {
+        g_autofree char *text = g_strdup_vprintf(format, arguments);
+
+        g_set_error(error, HET_ERROR, HET_ERROR_WRONG_STATE, "%s is %s: %s", name, state, text);
+        return false;
+}

@@ -7,6 +7,8 @@
  */
 
 #include <glib.h>
+#include <stdarg.h>
+#include <stdbool.h>
 
 #define HET_ERROR (het_error_quark())
 
@@ -38,3 +40,6 @@ GQuark het_error_quark(void);
 const char *het_error_to_dbus_name(HetError code);
 int het_error_to_errno(HetError code);                  /* positive errno */
 HetError het_error_from_errno(int error);               /* positive or negative errno */
+
+/* "NAME is STATE: " and the rest; false, for a return */
+bool het_error_wrong_state(GError **error, const char *name, const char *state, const char *format, va_list arguments) G_GNUC_PRINTF(4, 0);
