@@ -92,7 +92,7 @@ static void take_window(Export *export, int *fd, uint64_t offset) {
         if (slave->config->read_only && export->from == slave)
                 return;         /* it can only read it: that is not what we had */
 
-        if (!couple_memory_is(*fd, slave->missing->window))
+        if (!window_memory_is(*fd, slave->missing->window))
                 g_set_error(&error, HET_ERROR, HET_ERROR_PROTOCOL, "What was given back is not the window of %s", slave->config->name);
         if (error || !window_memory_check(*fd, offset, slave->config->window_size, &error)) {
                 processor_log(export->from, LOG_WARNING, "%s: %s", export->from->config->name, error->message);

@@ -22,7 +22,7 @@
 typedef struct ProcessorMissing {
         bool has_couple;
         CoupleIdentity couple;
-        uint64_t window;                /* couple_memory_number(), 0: none is missing */
+        uint64_t window;                /* window_memory_number(), 0: none is missing */
 } ProcessorMissing;
 
 /* How it was found in the state file; belongs to the job */

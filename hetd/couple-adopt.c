@@ -13,11 +13,11 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/mman.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 #include "util/error.h"
 #include "util/fd-util.h"
+#include "window.h"
 
 /* No two eventfds of one boot have the same; 0: it is none */
 static uint64_t eventfd_number(int fd) {
@@ -36,36 +36,13 @@ static uint64_t eventfd_number(int fd) {
         return line && sscanf(line, "eventfd-id: %" SCNu64, &number) == 1 ? number + 1 : 0;     /* they begin with 0 */
 }
 
-static bool memfd_number(int fd, uint64_t *ret) {
-        struct stat st;
-
-        if (fcntl(fd, F_GET_SEALS) < 0 || fstat(fd, &st) < 0)
-                return false;
-
-        *ret = (uint64_t) st.st_ino;
-        return true;
-}
-
-bool couple_memory_is(int fd, uint64_t number) {
-        uint64_t found;
-
-        return memfd_number(fd, &found) && found == number;
-}
-
-uint64_t couple_memory_number(int fd) {
-        uint64_t number = 0;
-
-        (void) memfd_number(fd, &number);
-        return number;
-}
-
 const CoupleIdentity *couple_identify(Couple *c) {
         const int eventfds[] = { c->to_master, c->to_slave, c->to_master_halt, c->to_slave_halt };
 
         if (c->identity.page != 0)
                 return &c->identity;
 
-        c->identity.page = couple_memory_number(c->page_fd);
+        c->identity.page = window_memory_number(c->page_fd);
         for (size_t i = 0; i < G_N_ELEMENTS(eventfds); i++)
                 c->identity.eventfds[i] = eventfd_number(eventfds[i]);
         return &c->identity;

@@ -65,6 +65,3 @@ void couple_get_counters(const Couple *c, CoupleCounters *ret_master, CoupleCoun
 const CoupleIdentity *couple_identify(Couple *c);       /* borrowed */
 /* Makes a couple of fds that somebody has given back, if they are those; they are eaten in any case */
 bool couple_adopt(uint32_t id, int fds[COUPLE_FDS], const CoupleIdentity *identity, Couple **ret, GError **error);
-/* The same for a memfd: of a window; 0: it is none */
-uint64_t couple_memory_number(int fd);
-bool couple_memory_is(int fd, uint64_t number);

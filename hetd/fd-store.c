@@ -4,16 +4,15 @@
 
 #include "fd-store.h"
 
-#include "couple.h"
 #include "util/fd-util.h"
+#include "window.h"
 
 #include <errno.h>
 #include <inttypes.h>
 #include <stdlib.h>
 #include <systemd/sd-daemon.h>
 
-static int *found;
-static int n_found;
+static GArray *found;           /* int; NULL: there were none, or they were dealt with */
 
 int fd_store_open(void) {
         int n = sd_listen_fds(true);
@@ -21,10 +20,9 @@ int fd_store_open(void) {
         if (n <= 0)
                 return n;
 
-        n_found = n;
-        found = g_new(int, n);
-        for (int i = 0; i < n; i++)
-                found[i] = SD_LISTEN_FDS_START + i;
+        found = g_array_sized_new(false, false, sizeof(int), (guint) n);
+        for (int fd = SD_LISTEN_FDS_START; fd < SD_LISTEN_FDS_START + n; fd++)
+                g_array_append_val(found, fd);
         return n;
 }
 
@@ -36,34 +34,39 @@ static void notify(const char *what, uint64_t number, const int *fds, unsigned n
 }
 
 void fd_store_close(bool forget) {
-        for (int i = 0; i < n_found; i++) {
+        for (guint i = 0; found && i < found->len; i++) {
+                int fd = g_array_index(found, int, i);
+
                 if (forget)
-                        fd_store_forget(found[i]);
-                fd_close(found[i]);
+                        fd_store_forget(fd);
+                fd_close(fd);
         }
-        g_clear_pointer(&found, g_free);
-        n_found = 0;
+        g_clear_pointer(&found, g_array_unref);
 }
 
 bool fd_store_take(uint64_t number, int *ret) {
-        for (int i = 0; i < n_found; i++)
-                if (found[i] >= 0 && couple_memory_is(found[i], number)) {
-                        *ret = fd_take(&found[i]);
+        for (guint i = 0; found && i < found->len; i++) {
+                int fd = g_array_index(found, int, i);
+
+                if (window_memory_is(fd, number)) {
+                        g_array_remove_index_fast(found, i);
+                        *ret = fd;
                         return true;
                 }
+        }
 
         return false;
 }
 
 void fd_store_keep(int memory) {
-        uint64_t number = couple_memory_number(memory);
+        uint64_t number = window_memory_number(memory);
 
         if (number != 0)
                 notify("FDSTORE", number, &memory, 1);
 }
 
 void fd_store_forget(int memory) {
-        uint64_t number = memory < 0 ? 0 : couple_memory_number(memory);
+        uint64_t number = memory < 0 ? 0 : window_memory_number(memory);
 
         if (number != 0)
                 notify("FDSTOREREMOVE", number, NULL, 0);

@@ -15,7 +15,7 @@ int fd_store_open(void);
 /* forget: what nobody has taken is not kept any longer */
 void fd_store_close(bool forget);
 
-/* The memory of this number (couple_memory_number()); the caller's from now on, and kept in the store as before */
+/* The memory of this number (window_memory_number()); the caller's from now on, and kept in the store as before */
 bool fd_store_take(uint64_t number, int *ret);
 
 /* Nothing happens without a store, or if it is full: it is a second chance */

@@ -81,7 +81,7 @@ static json_object *describe_processor(const Processor *p) {
         if (p->end_reason)
                 json_add_string(o, "end-reason", p->end_reason);
         if (p->window_fd >= 0) {
-                json_add_uint64(o, "window", couple_memory_number(p->window_fd));
+                json_add_uint64(o, "window", window_memory_number(p->window_fd));
                 json_add_uint64(o, "window-offset", p->window_offset);
         } else if (p->missing && p->missing->window != 0)
                 json_add_uint64(o, "window", p->missing->window);

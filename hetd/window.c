@@ -191,6 +191,16 @@ static bool ends_beyond(uint64_t address, uint64_t size) {
         return size > 0 && size - 1 > UINT64_MAX - address;
 }
 
+uint64_t window_memory_number(int fd) {
+        struct stat st;
+
+        return fcntl(fd, F_GET_SEALS) < 0 || fstat(fd, &st) < 0 ? 0 : (uint64_t) st.st_ino;
+}
+
+bool window_memory_is(int fd, uint64_t number) {
+        return number != 0 && window_memory_number(fd) == number;
+}
+
 bool window_overlaps(uint64_t a, uint64_t a_size, uint64_t b, uint64_t b_size) {
         if (ends_beyond(a, a_size) || ends_beyond(b, b_size))
                 return true;

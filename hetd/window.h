@@ -21,5 +21,9 @@ int window_write(int fd, const void *data, size_t size, uint64_t offset);
 /* Copies size bytes of an open file into it, by read and write. As window_write(), or -ENODATA: the file is shorter than that. */
 int window_copy(int fd, uint64_t offset, int from, uint64_t from_offset, uint64_t size);
 
+/* No two memfds of one boot have the same; 0: it is none */
+uint64_t window_memory_number(int fd);
+bool window_memory_is(int fd, uint64_t number);
+
 /* Two ranges of guest physical addresses; an end beyond 2^64 counts as overlapping everything */
 bool window_overlaps(uint64_t a, uint64_t a_size, uint64_t b, uint64_t b_size);
