@@ -3,8 +3,8 @@
 
 /*
  * How a program with rpmsg and its master wake each other. There are three of it, and scripts/firmware takes one of them:
- *   idm     by the vectors of the IDM, for masters with either kind of driver (doorbell/idm.c with interrupt.c)
- *   ipcc    by the mailbox of an STM32MP1, for slaves with Remoteproc=stm32 (doorbell/ipcc.c)
+ *   idm     by the vectors of the IDM, for masters with either kind of driver (doorbell/idm.c with interrupt.c and events.c)
+ *   ipcc    by the mailbox of an STM32MP1, for slaves with Remoteproc=stm32 (doorbell/ipcc.c with events.c)
  *   poll    the master by the vectors of the IDM, the program not at all: it looks again and again (doorbell/idm.c with poll.c)
  */
 

@@ -3,16 +3,15 @@
 
 #include "board.h"
 #include "doorbell.h"
+#include "events.h"
 #include "idm-doorbell.h"
 #include "irq.h"
-
-static unsigned events;
 
 static void received(unsigned couple, uint32_t vectors) {
         /* Which ring it is about does not matter: both are looked at. */
         (void) couple;
         (void) vectors;
-        events |= DOORBELL_KICK;
+        doorbell_events |= DOORBELL_KICK;
 }
 
 const IdmClient idm_doorbell_client = { .vectors = received };
@@ -21,15 +20,4 @@ void doorbell_enable(uintptr_t resource_table) {
         idm_publish_resource_table(resource_table);
         irq_enable(BOARD_IDM_IRQ, BOARD_IDM_TRIGGER, idm_interrupt);
         idm_enable(IDM_MASTER, ~0u, 0);
-}
-
-unsigned doorbell_poll_ms(void) {
-        return 0;
-}
-
-unsigned doorbell_take(void) {
-        unsigned taken = events;
-
-        events = 0;
-        return taken;
 }

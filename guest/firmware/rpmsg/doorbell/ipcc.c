@@ -7,14 +7,13 @@
 #include "board.h"
 #include "console.h"
 #include "doorbell.h"
+#include "events.h"
 #include "ipcc.h"
 #include "irq.h"
 
 #define RINGS           2u
 #define RING_CHANNELS   ((1u << RINGS) - 1)
 #define CHANNELS        (RING_CHANNELS | 1u << STM32_CHANNEL_SHUTDOWN | 1u << STM32_CHANNEL_DETACH)
-
-static unsigned events;
 
 static void received(uint32_t channels) {
         /*
@@ -23,15 +22,15 @@ static void received(uint32_t channels) {
          */
         if (channels & 1u << STM32_CHANNEL_DETACH) {
                 print("slave: the master has left\n");
-                events = DOORBELL_LEFT;
+                doorbell_events = DOORBELL_LEFT;
         }
         if (channels & RING_CHANNELS)
-                events |= DOORBELL_KICK;
+                doorbell_events |= DOORBELL_KICK;
 }
 
 static void shutdown(void) {
         print("slave: the master is about to stop this program\n");
-        events = DOORBELL_LEFT;
+        doorbell_events = DOORBELL_LEFT;
 }
 
 bool doorbell_init(void) {
@@ -54,24 +53,13 @@ void doorbell_enable(uintptr_t resource_table) {
         ipcc_enable(CHANNELS);
 }
 
-unsigned doorbell_poll_ms(void) {
-        return 0;
-}
-
-unsigned doorbell_take(void) {
-        unsigned taken = events;
-
-        events = 0;
-        return taken;
-}
-
 bool doorbell_is_valid(uint32_t number) {
         return number < RINGS;
 }
 
 /* A flag that is set already sends nothing, so each has to be waited for; unless nobody is there to clear it. */
 void doorbell_ring(unsigned number) {
-        while (!(events & DOORBELL_LEFT) && !ipcc_send(number)) {
+        while (!(doorbell_events & DOORBELL_LEFT) && !ipcc_send(number)) {
                 ipcc_wake_when_free(number);
                 irq_wait();
         }
