@@ -38,23 +38,15 @@ static pid_t spawn(int notify) {
 }
 
 pid_t password_agent_start(void) {
-        HET_AUTO_FD int ready = -EBADF, notify = -EBADF;
         int fds[2];
         pid_t agent;
 
         if (pipe2(fds, O_CLOEXEC) < 0)
                 return 0;
 
-        ready = fds[0];
-        notify = fd_dup_cloexec(fds[1]);
+        HET_AUTO_FD int ready = fds[0];
+        agent = spawn(fds[1]);
         fd_close(fds[1]);
-        if (notify < 0) {
-                errno = -notify;
-                return 0;
-        }
-
-        agent = spawn(notify);
-        notify = fd_close(notify);
         if (agent > 0) {
                 struct pollfd hangup = { .fd = ready };
 
