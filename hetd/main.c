@@ -84,21 +84,6 @@ static bool options_parse(Options *o, int *argc, char ***argv, GError **error) {
         return true;
 }
 
-static char **default_directories(bool user) {
-        g_autoptr(GPtrArray) list = g_ptr_array_new();
-
-        if (user)
-                g_ptr_array_add(list, g_build_filename(g_get_user_config_dir(), "hetd", NULL));
-        g_ptr_array_add(list, g_strdup("/etc/hetd"));
-        if (user)
-                g_ptr_array_add(list, g_build_filename(g_get_user_data_dir(), "hetd", NULL));
-        g_ptr_array_add(list, g_strdup("/usr/local/lib/hetd"));
-        g_ptr_array_add(list, g_strdup("/usr/lib/hetd"));
-        g_ptr_array_add(list, NULL);
-
-        return (char **) g_ptr_array_free(g_steal_pointer(&list), FALSE);
-}
-
 static char *absolute(const char *path) {
         return path ? g_canonicalize_filename(path, NULL) : NULL;
 }
@@ -169,7 +154,7 @@ static bool manager_options(const Options *o, QuotaLimits *quotas, ManagerOption
         ret->units = o->units;
         ret->quotas = quotas;
         ret->firmware_directory = absolute(o->firmware_directory);
-        ret->directories = o->directories ? g_strdupv(o->directories) : default_directories(o->user);
+        ret->directories = o->directories ? g_strdupv(o->directories) : platform_config_get_directories(o->user);
         for (char **d = ret->directories; *d; d++) {
                 char *path = absolute(*d);
 

@@ -376,6 +376,21 @@ bool platform_config_read_fd(const char *name, const char *path, int fd, GHashTa
         return platform_config_parse(name, path, text, size, variables, ret, error);
 }
 
+char **platform_config_get_directories(bool user) {
+        g_autoptr(GPtrArray) list = g_ptr_array_new();
+
+        if (user)
+                g_ptr_array_add(list, g_build_filename(g_get_user_config_dir(), "hetd", NULL));
+        g_ptr_array_add(list, g_strdup("/etc/hetd"));
+        if (user)
+                g_ptr_array_add(list, g_build_filename(g_get_user_data_dir(), "hetd", NULL));
+        g_ptr_array_add(list, g_strdup("/usr/local/lib/hetd"));
+        g_ptr_array_add(list, g_strdup("/usr/lib/hetd"));
+        g_ptr_array_add(list, NULL);
+
+        return (char **) g_ptr_array_free(g_steal_pointer(&list), FALSE);
+}
+
 bool platform_config_find(const char *name, const char *const *directories, char **ret_path, GError **error) {
         g_autofree char *looked = g_strjoinv(", ", (char **) directories);
 

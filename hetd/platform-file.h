@@ -165,6 +165,8 @@ bool platform_config_parse_again(const char *name, const char *path, const char 
 /* Reads all of fd (a regular file or memfd, from its beginning; the caller keeps it) */
 bool platform_config_read_fd(const char *name, const char *path, int fd, GHashTable *variables,
                              PlatformConfig **ret, GError **error);
+/* Where the hetd of a user, or of the system, looks for platform files if it is not told otherwise; NULL-terminated */
+char **platform_config_get_directories(bool user);
 /* Finds NAME.platform in the directories, in order; HET_ERROR_NO_SUCH_PLATFORM names where it looked */
 bool platform_config_find(const char *name, const char *const *directories, char **ret_path, GError **error);
 PlatformConfig *platform_config_free(PlatformConfig *config);   /* returns NULL */

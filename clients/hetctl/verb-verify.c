@@ -29,6 +29,21 @@ static const GOptionEntry verify_options[] = {
         {}
 };
 
+/* A name is that of a file which hetd would find. That is not asked: it need not run */
+static bool find_file(const Client *client, const char *file_or_name, char **ret, GError **error) {
+        g_auto(GStrv) directories = NULL;
+        g_autoptr(GError) local = NULL;
+
+        if (arguments_is_file(file_or_name)) {
+                *ret = g_strdup(file_or_name);
+                return true;
+        }
+
+        directories = platform_config_get_directories(!client->system);
+        return platform_config_find(file_or_name, (const char *const *) directories, ret, &local) ||
+               failure(error, EXIT_NOT_FOUND, "A file has a '/' in its name, or ends with .platform.", "%s", local->message);
+}
+
 static bool read_file(const char *file, PlatformConfig **ret, GError **error) {
         g_autoptr(GHashTable) variables = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, g_free);
         HET_AUTO_FD int fd = open(file, O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK);
@@ -139,10 +154,11 @@ static void print_command(const PlatformConfig *platform, const ProcessorConfig 
         putchar('\n');
 }
 
-static bool verify(Client *client, const char *file, GError **error) {
+static bool verify(Client *client, const char *file_or_name, GError **error) {
         g_autoptr(PlatformConfig) platform = NULL;
+        g_autofree char *file = NULL;
 
-        if (!read_file(file, &platform, error))
+        if (!find_file(client, file_or_name, &file, error) || !read_file(file, &platform, error))
                 return false;
         for (unsigned i = 0; i < platform->processors->len; i++)
                 if (!check_firmware(platform->processors->pdata[i], error))
@@ -168,14 +184,15 @@ static bool verb_verify(Client *client, int n, char **arguments, GError **error)
 }
 
 const Verb verbs_verify[] = {
-        { "verify", "FILE...", "Check platform files, and show what hetd would run",
-          "Needs no hetd, and starts nothing. All errors of a file are told at once, with their lines; firmware is\n"
+        { "verify", "FILE|NAME...", "Check platform files, and show what hetd would run",
+          "NAME is that of an installed one: NAME.platform in one of the directories where hetd looks for them. Needs no hetd, and starts nothing. All errors of a file are told at once, with their lines; firmware is\n"
           "checked against the windows, too. Exit status: 0 if all files are good, 1 at the first that is not.\n"
           "het-device-tree(1) prints the device trees that hetd makes.\n"
           "\n"
           "Examples:\n"
           "  hetctl verify docs/examples/*.platform --set FIRMWARE_DIR=build/guest/firmware\n"
-          "  hetctl verify my.platform --commands",
+          "  hetctl verify my.platform --commands\n"
+          "  hetctl verify first-light",
           1, -1, verify_options, verb_verify, true },
         {}
 };

@@ -52,6 +52,15 @@ class Verify(HetctlTest):
         self.fails(FAILED, "--set NAME=VALUE", "verify", FILE)
         self.fails(NOT_FOUND, "nowhere", "verify", "/nowhere.platform")
 
+    def test_installed_by_its_name(self):
+        self.environment = {**self.environment, "XDG_CONFIG_HOME": str(self.directory)}
+        (self.directory / "hetd").mkdir()
+        path = self.directory / "hetd/installed.platform"
+        path.write_text(FILE.read_text(encoding="utf-8"), encoding="utf-8")
+        self.assertEqual(self.ok("--user", "verify", "installed", SET), f"{path}: good: platform installed, 3 processors\n")
+        self.fails(NOT_FOUND, f"no other.platform in {self.directory}/hetd, /etc/hetd, ", "--user", "verify", "other")
+        self.fails(FAILED, "--set NAME=VALUE", "--user", "verify", "installed")
+
     def test_firmware_beside_its_window(self):
         path = self.write(FILE.read_text(encoding="utf-8").replace("first-light-slave-m3", "first-light-slave-a15"))
         self.fails(FAILED, r"slave2: .*first-light-slave-a15.elf", "verify", path, SET)
@@ -272,6 +281,7 @@ class Completion(HetctlTest):
         self.assertEqual(self.fish("hetctl --user stop "), [PLATFORM])
         self.assertEqual(self.fish("hetctl boot --protocol=l"), ["--protocol=linux"])
         self.assertIn("--commands", self.fish("hetctl verify --c"))
+        self.assertIn(PLATFORM, self.fish("hetctl --user verify f"))
 
     def zsh(self, typed, expected):
         """Types it and the tabulator, and waits for what the shell makes of it."""

@@ -39,7 +39,7 @@ complete -c hetctl -l no-pager -d 'Do not show long output in a pager'
 complete -c hetctl -s h -l help -d Help
 complete -c hetctl -l version -d 'Version of hetctl'
 
-complete -c hetctl -n '__hetctl_verb start define' -F -a '(__hetctl_names startable)'
+complete -c hetctl -n '__hetctl_verb start define verify' -F -a '(__hetctl_names startable)'
 complete -c hetctl -n '__hetctl_verb start define reconfigure verify' -s s -l set -x -d 'Value for ${NAME} in the file'
 complete -c hetctl -n '__hetctl_verb start define' -s n -l name -x -d 'Name of the platform'
 complete -c hetctl -n '__hetctl_verb reconfigure' -F
@@ -69,5 +69,5 @@ complete -c hetctl -n '__hetctl_verb top' -s d -l interval -x -d 'Time between t
 complete -c hetctl -n '__hetctl_verb top' -s n -l iterations -x -d 'End after so many looks'
 complete -c hetctl -n '__hetctl_verb coredump' -s o -l output -r -F -d 'The file that is made'
 complete -c hetctl -n '__hetctl_verb graph' -s o -l output -r -F -d 'Draw it into a file'
-complete -c hetctl -n '__hetctl_verb verify' -F -s c -l commands -d 'Print the command lines'
+complete -c hetctl -n '__hetctl_verb verify' -s c -l commands -d 'Print the command lines'
 complete -c hetctl -n '__hetctl_verb help' -a '(__hetctl_verbs)'
