@@ -126,11 +126,9 @@ has_adopted() {
         waits_for "(adopt) is done" journalctl -f -n all -o cat "_SYSTEMD_INVOCATION_ID=$(systemctl show -P InvocationID hetd)"
 }
 
-# kill_hetd [PID…]: and those, at once; hetd is gone when this returns. It is killed more often here than systemd would start it again
-# in that time.
+# kill_hetd [PID…]: and those, at once; hetd is gone when this returns. It is killed more often here than systemd starts most services again.
 kill_hetd() {
         local old
-        systemctl reset-failed hetd
         old=$(systemctl show -P MainPID hetd)
         kill -KILL "$old" "$@"
         timeout 60 tail --pid="$old" -f /dev/null
