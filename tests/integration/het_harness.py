@@ -19,7 +19,6 @@ import signal
 import socket
 import sys
 import tempfile
-import traceback
 import unittest
 
 
@@ -32,6 +31,7 @@ try:
     import dbus
     from het_bus import Bus, BusError, ROOT, options, processor_path
     from het_events import Console, Loop, Process, become_subreaper, children_of
+    from het_tap import Result, all_tests, ordered
 except ImportError as e:
     skip_all(f"python3 has no module {e.name}")
 
@@ -436,6 +436,11 @@ class BareTestCase(unittest.TestCase):
 
     maxDiff = None
     time_limit = 600            # seconds; each wait has its own, this is for what goes on without end
+    is_last_of_kind = True
+
+    def kind(self):
+        """What a test leaves is for the next one of the same kind: they are run one after the other. None: it leaves nothing"""
+        return None
 
     def run(self, result=None):
         self.result = result
@@ -533,47 +538,6 @@ class TestCase(BareTestCase):
             show_log(path, f"the console of {path.parent.name}/{path.stem}", 40)
 
 
-class Result(unittest.TestResult):
-    """TAP"""
-
-    def __init__(self):
-        super().__init__()
-        self.number = 0
-
-    def point(self, test, good, more=""):
-        self.number += 1
-        print(f"{'ok' if good else 'not ok'} {self.number} - {test.id().split('.', 1)[1]}{more}", flush=True)
-
-    def addSuccess(self, test):
-        super().addSuccess(test)
-        self.point(test, True)
-
-    def addSkip(self, test, reason):
-        super().addSkip(test, reason)
-        self.point(test, True, f" # SKIP {reason}")
-
-    def addFailure(self, test, err):
-        super().addFailure(test, err)
-        self.tell(test, err)
-
-    def addError(self, test, err):
-        super().addError(test, err)
-        self.tell(test, err)
-
-    def addSubTest(self, test, subtest, err):
-        super().addSubTest(test, subtest, err)
-        if err:
-            self.tell(subtest, err)
-
-    def tell(self, test, err):
-        self.point(test, False)
-        for line in "".join(traceback.format_exception(*err)).splitlines():
-            print("#", line)
-        if isinstance(test, BareTestCase):
-            test.show_logs()
-        sys.stdout.flush()
-
-
 def main():
     if not os.access(QEMU, os.X_OK):
         skip_all(f"no patched QEMU: QEMU_HET_QEMU is {QEMU!r} (scripts/build sets it)")
@@ -588,6 +552,7 @@ def main():
     module = sys.modules["__main__"]
     loader = unittest.defaultTestLoader
     suite = loader.loadTestsFromNames(sys.argv[1:], module) if sys.argv[1:] else loader.loadTestsFromModule(module)
+    suite = unittest.TestSuite(ordered(all_tests(suite)))
     result = Result()
     print(f"1..{suite.countTestCases()}", flush=True)
     suite.run(result)

@@ -134,8 +134,8 @@ class LinuxTestCase(LinuxMasterTestCase):
     changes = ()                        # (old, new) of the platform file's text
     remoteproc = "idm"                  # Remoteproc=
 
-    def setUp(self):
-        super().setUp()
+    def what_boots(self):
+        """The text of the platform file, and the files of the initramfs"""
         files = {name: (FIRMWARE / name).read_bytes() for name in self.firmware} | self.more_firmware()
         text = (EXAMPLE.parent / f"{self.example}.platform").read_text(encoding="utf-8")
         wider = WIDER if self.guest is ARM64 and not self.example.endswith("-arm64") else ()
@@ -143,7 +143,11 @@ class LinuxTestCase(LinuxMasterTestCase):
         for old, new in wider + chosen + self.changes:
             self.assertIn(old, text)
             text = text.replace(old, new)
-        self.start_linux(self.example, text, {f"lib/firmware/{n}": (data, 0o644) for n, data in files.items()})
+        return text, {f"lib/firmware/{n}": (data, 0o644) for n, data in files.items()}
+
+    def setUp(self):
+        super().setUp()
+        self.start_linux(self.example, *self.what_boots())
         _, *slaves = self.platform.processors()
         self.slave1, self.slave2 = (slaves + [None])[:2]
 
@@ -212,41 +216,40 @@ class RemoteprocTestCase(LinuxTestCase):
     firmware_names = SLAVES             # that it asks for by itself
     no_table = "the image has no resource table"
     complaint = KERNEL_COMPLAINT
-    # The tests of a class have one boot together, which takes longer than what most of them do. Each finds what the first one has
-    # found, by renew(); where that is not possible, and after one that has failed, the next one boots anew.
+    # Tests that boot the same have one boot together, of whatever class they are: it takes longer than what most of them do. Each finds what
+    # the first one has found, by renew(); where that is not possible, and after one that has failed, the next one boots anew.
     shares_boot = False
-    shared = None                       # the test of this class that has left its platform for the next one
+    shared = None                       # the test that has left its platform for the next one
+
+    def more_firmware(self):
+        """Without a resource table"""
+        return {"first-light.elf": (FIRMWARE / "first-light-slave-m3.elf").read_bytes()}
+
+    def kind(self):
+        if not self.shares_boot:
+            return None
+        text, files = self.what_boots()
+        return self.guest, self.example, text, *sorted(files.items())
 
     def setUp(self):
-        cls = type(self)
-        if not (before := cls.__dict__.get("shared")):
+        before, RemoteprocTestCase.shared = RemoteprocTestCase.shared, None
+        if not before:
             super().setUp()
             return
-        cls.shared = None
         own = dict(self.__dict__)
         self.__dict__ |= before.__dict__ | own | {"_cleanups": before._cleanups}
         before._cleanups = []
 
     def tearDown(self):
-        cls = type(self)
-        renewed = self.shares_boot and not self.has_failed() and self.renew()
+        renewed = not self.is_last_of_kind and not self.has_failed() and self.renew()
         complaint = self.console.find(self.complaint)
         if renewed and not complaint:
             # A copy: what this one has to do at its end is done with
-            cls.shared = copy.copy(self)
+            RemoteprocTestCase.shared = copy.copy(self)
             self._cleanups = []
         else:
             super().tearDown()
         self.assertIsNone(complaint, complaint and complaint.string)
-
-    @classmethod
-    def tearDownClass(cls):
-        if last := cls.__dict__.get("shared"):
-            cls.shared = None
-            try:
-                super(RemoteprocTestCase, last).tearDown()
-            finally:
-                last.doCleanups()
 
     def renew(self):
         """A new driver, and slaves that are ready, as after a boot. False: that is not possible"""

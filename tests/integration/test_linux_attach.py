@@ -52,9 +52,6 @@ def bad_tables():
 
 
 class AttachTestCase(RemoteprocTestCase):
-    def more_firmware(self):
-        return {"first-light.elf": (FIRMWARE / "first-light-slave-m3.elf").read_bytes()}
-
     def attach(self, number):
         """And waits for the services, as start() does it"""
         since = self.console.mark()

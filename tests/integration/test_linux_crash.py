@@ -102,6 +102,7 @@ class Crash(RemoteprocTestCase):
 class Hang(RemoteprocTestCase):
     """A program that does not come round any more, and a QEMU that does not, are crashes as well."""
 
+    shares_boot = True
     changes = (("Restart=on-failure\n", "Restart=on-failure\nWatchdogSec=3s\n"),)
 
     def reasons(self, slave, since):
@@ -138,6 +139,7 @@ class Hang(RemoteprocTestCase):
 
 
 class KilledForGood(RemoteprocTestCase):
+    shares_boot = True
     changes = (("Restart=on-failure\n", ""),)
 
     def kill(self):

@@ -20,6 +20,7 @@ MISSING_MAX = {"MemFree": 12 * MIB, "Slab": 2 * MIB, "hetd": 2 * MIB}
 
 
 class LongTestCase(RemoteprocTestCase):
+    shares_boot = True
     time_limit = 60 * CYCLES
 
     def exact(self):

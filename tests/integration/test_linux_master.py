@@ -4,7 +4,7 @@
 docs/examples/linux-master.platform: Debian's Linux starts and stops the slaves through remoteproc, and talks with them through rpmsg.
 """
 
-from het_harness import FIRMWARE, main
+from het_harness import main
 from het_linux import CLASS, DEBUG, RemoteprocTestCase, SLAVES, VIRTIO_SIZE, WINDOWS, need_guest
 
 
@@ -55,9 +55,6 @@ class Master(RemoteprocTestCase):
         self.write(1, "firmware", SLAVES[1])
         self.start(1)
         self.echo(self.tty(1), "again")
-
-    def more_firmware(self):
-        return {"first-light.elf": (FIRMWARE / "first-light-slave-m3.elf").read_bytes()}
 
     def test_driver_comes_and_goes(self):
         """It stops what it has started, and leaves nothing: the next one finds a slave that is ready."""

@@ -19,6 +19,8 @@ stream() {{ exec 3<>/dev/$1; numbered "$3" >/tmp/$1.want; (numbered "$2" | while
 
 
 class Traffic(RemoteprocTestCase):
+    shares_boot = True
+
     def setUp(self):
         super().setUp()
         for line in FUNCTIONS.strip().splitlines():
