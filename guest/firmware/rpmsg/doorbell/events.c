@@ -11,8 +11,8 @@ unsigned doorbell_poll_ms(void) {
 }
 
 unsigned doorbell_take(void) {
-        unsigned taken = events;
+        unsigned taken = doorbell_events;
 
-        events = 0;
+        doorbell_events = 0;
         return taken;
 }
