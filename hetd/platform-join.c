@@ -104,12 +104,20 @@ static void forget_couple(Processor *slave) {
         slave->master_attached = slave->slave_attached = false;
 }
 
+static void on_given(const GError *error, void *userdata) {
+        Join *join = userdata;
+
+        join->processor->joining = NULL;
+        join_end(join, error);
+}
+
 void platform_join(Processor *slave, DoneFunc done, void *userdata) {
+        Join *join = join_new(slave, done, userdata);
         g_autoptr(GError) error = NULL;
         Steps *steps;
 
         /* What is left of an earlier process, or of an earlier hetd */
-        steps = steps_new(done, userdata);
+        steps = steps_new(on_given, join);
         if (slave->slave_attached)
                 steps_add(steps, slave, true, "het-master-detach", NULL, NULL, 0);
         add_master_detach(steps, slave);
@@ -118,7 +126,7 @@ void platform_join(Processor *slave, DoneFunc done, void *userdata) {
         if (!processor_make_window(slave, &error) ||
             !couple_new(slave->config->id, processor_get_heartbeat_ms(slave), &slave->couple, &error)) {
                 steps_free(steps);
-                done(error, userdata);
+                join_end(join, error);
                 return;
         }
 
@@ -126,7 +134,7 @@ void platform_join(Processor *slave, DoneFunc done, void *userdata) {
         g_clear_pointer(&slave->missing, g_free);
         if (!platform_save(slave->platform, &error)) {
                 steps_free(steps);
-                done(error, userdata);
+                join_end(join, error);
                 return;
         }
 
@@ -134,6 +142,7 @@ void platform_join(Processor *slave, DoneFunc done, void *userdata) {
         slave->master_attached = slave->slave_attached = true;
         add_master_attach(steps, slave);
         add_slave_attach(steps, slave);
+        slave->joining = steps;
         steps_run(steps);
 }
 
@@ -156,6 +165,10 @@ static void on_left(const GError *error, void *userdata) {
 void platform_leave(Processor *slave, DoneFunc done, void *userdata) {
         Steps *steps = steps_new(on_left, join_new(slave, done, userdata));
         json_object *memory;
+
+        /* What it would be given behind that, it would keep */
+        if (slave->joining)
+                steps_cancel(slave->joining);
 
         if (slave->monitor_ready && slave->slave_attached) {
                 steps_add(steps, slave, true, "het-slave-stop", NULL, NULL, 0);
@@ -191,16 +204,11 @@ static void on_granted(const GError *error, void *userdata) {
 
 static void on_joined(const GError *error, void *userdata) {
         Join *join = userdata;
-        Processor *slave = join->processor;
-        g_autoptr(GError) ending = NULL;
 
-        /* It is leaving already, and would keep what it is given now */
-        if (!error && slave->platform->ending)
-                ending = g_error_new(HET_ERROR, HET_ERROR_CANCELED, "%s: The platform is being stopped", slave->config->name);
-        if (error || ending)
-                join_end(join, error ?: ending);
+        if (error)
+                join_end(join, error);
         else
-                processor_grant(slave, on_granted, join);
+                processor_grant(join->processor, on_granted, join);
 }
 
 static void join_and_grant(Processor *slave, DoneFunc done, void *userdata) {

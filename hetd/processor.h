@@ -176,6 +176,7 @@ typedef struct Processor {
         bool repeating;                 /* of a master: its QEMU is asked to tell of its guest's requests again */
         bool master_attached;           /* the master's QEMU has the couple */
         bool slave_attached;            /* the slave's QEMU has it */
+        struct Steps *joining;          /* what gives it to both; NULL: nothing is at work */
         uint64_t boots;
         const char *master_stop;        /* why the stop that is at work is, if it is because of the master (PLATFORM_MASTER_…); NULL: it is not */
         const char *stop_when_idle;     /* such a stop waits for the verb that is at work */

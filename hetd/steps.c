@@ -20,6 +20,7 @@ struct Steps {
         GQueue queue;           /* of Step */
         DoneFunc done;
         void *userdata;
+        bool canceled;
 };
 
 static void step_free(Step *step) {
@@ -76,6 +77,13 @@ static void steps_next(Steps *steps);
 static void on_answered(const GError *error, void *userdata) {
         Steps *steps = userdata;
         g_autoptr(Step) step = g_queue_pop_head(&steps->queue);
+        g_autoptr(GError) canceled = NULL;
+
+        if (steps->canceled) {
+                canceled = g_error_new(HET_ERROR, HET_ERROR_CANCELED, "%s: It is leaving its platform", step->processor->config->name);
+                steps_finish(steps, canceled);
+                return;
+        }
 
         if (error && !step->tolerant) {
                 steps_finish(steps, error);
@@ -102,4 +110,8 @@ static void steps_next(Steps *steps) {
 
 void steps_run(Steps *steps) {
         steps_next(steps);
+}
+
+void steps_cancel(Steps *steps) {
+        steps->canceled = true;
 }

@@ -16,3 +16,5 @@ void steps_add(Steps *steps, Processor *p, bool tolerant, const char *command, j
 void steps_free(Steps *steps);
 /* Sends the first; done is told when all were answered, or which was the first to fail. The steps free themselves. */
 void steps_run(Steps *steps);
+/* Of steps that run: the command that was sent is the last one, and what comes of it is that they were canceled */
+void steps_cancel(Steps *steps);

@@ -142,7 +142,7 @@ class Keep(MasterRestart):
         self.assertEqual(stopped(), ("done", ""))
         query = qemu.query()
         self.assertEqual((query["couples"], [memory["granted"] for memory in query["memory"]]), ([], [False]))
-        self.assertRefused(ERROR + "Canceled", "slave2: The platform is being stopped", pending.wait)
+        self.assertRefused(ERROR + "Canceled", "slave2: It is leaving its platform", pending.wait)
         self.platform.start()
         self.slave2.attach(qemu.monitor)
         self.assertEqual(self.slave2.state, "ready")
