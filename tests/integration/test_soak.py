@@ -55,9 +55,11 @@ class Soak(TestCase):
     hetd_arguments = ("--log-level=info",)
     time_limit = int(600 + 10 * KILLS + 120 * MINUTES)
 
+    slave = SLAVE
+
     def start(self, n_slaves):
         """Returns once all slaves have talked with the master."""
-        slaves = [SLAVE.format(id=i, address=0x60000000 + i * 0x1000000) for i in range(1, n_slaves + 1)]
+        slaves = [self.slave.format(id=i, address=0x60000000 + i * 0x1000000) for i in range(1, n_slaves + 1)]
         self.platform = self.hetd.define("crowd", platform_text(MASTER.replace("1G", "2G"), *slaves)).start()
         self.master, *self.slaves = self.platform.processors()
         self.console = self.master.console()
@@ -103,6 +105,29 @@ class Kills(Soak):
         print(f"# {KILLS} kills, {slave.get('Restarts')} restarts; from the kill to running: p50 {p[50] * 1000:.0f} ms, p99 {p[99] * 1000:.0f} ms")
         self.assertEqual(self.used(), used)
         self.check_growth(resident)
+
+
+class Told(Soak):
+    slave = SLAVE.replace("Restart=always", "Restart=no")
+
+    def test_told(self):
+        """Nobody starts it again: when do hetd, and who reads what the master's guest prints, know of it?"""
+        self.start(1)
+        slave, by_hetd, by_guest = self.slaves[0], [], []
+        for _ in range(KILLS):
+            since = self.console.mark()
+            killed = time.time()
+            os.kill(slave.pid, signal.SIGKILL)
+            self.console.expect("^master: slave 1 is crashed", since)
+            by_guest.append(time.time() - killed)
+            slave.wait_state("crashed")
+            by_hetd.append(int(slave.get("StateChangeTimestamp")) / 1e6 - killed)
+            slave.call("Restart")
+            self.console.expect(f"^master: received vector {HELLO_LAST} from slave 1$", since)
+        for who, times in ("hetd", by_hetd), ("the master's guest", by_guest):
+            p = percentiles(times)
+            print(f"# {KILLS} kills; {who} knows of it after: p50 {p[50] * 1000:.1f} ms, p99 {p[99] * 1000:.1f} ms")
+        self.assertEqual(slave.state, "running")
 
 
 class Talk:
