@@ -177,8 +177,16 @@ class Killed(Restart):
         with self.assertRaises(BusError):
             pending.wait()
         self.wait_restarts(1, "waiting")
-        self.slave2.grant(fd)
+        self.loop.wait(lambda: self.is_granted(fd), "the restart is over")
         self.boot(1)
+
+    def is_granted(self, fd):
+        try:
+            self.slave2.grant(fd)
+        except BusError as e:
+            self.assertIn("a restart is being carried out", e.message)
+            return False
+        return True
 
 
 class ExternalMaster(Restart):
