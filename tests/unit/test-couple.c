@@ -14,6 +14,7 @@
 #include "hw/misc/idm-regs.h"
 #include "util/error.h"
 #include "util/fd-util.h"
+#include "window.h"
 
 #include <dirent.h>
 #include <errno.h>
@@ -376,7 +377,7 @@ static void test_adopt_forged(void **state) {
                 assert_true(fds[0] >= 0);
                 assert_int_equal(ftruncate(fds[0], HET_PAGE_SIZE), 0);
                 assert_int_equal(fcntl(fds[0], F_ADD_SEALS, seals[i]), 0);
-                identity.page = couple_memory_number(fds[0]);
+                identity.page = window_memory_number(fds[0]);
                 refuse(fds, &identity);
         }
 }
