@@ -60,5 +60,7 @@ def ordered(tests):
         if kind is not None:
             if kind in last:
                 last[kind].is_last_of_kind = False
+            # Its own, for it takes over what the one before it has
+            test.is_last_of_kind = True
             last[kind] = test
     return [tests[i] for i in sorted(range(len(tests)), key=lambda i: (places[i], i))]
