@@ -78,11 +78,16 @@ def inputs_of(repository, commit):
     return digest.hexdigest()
 
 
+def name_of_each(targets):
+    """The folder where the series is built, commit by commit"""
+    return "each" if targets == EACH else f"each-{'-'.join(targets)}"
+
+
 def build_each(repository, commits, first, targets):
     """Each patch of the series, from a number on, builds by itself: everything there is for the targets, tools and tests, too; [what does
     not]. What was built from the same inputs before, and everything there built, is not built again."""
     failed = []
-    with Work(repository, "each" if targets == EACH else f"each-{'-'.join(targets)}").locked() as work:
+    with Work(repository, name_of_each(targets)).locked() as work:
         record = work.folder / "proven"
         proven = set(record.read_text(encoding="ascii").split()) if record.exists() else set()
         for number, (entry, _, commit) in list(enumerate([(None, None, repository.base), *commits]))[first:]:

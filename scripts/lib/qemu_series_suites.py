@@ -8,7 +8,7 @@ import subprocess
 import xml.etree.ElementTree as ElementTree
 
 from qemu_series import SeriesError, cache_folder, run
-from qemu_series_build import QTESTS, Work, inputs_of
+from qemu_series_build import QTESTS, Work, inputs_of, name_of_each
 
 SUITES = ("unit", "qapi-schema", "qtest")                               # all that QEMU has
 INTROSPECTION = ("device-introspect-test", "qmp-cmd-test", "qom-test", "test-hmp")      # of the qtests, on each target
@@ -107,10 +107,10 @@ class Kept:
         temporary.replace(self.file)
 
 
-def run_suites(repository, name, commit, targets, suites, keep=False):
+def run_suites(repository, name, folder, commit, targets, suites, keep=False):
     """Builds the tree and runs its suites; {suite: (programs, cases)}. keep: what is known of them already is taken"""
     found, inputs = {}, inputs_of(repository, commit)
-    with Work(repository, f"{name}-{'-'.join(targets)}").locked() as work:
+    with Work(repository, folder).locked() as work:
         if keep:
             found = {suite: results for suite in suites if (results := Kept(work, suite, inputs).load())}
         left = [suite for suite in suites if suite not in found]
@@ -157,9 +157,9 @@ def summary(name, results):
 
 
 def compare(project, repository, commits, targets, suites):
-    """Prints both; [what differs]. The base's results are kept"""
-    base = run_suites(repository, "base", repository.base, targets, suites, keep=True)
-    patched = run_suites(repository, "patched", commits[-1][2], targets, suites)
+    """Prints both; [what differs]. The base's results are kept. Where each patch was built, the last is there"""
+    base = run_suites(repository, "base", f"base-{'-'.join(targets)}", repository.base, targets, suites, keep=True)
+    patched = run_suites(repository, "patched", name_of_each(targets), commits[-1][2], targets, suites)
     found = []
     for suite in suites:
         summary(f"{suite} on the base", base[suite])

@@ -10,12 +10,15 @@ import pathlib
 import re
 import subprocess
 import tempfile
+import types
 import unittest
 
 from het_harness import QEMU, TOP, main
 import qemu_series                      # of scripts/lib
+import qemu_series_build
 import qemu_series_check
 import qemu_series_mail
+import qemu_series_suites
 import qemu_variant
 from qemu_series import Project, Repository, SeriesError
 
@@ -120,6 +123,22 @@ class Series(unittest.TestCase):
         qemu_series_mail.take_back(self.project, self.repository, *qemu_series_mail.read_mails(self.folder / "mails"))
         self.assertEqual(self.project.new_files(), before)
         self.assertEqual(self.versions(self.project.patches.glob("*.patch")), {qemu_series.SINCE})
+
+    def test_built_before(self):
+        """What was built, or tested, need not be again, as long as nothing has changed that a build reads"""
+        def inputs():
+            return qemu_series_build.inputs_of(self.repository, qemu_series.build(self.project, self.repository)[-1][2])
+        before = inputs()
+        for path, same in (("docs/specs/idm.rst", True), ("hw/misc/idm.c", False)):
+            file = self.project.place(path)
+            file.write_text(file.read_text() + "\n")
+            self.assertEqual(inputs() == before, same, path)
+
+        work, results = types.SimpleNamespace(folder=self.folder), ({"unit/test-a": "OK"}, {("unit/test-a", "/a/b"): "ok"})
+        qemu_series_suites.Kept(work, "unit", before).store(results)
+        self.assertEqual(qemu_series_suites.Kept(work, "unit", before).load(), results)
+        self.assertIsNone(qemu_series_suites.Kept(work, "unit", inputs()).load())
+        self.assertIsNone(qemu_series_suites.Kept(work, "qtest", before).load())
 
     def take_nothing_back(self):
         """git may write a header otherwise than who made the patch; what it does is the same"""
