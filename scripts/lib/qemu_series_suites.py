@@ -13,26 +13,30 @@ from qemu_series_build import QTESTS, Work, inputs_of, name_of_each
 SUITES = ("unit", "qapi-schema", "qtest")                               # all that QEMU has
 INTROSPECTION = ("device-introspect-test", "qmp-cmd-test", "qom-test", "test-hmp")      # of the qtests, on each target
 SLOW = 4                                # times longer than QEMU has it: this may run beside other things
+FIRMWARE = ("ipxe-qemu", "opensbi", "qemu-system-data", "seabios")      # packages
 DATA = "qemu-bundle/usr/local/share/qemu"
 
 
-def network_roms():
-    """The network cards' ROMs, which Debian has in a package of their own; some machines do not start without them"""
-    folder = cache_folder() / "series" / "ipxe"
-    roms = folder / "usr/lib/ipxe/qemu"
-    if not roms.is_dir():
+def firmware():
+    """What Debian has in packages of its own, and some machines do not start without: [files]"""
+    folder = cache_folder() / "series" / "firmware"
+    if not (folder / "complete").exists():
         folder.mkdir(parents=True, exist_ok=True)
-        run("apt-get", "-q", "download", "ipxe-qemu", cwd=folder)
-        run("dpkg-deb", "-x", next(folder.glob("ipxe-qemu_*.deb")), folder)
-    return roms
+        run("apt-get", "-q", "download", *FIRMWARE, cwd=folder)
+        for package in folder.glob("*.deb"):
+            run("dpkg-deb", "-x", package, folder)
+        (folder / "complete").touch()
+    share = folder / "usr/share"
+    return [file for file in [*(folder / "usr/lib/ipxe/qemu").iterdir(), *(share / "seabios").iterdir(), *(share / "qemu").glob("*.bin")]
+            if file.exists()]           # it may be a link to what another package has
 
 
 def add_roms(work):
     """What --disable-install-blobs leaves out"""
     data = work.objects / DATA
     data.mkdir(parents=True, exist_ok=True)
-    for rom in [*network_roms().iterdir(), *(work.folder / "src/pc-bios").glob("*.bin")]:
-        if not (data / rom.name).exists():
+    for rom in [*(work.folder / "src/pc-bios").glob("*.bin"), *firmware()]:
+        if not os.path.lexists(data / rom.name):
             (data / rom.name).symlink_to(rom)
 
 
