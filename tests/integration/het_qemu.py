@@ -3,11 +3,12 @@
 
 import os
 import selectors
+import signal
 import socket
 import threading
 
 from het_events import DEADLINE
-from het_harness import FIRMWARE, QEMU
+from het_harness import FIRMWARE, QEMU, options
 from het_qmp import Qmp
 
 MASTER_ARGUMENTS = ("-machine", "virt", "-cpu", "cortex-a15", "-m", "1G", "-device", "idm_ipi", "-S",
@@ -87,6 +88,18 @@ class Qemu:
         """With one connection to its monitor: it accepts ours when it has closed the one before."""
         with self.qmp():
             return len(os.listdir(f"/proc/{self.pid}/fd"))
+
+
+def stop_while_attached(test, qemu, where):
+    """It does not answer hetd, which is to attach it as slave2: the platform can be stopped meanwhile, and the attempt ends"""
+    os.kill(qemu.pid, signal.SIGSTOP)
+    pending = test.slave2.begin("Attach", "sa{sv}", where, options())
+    test.slave2.wait_state("starting")
+    test.platform.stop()
+    with test.assertRaises(Exception):
+        pending.wait()
+    test.assertEqual(test.slave2.state, "defined")
+    os.kill(qemu.pid, signal.SIGCONT)
 
 
 class Proxy:

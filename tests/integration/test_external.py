@@ -9,7 +9,7 @@ import socket
 from het_bus import ERROR, INVALID_ARGS
 from het_events import children_of
 from het_harness import MASTER, SLAVE1, SLAVE2, TestCase, main, memory_maps, options, platform_text
-from het_qemu import MASTER_ARGUMENTS, SLAVE1_ARGUMENTS, SLAVE2_ARGUMENTS, Proxy, Qemu
+from het_qemu import MASTER_ARGUMENTS, SLAVE1_ARGUMENTS, SLAVE2_ARGUMENTS, Proxy, Qemu, stop_while_attached
 
 EXTERNAL = "Start=external\n"
 EXTERNAL_MASTER = "".join(line for line in MASTER.splitlines(True) if not line.startswith("Firmware")) + EXTERNAL
@@ -451,18 +451,10 @@ class Refused(External):
         self.assertRefused(ERROR + "WrongState", "attached already", self.slave2.attach, qemu.monitor)
 
     def test_stopped_while_it_is_attached(self):
-        """A QEMU that does not answer: the attempt ends, and the platform can be stopped meanwhile"""
         self.start()
         qemu = Qemu(self, "slave", *SLAVE2_ARGUMENTS)
         qemu.query()
-        os.kill(qemu.pid, signal.SIGSTOP)
-        pending = self.slave2.begin("Attach", "sa{sv}", str(qemu.monitor), options())
-        self.slave2.wait_state("starting")
-        self.platform.stop()
-        with self.assertRaises(Exception):
-            pending.wait()
-        self.assertEqual(self.slave2.state, "defined")
-        os.kill(qemu.pid, signal.SIGCONT)
+        stop_while_attached(self, qemu, str(qemu.monitor))
         self.platform.start()
         self.slave2.attach(qemu.monitor)
 

@@ -12,7 +12,7 @@ import dbus
 from het_bus import ERROR, INVALID_ARGS, Bus
 from het_events import DEADLINE
 from het_harness import HETCTL, MASTER, SLAVE1, SLAVE2, TestCase, main, memory_maps, options, platform_text
-from het_qemu import SLAVE1_ARGUMENTS, SLAVE2_ARGUMENTS, Qemu
+from het_qemu import SLAVE1_ARGUMENTS, SLAVE2_ARGUMENTS, Qemu, stop_while_attached
 
 EXTERNAL = "Start=external\n"
 NOT_SUPPORTED = "org.freedesktop.DBus.Error.NotSupported"
@@ -273,14 +273,7 @@ class Refused(OnBus):
 
     def test_stopped_while_it_is_asked(self):
         qemu = BusQemu(self, "slave", *SLAVE2_ARGUMENTS)
-        os.kill(qemu.pid, signal.SIGSTOP)
-        pending = self.slave2.begin("Attach", "sa{sv}", "dbus:org.qemu", options())
-        self.slave2.wait_state("starting")
-        self.platform.stop()
-        with self.assertRaises(Exception):
-            pending.wait()
-        self.assertEqual(self.slave2.state, "defined")
-        os.kill(qemu.pid, signal.SIGCONT)
+        stop_while_attached(self, qemu, "dbus:org.qemu")
 
     def test_peer_never_answers(self):
         ours, theirs = socket.socketpair()
