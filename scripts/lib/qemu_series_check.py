@@ -169,17 +169,20 @@ def check_am(repository, commits, mails, folder, whole):
 
 FOR_MANUAL = ("docs/", "qapi/", "scripts/", "ui/icons/", "VERSION", "qemu-options.hx")      # what a manual of our pages is made from
 QMP_REFERENCE = "docs/interop/qemu-qmp-ref.rst"
-ELSEWHERE = re.compile(r"^qapi/(?!het).*(unknown document|undefined label)")        # what refers to a page that is not among ours
+OUR_SCHEMA = "qapi/het-alone.json"
 
 
 def pages_only(tree, pages):
-    """A manual of the new pages and of the QMP reference, with QEMU's own configuration"""
+    """A manual of the new pages, and of the part of the QMP reference that is ours: all of it would take ten times as long"""
     manual = tree / "docs-of-ours"
     manual.mkdir()
     for page in [*pages, QMP_REFERENCE]:
         copy = manual / pathlib.Path(page).relative_to("docs")
         copy.parent.mkdir(parents=True, exist_ok=True)
         shutil.copy(tree / page, copy)
+    (tree / OUR_SCHEMA).write_text("".join(f"{{ 'include': '{name}.json' }}\n" for name in ("pragma", "het")))
+    reference = manual / pathlib.Path(QMP_REFERENCE).relative_to("docs")
+    reference.write_text(reference.read_text().replace("qapi/qapi-schema.json", OUR_SCHEMA))
     names = [str(pathlib.Path(page).relative_to("docs").with_suffix("")) for page in [*pages, QMP_REFERENCE]]
     (manual / "index.rst").write_text("\n".join(["Manual", "======", "", ".. toctree::", "", *(f"   {name}" for name in names), ""]))
     return manual
@@ -200,7 +203,7 @@ def check_manual(repository, commits, tree, whole):
                              "-d", tree / "doctrees", "-Dkerneldoc_werror=1", manual, tree / "manual"],
                             stdin=subprocess.DEVNULL, capture_output=True, check=False, env={**os.environ, "CONFDIR": "/etc/qemu"})
     said = (result.stdout + result.stderr).decode(errors="replace").replace(f"{tree}/", "").splitlines() if result.returncode else []
-    return found + [line for line in said if whole or not ELSEWHERE.search(line)]
+    return found + said
 
 
 # --- checkpatch ---
