@@ -12,6 +12,13 @@
 static IdmPort port;
 
 static void answer(void) {
+        uint32_t vectors = idm_take_vectors(IDM_MASTER);
+
+        for (; vectors; vectors &= vectors - 1)
+                idm_send(IDM_MASTER, (unsigned) __builtin_ctz(vectors));
+}
+
+static void answer_by_page(void) {
         uint32_t vectors = idm_port_take(&port);
 
         if (vectors)
@@ -30,8 +37,7 @@ int main(void) {
 #ifdef BOARD_IDM_PAGES
         idm_use_pages(BOARD_IDM_PAGES);
 #endif
-        idm_open(IDM_MASTER, &port);
-        irq_enable(BOARD_IDM_IRQ, BOARD_IDM_TRIGGER, answer);
+        irq_enable(BOARD_IDM_IRQ, BOARD_IDM_TRIGGER, idm_open(IDM_MASTER, &port) ? answer_by_page : answer);
         idm_enable(IDM_MASTER, ~0u, 0);
         ping_pong_answer("idm");
 }

@@ -123,50 +123,40 @@ const char *idm_state_name(uint32_t state) {
         return state < sizeof(names) / sizeof(names[0]) ? names[state] : "unknown";
 }
 
-void idm_open(unsigned couple, IdmPort *ret) {
-        /* Always empty, and never: so idm_port_ask() and idm_port_send_slowly() are called, which have the device do it. */
-        static uint32_t nothing, something = 1;
+void idm_send(unsigned couple, unsigned vector) {
+        IdmPort port;
 
-        *ret = (IdmPort) { .couple = couple, .received = &nothing, .sent = &something };
-        if (!idm_pages)
-                return;
-        ret->received = pending_word(couple, true);
-        ret->sent = pending_word(couple, false);
-        ret->kick = idm_base + IDM_EXTENSION(couple) + IDM_KICK;
-}
-
-void idm_port_send_slowly(const IdmPort *port, uint32_t vectors) {
-        if (port->kick) {
-                /* Who finds something there need not wake the other side: it is awake, or is being woken. */
-                if (__atomic_fetch_or(port->sent, vectors, __ATOMIC_SEQ_CST) == 0)
-                        mmio_write32(port->kick, 1);
+        if (idm_open(couple, &port)) {
+                idm_port_send(&port, 1u << vector);
                 return;
         }
         barrier_device();
-        for (; vectors; vectors &= vectors - 1)
-                couple_write(port->couple, IDM_DOORBELL, (uint32_t) __builtin_ctz(vectors));
+        couple_write(couple, IDM_DOORBELL, vector);
 }
 
-uint32_t idm_port_ask(const IdmPort *port) {
-        uint32_t vectors = couple_read(port->couple, IDM_PENDING);
+uint32_t idm_take_vectors(unsigned couple) {
+        uint32_t vectors = idm_pages ? __atomic_exchange_n(pending_word(couple, true), 0, __ATOMIC_SEQ_CST) : 0;
 
-        couple_write(port->couple, IDM_PENDING, vectors);
+        if (!vectors) {         /* the device has taken them, if there are any */
+                vectors = couple_read(couple, IDM_PENDING);
+                couple_write(couple, IDM_PENDING, vectors);
+        }
         barrier_device();
         return vectors;
 }
 
-void idm_send(unsigned couple, unsigned vector) {
-        IdmPort port;
-
-        idm_open(couple, &port);
-        idm_port_send(&port, 1u << vector);
+bool idm_open(unsigned couple, IdmPort *ret) {
+        if (!idm_pages)
+                return false;
+        *ret = (IdmPort) { couple, pending_word(couple, true), pending_word(couple, false),
+                           idm_base + IDM_EXTENSION(couple) + IDM_KICK };
+        return true;
 }
 
-uint32_t idm_take_vectors(unsigned couple) {
-        IdmPort port;
-
-        idm_open(couple, &port);
-        return idm_port_take(&port);
+void idm_port_add(const IdmPort *port, uint32_t vectors) {
+        /* Who finds something there need not wake the other side: it is awake, or is being woken. */
+        if (__atomic_fetch_or(port->sent, vectors, __ATOMIC_SEQ_CST) == 0)
+                mmio_write32(port->kick, 1);
 }
 
 bool idm_publish_resource_table(uintptr_t address) {

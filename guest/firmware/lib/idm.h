@@ -53,21 +53,21 @@ void idm_send(unsigned couple, unsigned vector);
 uint32_t idm_take_vectors(unsigned couple);
 
 /*
- * The same two with what they need looked up before, for programs to which each instruction counts: some hypervisors emulate them
- * one by one. vectors: bit n sends vector n; all of them are one interrupt. Not 0.
+ * The same two for a couple whose control page is used, with all that they need looked up before: for programs to which each
+ * instruction counts. Some hypervisors emulate them one by one.
  */
 typedef struct IdmPort {
         unsigned couple;
-        uint32_t *received, *sent;      /* words of the control page; without one, words with which the device is asked */
+        uint32_t *received, *sent;      /* words of the page */
         uintptr_t kick;
 } IdmPort;
 
-/* After idm_use_pages(), if that is used */
-void idm_open(unsigned couple, IdmPort *ret);
-/* What is left where the word says that it is not the simple case */
-void idm_port_send_slowly(const IdmPort *port, uint32_t vectors);
-uint32_t idm_port_ask(const IdmPort *port);
+/* False if no page is used */
+bool idm_open(unsigned couple, IdmPort *ret);
+/* What is left where the other side has not taken what was sent before */
+void idm_port_add(const IdmPort *port, uint32_t vectors);
 
+/* vectors: bit n sends vector n; all of them are one interrupt. Not 0. */
 static inline void idm_port_send(const IdmPort *port, uint32_t vectors) {
         uint32_t empty = 0;
 
@@ -75,13 +75,14 @@ static inline void idm_port_send(const IdmPort *port, uint32_t vectors) {
         if (__atomic_compare_exchange_n(port->sent, &empty, vectors, false, __ATOMIC_SEQ_CST, __ATOMIC_SEQ_CST))
                 mmio_write32(port->kick, 1);
         else
-                idm_port_send_slowly(port, vectors);
+                idm_port_add(port, vectors);
 }
 
 static inline uint32_t idm_port_take(const IdmPort *port) {
         uint32_t vectors = __atomic_exchange_n(port->received, 0, __ATOMIC_SEQ_CST);
 
-        return vectors ? vectors : idm_port_ask(port);
+        /* Else the device has taken them, if there are any */
+        return vectors ? vectors : idm_take_vectors(port->couple);
 }
 
 /*
