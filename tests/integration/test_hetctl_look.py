@@ -39,7 +39,7 @@ class Verify(HetctlTest):
         files = sorted(FILE.parent.glob("*.platform"))
         guest = self.directory / "guest"
         guest.mkdir()
-        for name in ("uImage", "Image", "zImage", "initramfs.cpio.gz", "slave-initramfs.cpio.gz"):
+        for name in ("uImage", "Image", "zImage", "bzImage", "initramfs.cpio.gz", "slave-initramfs.cpio.gz"):
             (guest / name).write_bytes(b"")
         output = self.ok("verify", *files, SET, f"--set=GUEST_DIR={guest}")
         for file in files:
