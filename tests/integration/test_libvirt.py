@@ -179,7 +179,7 @@ class Daemons(LibvirtTest):
         """The platform notices nothing; the next libvirtd has its domains, and the next bridge what is started from then on."""
         self.start_both()
         self.libvirtd.stop(kill=True)
-        self.assertEqual(self.bridge.wait(), 1)
+        self.assertEqual(self.bridge.wait(), os.EX_TEMPFAIL)
         self.assert_talks(5)
         self.libvirtd.start()
         self.assertEqual(self.libvirtd.active(), ["master", "slave2"])
