@@ -544,9 +544,17 @@ static void on_ready_to_boot(const GError *error, void *userdata) {
 static void carry_out_boot(Request *request) {
         Processor *slave = request->slave;
 
+        /* It was there, or was being started again, when the guest asked */
+        if (!slave->monitor_ready) {
+                g_autoptr(GError) gone = g_error_new(HET_ERROR, slave->failure, "%s: %s", slave->config->name, slave->reason_text);
+
+                on_request_carried_out(gone, request);
+                return;
+        }
+
         if (request->repeated && slave->state == PROCESSOR_RUNNING)
                 on_request_carried_out(NULL, request);
-        else if (slave->monitor_ready && slave->couple && couple_get_slave_state(slave->couple) == HET_STATE_READY)
+        else if (slave->couple && couple_get_slave_state(slave->couple) == HET_STATE_READY)
                 processor_wait(slave, PROCESSOR_STATE_MASK(PROCESSOR_READY) | PROCESSOR_IDLE, PROCESSOR_STATE_TIMEOUT_USEC,
                                on_ready_to_boot, request);
         else
