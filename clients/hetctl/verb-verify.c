@@ -185,8 +185,9 @@ static bool verb_verify(Client *client, int n, char **arguments, GError **error)
 
 const Verb verbs_verify[] = {
         { "verify", "FILE|NAME...", "Check platform files, and show what hetd would run",
-          "NAME is that of an installed one: NAME.platform in one of the directories where hetd looks for them. Needs no hetd, and starts nothing. All errors of a file are told at once, with their lines; firmware is\n"
-          "checked against the windows, too. Exit status: 0 if all files are good, 1 at the first that is not.\n"
+          "NAME is that of an installed one: NAME.platform in one of the directories where hetd looks for them. Needs\n"
+          "no hetd, and starts nothing. All errors of a file are told at once, with their lines; firmware is checked\n"
+          "against the windows, too. Exit status: 0 if all files are good, 1 at the first that is not.\n"
           "het-device-tree(1) prints the device trees that hetd makes.\n"
           "\n"
           "Examples:\n"
