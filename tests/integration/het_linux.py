@@ -233,6 +233,11 @@ class RemoteprocTestCase(LinuxTestCase):
 
     def setUp(self):
         before, RemoteprocTestCase.shared = RemoteprocTestCase.shared, None
+        # Left to one that was skipped
+        if before and before.kind() != self.kind():
+            super(RemoteprocTestCase, before).tearDown()
+            before.doCleanups()
+            before = None
         if not before:
             super().setUp()
             return
