@@ -42,6 +42,7 @@ struct HetCoupleState {
     int tx_halt;
     bool diverted;          /* rx is not ours to wait for */
     bool kernel_kicks;      /* tx is written by the guest through KVM */
+    unsigned impatient;     /* doorbells to come that are rung at once */
 
     uint32_t raised;        /* channels, when the client was last told */
     HetState peer_state;
@@ -67,6 +68,9 @@ struct HetCoupleState {
     uint32_t unreported;
     QEMUTimer *report_timer;
 };
+
+/* A sched_yield() that takes so long was a time slice of somebody else's */
+#define HET_CROWDED_NS  200000
 
 static inline bool het_couple_is_direct(const HetCoupleState *c)
 {
@@ -114,6 +118,8 @@ void het_rx_unwatch(int fd);
 
 /* het-halt.c */
 bool het_halt_init(uint32_t max_ns, bool fixed, Error **errp);
+/* Whose thread may take what comes, without the BQL; NULL: none */
+CPUState *het_halt_worker(void);
 void het_halt_add(HetPageSide *side, int fd);
 /* On return no vCPU looks at the side or the fd any more */
 void het_halt_remove(HetPageSide *side);

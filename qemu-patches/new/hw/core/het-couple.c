@@ -28,6 +28,7 @@
  */
 
 #include "qemu/osdep.h"
+#include <sched.h>
 #include <sys/mman.h>
 #include "qemu/atomic.h"
 #include "qemu/error-report.h"
@@ -42,6 +43,12 @@
 #include "trace.h"
 
 #define HET_PAGE_SEALS  (F_SEAL_SHRINK | F_SEAL_GROW)
+
+/* A vCPU that runs is given so long until it waits */
+#define HET_PATIENCE_NS         10000
+/* So many doorbells are not held back after one that was in vain */
+#define HET_IMPATIENT           64
+#define HET_IMPATIENT_CROWDED   1024
 
 /* The events come at most this often for each couple */
 #define HET_IPI_INTERVAL_MS 1000
@@ -307,6 +314,44 @@ void het_couple_drain(HetCoupleState *c)
 /* --- sending --- */
 
 /*
+ * The next vector often comes when the vCPU at the other side has handled the
+ * last one and is about to wait again, or was about to when we were woken
+ * and took its processor. The doorbell would wake one more thread there, and
+ * costs much more than the moment until that vCPU looks. So it is given that
+ * moment. Where it was in vain, since the vCPU goes on with something else or
+ * others want the processor, the next doorbells are rung at once.
+ */
+static uint32_t het_couple_peer_wait(HetCoupleState *c)
+{
+    uint32_t wait = qatomic_read(&c->peer->wait);
+    int64_t start, took;
+
+    if (wait != HET_WAIT_EVENTFD) {
+        return wait;
+    }
+    if (c->impatient) {
+        c->impatient--;
+        return wait;
+    }
+    start = get_clock();
+    do {
+        sched_yield();
+        took = get_clock() - start;
+        wait = qatomic_read(&c->peer->wait);
+        if (wait == HET_WAIT_EVENTFD && !qatomic_read(&c->peer->pending)) {
+            wait = HET_WAIT_POLL;
+        }
+    } while (wait == HET_WAIT_EVENTFD && took < HET_PATIENCE_NS);
+
+    if (took > HET_CROWDED_NS) {
+        c->impatient = HET_IMPATIENT_CROWDED;
+    } else if (wait == HET_WAIT_EVENTFD) {
+        c->impatient = HET_IMPATIENT;
+    }
+    return wait;
+}
+
+/*
  * The word was empty. Both sides have halt eventfds or neither has: without
  * them what `wait` says is not for us.
  */
@@ -314,14 +359,17 @@ static void het_couple_wake_peer(HetCoupleState *c)
 {
     uint32_t wait;
 
+    if (!het_couple_is_direct(c)) {
+        het_eventfd_signal(c->tx);
+        return;
+    }
     /* Between the fetch_or and this load: see het-halt.c */
     smp_mb__after_rmw();
-    wait = qatomic_read(&c->peer->wait);
-    if (!het_couple_is_direct(c) ||
-        (wait != HET_WAIT_POLL && wait != HET_WAIT_HALT)) {
-        het_eventfd_signal(c->tx);
-    } else if (wait == HET_WAIT_HALT) {
+    wait = het_couple_peer_wait(c);
+    if (wait == HET_WAIT_HALT) {
         het_eventfd_signal(c->tx_halt);
+    } else if (wait != HET_WAIT_POLL) {
+        het_eventfd_signal(c->tx);
     }
 }
 

@@ -55,11 +55,11 @@
 #include "qemu/timer.h"
 #include "qapi/error.h"
 #include "system/cpus.h"
+#include "system/kvm.h"
 #include "het-couple-internal.h"
 #include "trace.h"
 
 #define HET_HALT_START_NS 10000
-#define HET_HALT_CROWDED_NS 200000  /* so long takes a slice, never a look */
 #define HET_HALT_SLEEPS 64          /* before it looks how it is now */
 
 static struct {
@@ -125,7 +125,7 @@ static bool het_halt_watch(int64_t start)
         before = now;
         sched_yield();
         now = get_clock();
-        if (!halt.fixed && now - before > HET_HALT_CROWDED_NS) {
+        if (!halt.fixed && now - before > HET_CROWDED_NS) {
             halt.sleeps = HET_HALT_SLEEPS;
             return het_halt_is_over();
         }
@@ -243,7 +243,18 @@ bool het_halt_init(uint32_t max_ns, bool fixed, Error **errp)
 
 void het_couple_set_cpu(CPUState *cpu)
 {
-    halt.preferred = cpu;
+    qatomic_set(&halt.preferred, cpu);
+}
+
+CPUState *het_halt_worker(void)
+{
+    const CPUState *preferred = qatomic_read(&halt.preferred);
+
+    /* Any other than the first may be unplugged while we look */
+    if (kvm_enabled() || (preferred && preferred != first_cpu)) {
+        return NULL;
+    }
+    return first_cpu;
 }
 
 /* On return no vCPU waits, and none does before the BQL is dropped */

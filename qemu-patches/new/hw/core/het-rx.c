@@ -5,6 +5,14 @@
  * turns are long: one thread of our own waits for all of them. It is there
  * while there is such a couple.
  *
+ * What comes is taken by the vCPU's thread. A thread of ours would hold the
+ * BQL just when the vCPU that it has interrupted wants it, and the vCPU would
+ * have to be woken once more: that costs more than all the rest. Under KVM
+ * the vCPU's thread is not needed to interrupt a guest, and ours takes it.
+ *
+ * The events are edges: until the vCPU has come to it, nobody has emptied
+ * the eventfd. However many come by then, they are one piece of work.
+ *
  * SPDX-License-Identifier: GPL-2.0-or-later
  */
 
@@ -16,6 +24,7 @@
 #include "qemu/rcu.h"
 #include "qemu/thread.h"
 #include "qapi/error.h"
+#include "hw/core/cpu.h"
 #include "het-couple-internal.h"
 #include "trace.h"
 
@@ -28,13 +37,34 @@ static struct {
     int epoll_fd;
     int stop_fd;
     bool stop;
+    bool queued[HET_ID_MAX + 1];    /* a vCPU's thread will look */
 } rx;
+
+static void het_rx_work(CPUState *cpu, run_on_cpu_data id)
+{
+    /* Before the look: what comes after it is work again */
+    qatomic_xchg(&rx.queued[id.host_int], false);
+    het_couple_woken(id.host_int);
+}
 
 /*
  * A couple may have been detached, or another one of its number been
  * attached, between epoll_wait() and the BQL: het_couple_woken() is right
  * about both, and a wake too many means nothing.
  */
+static void het_rx_woken(uint32_t id)
+{
+    CPUState *cpu = het_halt_worker();
+
+    if (!cpu) {
+        bql_lock();
+        het_couple_woken(id);
+        bql_unlock();
+    } else if (!qatomic_xchg(&rx.queued[id], true)) {
+        async_run_on_cpu(cpu, het_rx_work, RUN_ON_CPU_HOST_INT(id));
+    }
+}
+
 static void *het_rx_thread(void *opaque)
 {
     struct epoll_event event[HET_RX_BATCH];
@@ -47,11 +77,9 @@ static void *het_rx_thread(void *opaque)
             continue;
         }
         trace_het_rx_woken(n);
-        bql_lock();
         for (int i = 0; i < n; i++) {
-            het_couple_woken(event[i].data.u32);
+            het_rx_woken(event[i].data.u32);
         }
-        bql_unlock();
     }
     rcu_unregister_thread();
     return NULL;
@@ -59,7 +87,10 @@ static void *het_rx_thread(void *opaque)
 
 bool het_rx_watch(uint32_t id, int fd, Error **errp)
 {
-    struct epoll_event event = { .events = EPOLLIN, .data.u32 = id };
+    struct epoll_event event = {
+        .events = EPOLLIN | EPOLLET,
+        .data.u32 = id,
+    };
 
     if (epoll_ctl(rx.epoll_fd, EPOLL_CTL_ADD, fd, &event) < 0) {
         error_setg_errno(errp, errno, "cannot wait for an eventfd");
