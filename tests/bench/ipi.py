@@ -90,12 +90,13 @@ def host(condition):
 def measure(lab, rounds, pairs, word, count, pause, eventfds):
     """Rounds of the transports take turns; where they take long there are fewer."""
     results = {name: [] for name in (*pairs, "eventfd")}
-    for pair in pairs.values():
-        pair.set(word)
     end = time.monotonic() + rounds.ipi_seconds
     while len(results["idm"]) < rounds.ipi_least or len(results["idm"]) < rounds.ipi and time.monotonic() < end:
         for name, pair in pairs.items():
+            # One that is awake takes a processor, which is not to be taken from the others
+            pair.set(word)
             results[name].append(pair.measure(count, pause))
+            pair.set("asleep")
         if eventfds:
             output = subprocess.run([lab.build / "tests/bench/bench-eventfd", "10000"], capture_output=True, text=True, check=True).stdout
             results["eventfd"].append(parse_result(output))
