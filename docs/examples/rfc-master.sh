@@ -14,4 +14,4 @@ exec "${QEMU:-qemu-system-arm}" \
         -device idm_ipi,master=true,memdev=mem,socket=foo \
         -numa node,memdev=mem -m 1G \
         -append 'root=/dev/vda rw console=ttyAMA0 mem=512M memmap=512M$0x60000000' \
-        -nic none -nographic "$@"
+        -nographic "$@"

@@ -11,4 +11,4 @@ exec "${QEMU:-qemu-system-arm}" \
         -object memory-backend-shared,id=mem,size=512M,mem-path="${MEM_PATH:-/dev/shm}",chardev=foo,master=off \
         -device idm_ipi,master=false,memdev=mem,socket=foo \
         -incoming "shared:mem" -numa node,memdev=mem -m 512M \
-        -nic none -nographic "$@"
+        -nographic "$@"

@@ -13,6 +13,9 @@ het_packages=(
         # QEMU's libraries
         libglib2.0-dev zlib1g-dev libfdt-dev libslirp-dev libseccomp-dev libpixman-1-dev
 
+        # what QEMU's boards have besides QEMU: the network card of the RFC's machines, a PC's firmware
+        ipxe-qemu seabios qemu-system-data
+
         # QEMU's manual, which our pages must fit into
         python3-sphinx python3-sphinx-rtd-theme
 
