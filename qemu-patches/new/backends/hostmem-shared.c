@@ -3,9 +3,10 @@
  *
  * A slave's object reserves address space and is a disabled memory region,
  * so that the machine can be built on it while nothing can reach it. A
- * grant maps a file over the reservation; only a boot enables the region.
- * The host address never changes, and the RAMBlock's file is right
- * whenever the region is enabled, so that no listener needs to know.
+ * grant maps a file over the reservation (hostmem-shared-grant.c); only a
+ * boot enables the region. The host address never changes, and the
+ * RAMBlock's file is right whenever the region is enabled, so that no
+ * listener needs to know.
  *
  * SPDX-License-Identifier: GPL-2.0-or-later
  */
@@ -13,52 +14,26 @@
 #include "qemu/osdep.h"
 #include <sys/mman.h>
 #include "qapi/error.h"
-#include "qemu/cutils.h"
-#include "qemu/madvise.h"
+#include "qemu/error-report.h"
 #include "qemu/memfd.h"
 #include "qemu/mmap-alloc.h"
 #include "qemu/module.h"
+#include "qemu/notify.h"
 #include "qemu/rcu.h"
 #include "qemu/units.h"
 #include "qom/object_interfaces.h"
 #include "exec/address-spaces.h"
 #include "exec/ramblock.h"
 #include "migration/blocker.h"
-#include "system/hostmem-shared.h"
+#include "system/system.h"
+#include "hw/boards.h"
 #include "hw/het.h"
-#include "trace.h"
+#include "hostmem-shared-internal.h"
 
 /* Sealed for good: whoever gets the memory cannot make it unusable for us */
 #define SHARED_MEMFD_SEALS (F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_SEAL)
 
-/* Above what a board declares as not implemented; nothing else is there */
-#define BUS_ALIAS_PRIORITY 1000
-
-/* Address space that outlives the object until no reader can use it */
-typedef struct SharedReservation {
-    struct rcu_head rcu;
-    void *host;
-    size_t size;
-    int fd;
-} SharedReservation;
-
-struct HostMemoryBackendShared {
-    HostMemoryBackend parent_obj;
-
-    OnOffAuto master;
-    char *mem_path;
-    char *chardev;
-    bool is_master;         /* once the memory is made */
-    Error *migration_blocker;
-
-    /* A slave's; NULL on a master */
-    SharedReservation *reservation;
-    bool granted;
-
-    MemoryRegion alias;
-    bool has_alias;
-    uint64_t bus_address;
-};
+static Notifier shared_machine_done;
 
 /* --- looking up --- */
 
@@ -97,16 +72,6 @@ int hostmem_shared_foreach(int (*fn)(HostMemoryBackendShared *s, void *opaque),
 
     return object_child_foreach(object_get_objects_root(),
                                 hostmem_shared_foreach_child, &each);
-}
-
-static MemoryRegion *hostmem_shared_mr(HostMemoryBackendShared *s)
-{
-    return host_memory_backend_get_memory(MEMORY_BACKEND(s));
-}
-
-static const char *hostmem_shared_id(HostMemoryBackendShared *s)
-{
-    return object_get_canonical_path_component(OBJECT(s));
 }
 
 bool hostmem_shared_is_master(HostMemoryBackendShared *s)
@@ -163,216 +128,7 @@ bool hostmem_shared_address(HostMemoryBackendShared *s, uint64_t *address)
     return true;
 }
 
-/* --- grant and revoke --- */
-
-/*
- * Puts inaccessible address space where the memory was. The kernel can
- * refuse it only for want of memory for its own tables, and with the file
- * still mapped, or a hole that others may fill, there is no way on.
- */
-static void hostmem_shared_reserve(HostMemoryBackendShared *s)
-{
-    SharedReservation *r = s->reservation;
-    void *ptr = mmap(r->host, r->size, PROT_NONE,
-                     MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE | MAP_FIXED,
-                     -1, 0);
-
-    if (ptr == MAP_FAILED) {
-        error_setg_errno(&error_fatal, errno,
-                         "cannot reserve address space for '%s' again",
-                         hostmem_shared_id(s));
-    }
-}
-
-/* What the machine and the object have asked for goes with the old mapping */
-static void hostmem_shared_advise(const SharedReservation *r, bool dump)
-{
-    qemu_madvise(r->host, r->size, QEMU_MADV_HUGEPAGE);
-    qemu_madvise(r->host, r->size, QEMU_MADV_DONTFORK);
-    if (!dump) {
-        qemu_madvise(r->host, r->size, QEMU_MADV_DONTDUMP);
-    }
-}
-
-typedef struct SharedPlace {
-    uint64_t address;
-    uint64_t size;
-    HostMemoryBackendShared *taken_by;
-} SharedPlace;
-
-/*
- * Another object's, or this one's, memory or alias is there. Both are
- * disabled most of the time, so that nothing else finds them.
- */
-static int hostmem_shared_overlaps(HostMemoryBackendShared *s, void *opaque)
-{
-    SharedPlace *p = opaque;
-    uint64_t size = hostmem_shared_size(s);
-    uint64_t own;
-
-    if ((hostmem_shared_address(s, &own) &&
-         ranges_overlap(own, size, p->address, p->size)) ||
-        (s->has_alias &&
-         ranges_overlap(s->bus_address, size, p->address, p->size))) {
-        p->taken_by = s;
-    }
-    return p->taken_by != NULL;
-}
-
-/* Whether an alias at address is wanted; false with errp if it cannot be */
-static bool hostmem_shared_check_alias(HostMemoryBackendShared *s,
-                                       uint64_t address, size_t page_size,
-                                       bool *wanted, Error **errp)
-{
-    SharedPlace place = { .address = address, .size = hostmem_shared_size(s) };
-    uint64_t own;
-
-    if (!QEMU_IS_ALIGNED(address, page_size)) {
-        error_setg(errp, "bus address 0x%" PRIx64 " is not aligned to the"
-                   " page size of the memory, 0x%zx", address, page_size);
-        return false;
-    }
-    if (address > UINT64_MAX - (place.size - 1)) {
-        error_setg(errp, "bus address 0x%" PRIx64 " leaves no room for"
-                   " 0x%" PRIx64 " bytes", address, place.size);
-        return false;
-    }
-    *wanted = !hostmem_shared_address(s, &own) || own != address;
-    if (!*wanted) {
-        return true;
-    }
-    if (hostmem_shared_foreach(hostmem_shared_overlaps, &place)) {
-        error_setg(errp, "the alias at bus address 0x%" PRIx64 " overlaps the"
-                   " memory '%s'", address, hostmem_shared_id(place.taken_by));
-        return false;
-    }
-    return het_check_place("the alias at the bus address", address, place.size,
-                           false, errp);
-}
-
-static void hostmem_shared_add_alias(HostMemoryBackendShared *s,
-                                     uint64_t address)
-{
-    MemoryRegion *mr = hostmem_shared_mr(s);
-
-    memory_region_init_alias(&s->alias, OBJECT(s), "het-bus-address", mr, 0,
-                             memory_region_size(mr));
-    memory_region_set_enabled(&s->alias, false);
-    memory_region_add_subregion_overlap(get_system_memory(), address,
-                                        &s->alias, BUS_ALIAS_PRIORITY);
-    s->has_alias = true;
-    s->bus_address = address;
-}
-
-static void hostmem_shared_remove_alias(HostMemoryBackendShared *s)
-{
-    if (s->has_alias) {
-        memory_region_del_subregion(get_system_memory(), &s->alias);
-        object_unparent(OBJECT(&s->alias));
-        s->has_alias = false;
-    }
-}
-
-/*
- * What the guest writes to memory that is read only is dropped, as it is
- * with ROM. There is no other way for it to the mapping, which would fault.
- */
-static void hostmem_shared_set_readonly(HostMemoryBackendShared *s,
-                                        bool readonly)
-{
-    MemoryRegion *mr = hostmem_shared_mr(s);
-
-    memory_region_set_readonly(mr, readonly);
-    if (readonly) {
-        mr->ram_block->flags |= RAM_READONLY | RAM_READONLY_FD;
-    } else {
-        mr->ram_block->flags &= ~(RAM_READONLY | RAM_READONLY_FD);
-    }
-}
-
-bool hostmem_shared_grant(HostMemoryBackendShared *s, int fd, uint64_t offset,
-                          size_t page_size, bool readonly,
-                          const uint64_t *bus_address, Error **errp)
-{
-    MemoryRegion *mr = hostmem_shared_mr(s);
-    SharedReservation *r = s->reservation;
-    bool alias = false;
-    void *ptr;
-
-    if (hostmem_shared_is_granted(s)) {
-        error_setg(errp, "'%s' has memory already", hostmem_shared_id(s));
-        goto err;
-    }
-    if (!QEMU_PTR_IS_ALIGNED(r->host, page_size)) {
-        error_setg(errp, "'%s' is too small for pages of 0x%zx bytes",
-                   hostmem_shared_id(s), page_size);
-        goto err;
-    }
-    if (bus_address && !hostmem_shared_check_alias(s, *bus_address, page_size,
-                                                   &alias, errp)) {
-        goto err;
-    }
-
-    ptr = mmap(r->host, r->size, PROT_READ | (readonly ? 0 : PROT_WRITE),
-               MAP_SHARED | MAP_FIXED, fd, offset);
-    if (ptr == MAP_FAILED) {
-        error_setg_errno(errp, errno, "cannot map the memory for '%s'",
-                         hostmem_shared_id(s));
-        hostmem_shared_reserve(s);
-        goto err;
-    }
-    hostmem_shared_advise(r, MEMORY_BACKEND(s)->dump);
-
-    r->fd = fd;
-    s->granted = true;
-    mr->ram_block->fd = fd;
-    mr->ram_block->fd_offset = offset;
-    mr->ram_block->page_size = page_size;
-    hostmem_shared_set_readonly(s, readonly);
-    if (alias) {
-        hostmem_shared_add_alias(s, *bus_address);
-    }
-    trace_hostmem_shared_grant(hostmem_shared_id(s), offset, r->size,
-                               page_size);
-    return true;
-
-err:
-    close(fd);
-    return false;
-}
-
-void hostmem_shared_revoke(HostMemoryBackendShared *s)
-{
-    MemoryRegion *mr = hostmem_shared_mr(s);
-    SharedReservation *r = s->reservation;
-
-    assert(s->granted && !mr->enabled);
-
-    trace_hostmem_shared_revoke(hostmem_shared_id(s));
-    hostmem_shared_remove_alias(s);
-    hostmem_shared_reserve(s);
-    mr->ram_block->fd = -1;
-    mr->ram_block->fd_offset = 0;
-    mr->ram_block->page_size = qemu_real_host_page_size();
-    hostmem_shared_set_readonly(s, false);
-    close(r->fd);
-    r->fd = -1;
-    s->granted = false;
-}
-
-void hostmem_shared_set_visible(HostMemoryBackendShared *s, bool visible)
-{
-    if (s->is_master) {
-        return;
-    }
-    assert(!visible || s->granted);
-
-    trace_hostmem_shared_set_visible(hostmem_shared_id(s), visible);
-    memory_region_set_enabled(hostmem_shared_mr(s), visible);
-    if (s->has_alias) {
-        memory_region_set_enabled(&s->alias, visible);
-    }
-}
+/* --- asking about it --- */
 
 int hostmem_shared_fd(HostMemoryBackendShared *s, uint64_t *offset,
                       size_t *page_size)
@@ -405,6 +161,34 @@ HetMemoryInfo *hostmem_shared_query(HostMemoryBackendShared *s)
 }
 
 /* --- making the memory --- */
+
+/* Boards that have their memory in themselves take an object, and forget it */
+bool hostmem_shared_check_used(HostMemoryBackendShared *s)
+{
+    if (hostmem_shared_is_mapped(s)) {
+        return true;
+    }
+    if (host_memory_backend_is_mapped(MEMORY_BACKEND(s))) {
+        error_report("machine '%s' does not use the memory '%s' that it"
+                     " was given as its main memory",
+                     MACHINE_GET_CLASS(current_machine)->name,
+                     hostmem_shared_id(s));
+        exit(EXIT_FAILURE);
+    }
+    return false;
+}
+
+static int hostmem_shared_check_one(HostMemoryBackendShared *s, void *opaque)
+{
+    hostmem_shared_check_used(s);
+    return 0;
+}
+
+/* A slave's are checked by het-slave.c, which wants one that is used */
+static void hostmem_shared_machine_done(Notifier *notifier, void *data)
+{
+    hostmem_shared_foreach(hostmem_shared_check_one, NULL);
+}
 
 static bool hostmem_shared_alloc_reservation(HostMemoryBackendShared *s,
                                              const char *name, Error **errp)
@@ -498,6 +282,10 @@ static bool hostmem_shared_alloc_master(HostMemoryBackendShared *s,
         error_append_hint(errp, "A slave's memory is granted to it: leave out"
                           " 'master=on'.\n");
         return false;
+    }
+    if (!shared_machine_done.notify) {
+        shared_machine_done.notify = hostmem_shared_machine_done;
+        qemu_add_machine_init_done_notifier(&shared_machine_done);
     }
     if (s->mem_path) {
         return hostmem_shared_alloc_file(s, name, ram_flags, errp);

@@ -19,7 +19,7 @@
 #include "qom/object.h"
 #include "system/hostmem-shared.h"
 #include "system/multi-socket.h"
-#include "hw/het.h"
+#include "hw/het-attach.h"
 
 OBJECT_DECLARE_SIMPLE_TYPE(MultiSocketBackend, MULTI_SOCKET_BACKEND)
 

@@ -16,6 +16,8 @@
 #include "qemu/error-report.h"
 #include "qemu/main-loop.h"
 #include "qemu/timer.h"
+#include "hw/het-check.h"
+#include "hw/het-slave.h"
 #include "multi-socket-internal.h"
 #include "trace.h"
 

@@ -11,7 +11,7 @@
 
 #include "qemu/osdep.h"
 #include "qapi/error.h"
-#include "hw/het.h"
+#include "hw/het-boot.h"
 #include "system/tcg.h"
 #include "cpu.h"
 #include "trace.h"

@@ -11,7 +11,7 @@
 
 #include "qemu/osdep.h"
 #include "qapi/error.h"
-#include "hw/het.h"
+#include "hw/het-attach.h"
 
 static bool het_check_id(uint32_t id, Error **errp)
 {

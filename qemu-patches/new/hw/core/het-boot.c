@@ -2,7 +2,7 @@
  * How the boot CPU of a slave is set up
  *
  * Chooses what an architecture has registered for the CPU, or does what is
- * possible with any CPU. Used by het.c while the machine is stopped.
+ * possible with any CPU. Used by het-slave.c while the machine is stopped.
  *
  * SPDX-License-Identifier: GPL-2.0-or-later
  */
@@ -11,7 +11,7 @@
 #include "qapi/error.h"
 #include "exec/memory.h"
 #include "system/hw_accel.h"
-#include "hw/het.h"
+#include "hw/het-boot.h"
 #include "trace.h"
 
 /* One for each family of CPUs that a binary has */

@@ -21,6 +21,7 @@
 #include "qemu/osdep.h"
 #include "qemu/atomic.h"
 #include "het-couple-internal.h"
+#include "het-eventfd.h"
 #include "trace.h"
 
 uint32_t het_channels_raised(const HetCoupleState *c)

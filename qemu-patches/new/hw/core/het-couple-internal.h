@@ -1,13 +1,10 @@
 /*
- * Couples: what their ways to wait share
+ * Couples: what their files share
  *
  * het-couple.c      the couples themselves
  * het-channel.c     vectors whose sender waits for the acknowledgement
  * het-couple-qmp.c  what QMP asks about them, requests of the master guest
- * het-eventfd.c     eventfds
  * het-listen.c      who waits for the doorbells
- * het-rx.c          a thread that waits for couples with halt eventfds
- * het-halt.c        a halted vCPU that waits for them itself
  *
  * All functions are called with the BQL held.
  *
@@ -17,7 +14,7 @@
 #ifndef HW_CORE_HET_COUPLE_INTERNAL_H
 #define HW_CORE_HET_COUPLE_INTERNAL_H
 
-#include "hw/het.h"
+#include "hw/het-couple.h"
 #include "qemu/timer.h"
 
 /* What the guest has asked for: start, or stop */
@@ -69,9 +66,6 @@ struct HetCoupleState {
     QEMUTimer *report_timer;
 };
 
-/* A sched_yield() that takes so long was a time slice of somebody else's */
-#define HET_CROWDED_NS  200000
-
 static inline bool het_couple_is_direct(const HetCoupleState *c)
 {
     return c->rx_halt >= 0;
@@ -91,37 +85,9 @@ void het_couple_take_state(HetCoupleState *c);
 /* Tells the client if the other side has acknowledged something */
 void het_channels_take(HetCoupleState *c);
 
-/* For those of this process alone */
-void het_eventfd_write(int fd);
-/* Does not wait, whatever the other side does to the eventfd */
-void het_eventfd_signal(int fd);
-/* Does not wait, whatever the other side does to the eventfd */
-void het_eventfd_clear(int fd);
-
-/* An eventfd of the couple was readable. May be called for one that is gone. */
-void het_couple_woken(uint32_t id);
-/* Takes what has arrived at the couples with halt eventfds */
-void het_couples_take_vectors(void);
-
 /* het-listen.c */
 bool het_couple_listen(HetCoupleState *c, Error **errp);
 /* Drops the BQL for a moment */
 void het_couple_ignore(HetCoupleState *c);
-
-/* het-rx.c */
-/* The thread is there from the first to the last that holds it */
-bool het_rx_hold(Error **errp);
-/* Drops the BQL for a moment if it is the last one */
-void het_rx_release(void);
-bool het_rx_watch(uint32_t id, int fd, Error **errp);
-void het_rx_unwatch(int fd);
-
-/* het-halt.c */
-bool het_halt_init(uint32_t max_ns, bool fixed, Error **errp);
-/* Whose thread may take what comes, without the BQL; NULL: none */
-CPUState *het_halt_worker(void);
-void het_halt_add(HetPageSide *side, int fd);
-/* On return no vCPU looks at the side or the fd any more */
-void het_halt_remove(HetPageSide *side);
 
 #endif

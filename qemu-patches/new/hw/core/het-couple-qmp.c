@@ -10,6 +10,7 @@
 #include "qemu/atomic.h"
 #include "qapi/error.h"
 #include "qapi/qapi-events-het.h"
+#include "hw/het-window.h"
 #include "het-couple-internal.h"
 #include "trace.h"
 

@@ -4,7 +4,7 @@
  * A couple is a control page that both processes map and an eventfd for
  * each direction. Vectors travel as bits of a word in the page; the
  * eventfd is written only by who finds the word empty. The QMP commands
- * of het.c attach and detach couples, the IDM is their client.
+ * attach and detach couples, the IDM is their client.
  *
  * The page is written by another process, which may be broken or taken
  * over: each word is read once, checked, and never used as an index or a
@@ -40,6 +40,8 @@
 #include "monitor/monitor.h"
 #include "system/system.h"
 #include "het-couple-internal.h"
+#include "het-eventfd.h"
+#include "het-halt.h"
 #include "trace.h"
 
 #define HET_PAGE_SEALS  (F_SEAL_SHRINK | F_SEAL_GROW)
@@ -59,26 +61,7 @@ static unsigned couple_count;
 static const HetCoupleClient *couple_client;
 static Notifier exit_notifier;
 
-/* --- the client --- */
-
-bool het_couple_set_client(const HetCoupleClient *client, Error **errp)
-{
-    if (couple_client) {
-        error_setg(errp, "this machine has a device for IPIs already");
-        return false;
-    }
-    if (!het_halt_init(client->halt_poll_max_ns, client->halt_poll_fixed,
-                       errp)) {
-        return false;
-    }
-    couple_client = client;
-    return true;
-}
-
-void het_couple_unset_client(void)
-{
-    couple_client = NULL;
-}
+/* --- telling the client --- */
 
 static void het_couple_changed(uint32_t id)
 {
@@ -281,16 +264,19 @@ void het_couple_take(HetCoupleState *c)
     het_couple_take_vectors(c);
 }
 
-void het_couple_woken(uint32_t id)
+void het_couple_drain(HetCoupleState *c)
 {
-    HetCoupleState *c = het_couple_find(id);
+    uint32_t vectors = qatomic_xchg(&c->local->pending, 0);
 
-    if (c && het_couple_is_direct(c)) {
-        het_couple_take(c);
+    if (vectors) {
+        trace_het_couple_drained(c->id, vectors);
     }
+    het_channels_clear(c);
 }
 
-void het_couples_take_vectors(void)
+/* --- who shows them to the guest --- */
+
+static void het_couples_take_vectors(void)
 {
     HetCoupleState *c;
 
@@ -301,14 +287,33 @@ void het_couples_take_vectors(void)
     }
 }
 
-void het_couple_drain(HetCoupleState *c)
+bool het_couple_set_client(const HetCoupleClient *client, Error **errp)
 {
-    uint32_t vectors = qatomic_xchg(&c->local->pending, 0);
+    HetHaltConfig config = {
+        .max_ns = client->halt_poll_max_ns,
+        .fixed = client->halt_poll_fixed,
+        .woken = het_couples_take_vectors,
+    };
 
-    if (vectors) {
-        trace_het_couple_drained(c->id, vectors);
+    if (couple_client) {
+        error_setg(errp, "this machine has a device for IPIs already");
+        return false;
     }
-    het_channels_clear(c);
+    if (!het_halt_init(&config, errp)) {
+        return false;
+    }
+    couple_client = client;
+    return true;
+}
+
+void het_couple_set_cpu(CPUState *cpu)
+{
+    het_halt_set_cpu(cpu);
+}
+
+void het_couple_unset_client(void)
+{
+    couple_client = NULL;
 }
 
 /* --- sending --- */

@@ -1,5 +1,5 @@
 /*
- * Couples: eventfds that another process has as well
+ * Eventfds that another process has as well
  *
  * O_NONBLOCK belongs to the file that both sides have open. So the other
  * side may clear it at any time, and empty the eventfd before we read it, or
@@ -12,7 +12,7 @@
 #include <linux/aio_abi.h>
 #include <sys/syscall.h>
 #include <sys/uio.h>
-#include "het-couple-internal.h"
+#include "het-eventfd.h"
 
 #define HET_AIO_BATCH 16
 

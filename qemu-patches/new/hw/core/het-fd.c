@@ -13,7 +13,7 @@
 #include "qapi/error.h"
 #include "qemu/mmap-alloc.h"
 #include "monitor/monitor.h"
-#include "hw/het.h"
+#include "hw/het-check.h"
 #include "trace.h"
 
 #ifndef F_SEAL_FUTURE_WRITE

@@ -56,7 +56,8 @@
 #include "qapi/error.h"
 #include "system/cpus.h"
 #include "system/kvm.h"
-#include "het-couple-internal.h"
+#include "het-eventfd.h"
+#include "het-halt.h"
 #include "trace.h"
 
 #define HET_HALT_START_NS 10000
@@ -68,9 +69,8 @@ static struct {
     HetPageSide *side[HET_ID_MAX];
     struct pollfd fd[HET_ID_MAX + 1];
 
-    int64_t max_ns;
+    HetHaltConfig config;
     int64_t window_ns;
-    bool fixed;
     unsigned sleeps;            /* to come: others want the CPU */
 
     const CPUState *preferred;  /* NULL: the first. Never dereferenced. */
@@ -125,7 +125,7 @@ static bool het_halt_watch(int64_t start)
         before = now;
         sched_yield();
         now = get_clock();
-        if (!halt.fixed && now - before > HET_CROWDED_NS) {
+        if (!halt.config.fixed && now - before > HET_CROWDED_NS) {
             halt.sleeps = HET_HALT_SLEEPS;
             return het_halt_is_over();
         }
@@ -149,14 +149,14 @@ static void het_halt_sleep(void)
 
 static void het_halt_adapt(int64_t waited)
 {
-    if (halt.fixed || waited <= halt.window_ns) {
+    if (halt.config.fixed || waited <= halt.window_ns) {
         return;
     }
-    if (waited > halt.max_ns) {
+    if (waited > halt.config.max_ns) {
         halt.window_ns = 0;
     } else {
         halt.window_ns = MIN(MAX(2 * halt.window_ns, HET_HALT_START_NS),
-                             halt.max_ns);
+                             halt.config.max_ns);
     }
 }
 
@@ -195,7 +195,7 @@ static bool het_halt_wait(CPUState *cpu)
     qatomic_store_release(&halt.cpu, NULL);
     bql_lock();
 
-    het_couples_take_vectors();
+    halt.config.woken();
     return true;
 }
 
@@ -221,7 +221,7 @@ static const CPUHaltOps het_halt_ops = {
 
 /* --- set-up --- */
 
-bool het_halt_init(uint32_t max_ns, bool fixed, Error **errp)
+bool het_halt_init(const HetHaltConfig *config, Error **errp)
 {
     if (!halt.fd[0].events) {
         /* A kick may be in progress in any thread: this is never closed */
@@ -235,13 +235,12 @@ bool het_halt_init(uint32_t max_ns, bool fixed, Error **errp)
         qemu_event_init(&halt.left, true);
         cpus_set_halt_ops(&het_halt_ops);
     }
-    halt.max_ns = max_ns;
-    halt.fixed = fixed;
-    halt.window_ns = fixed ? max_ns : 0;
+    halt.config = *config;
+    halt.window_ns = config->fixed ? config->max_ns : 0;
     return true;
 }
 
-void het_couple_set_cpu(CPUState *cpu)
+void het_halt_set_cpu(const CPUState *cpu)
 {
     qatomic_set(&halt.preferred, cpu);
 }

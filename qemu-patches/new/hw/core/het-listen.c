@@ -19,6 +19,8 @@
 #include "qapi/error.h"
 #include "qemu/main-loop.h"
 #include "het-couple-internal.h"
+#include "het-halt.h"
+#include "het-rx.h"
 
 static const HetDoorbellOps *doorbell_ops;      /* NULL: they come here */
 static void *doorbell_opaque;
@@ -122,9 +124,18 @@ void het_couples_poll(void)
 
 /* --- this process --- */
 
+static void het_couple_woken(uint32_t id)
+{
+    HetCoupleState *c = het_couple_find(id);
+
+    if (c && het_couple_is_direct(c)) {
+        het_couple_take(c);
+    }
+}
+
 bool het_couple_listen(HetCoupleState *c, Error **errp)
 {
-    if (het_couple_is_direct(c) && !het_rx_hold(errp)) {
+    if (het_couple_is_direct(c) && !het_rx_hold(het_couple_woken, errp)) {
         return false;
     }
     if (!het_couple_watch_rx(c, errp)) {

@@ -12,7 +12,7 @@
 #include "qapi/error.h"
 #include "exec/address-spaces.h"
 #include "exec/memory.h"
-#include "hw/het.h"
+#include "hw/het-check.h"
 #include "hw/misc/unimp.h"
 #include "trace.h"
 

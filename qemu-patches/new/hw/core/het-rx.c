@@ -25,7 +25,9 @@
 #include "qemu/thread.h"
 #include "qapi/error.h"
 #include "hw/core/cpu.h"
-#include "het-couple-internal.h"
+#include "het-eventfd.h"
+#include "het-halt.h"
+#include "het-rx.h"
 #include "trace.h"
 
 #define HET_RX_BATCH    16
@@ -33,6 +35,7 @@
 
 static struct {
     QemuThread thread;
+    HetRxWoken *woken;
     unsigned count;
     int epoll_fd;
     int stop_fd;
@@ -44,13 +47,13 @@ static void het_rx_work(CPUState *cpu, run_on_cpu_data id)
 {
     /* Before the look: what comes after it is work again */
     qatomic_xchg(&rx.queued[id.host_int], false);
-    het_couple_woken(id.host_int);
+    rx.woken(id.host_int);
 }
 
 /*
  * A couple may have been detached, or another one of its number been
- * attached, between epoll_wait() and the BQL: het_couple_woken() is right
- * about both, and a wake too many means nothing.
+ * attached, between epoll_wait() and the BQL: woken() must be right about
+ * both, and a wake too many means nothing.
  */
 static void het_rx_woken(uint32_t id)
 {
@@ -58,7 +61,7 @@ static void het_rx_woken(uint32_t id)
 
     if (!cpu) {
         bql_lock();
-        het_couple_woken(id);
+        rx.woken(id);
         bql_unlock();
     } else if (!qatomic_xchg(&rx.queued[id], true)) {
         async_run_on_cpu(cpu, het_rx_work, RUN_ON_CPU_HOST_INT(id));
@@ -137,8 +140,9 @@ static void het_rx_stop(void)
     close(rx.stop_fd);
 }
 
-bool het_rx_hold(Error **errp)
+bool het_rx_hold(HetRxWoken *woken, Error **errp)
 {
+    rx.woken = woken;
     if (!rx.count && !het_rx_start(errp)) {
         return false;
     }

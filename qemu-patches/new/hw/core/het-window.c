@@ -19,7 +19,9 @@
 #include "exec/memory.h"
 #include "hw/boards.h"
 #include "hw/loader.h"
-#include "hw/het.h"
+#include "hw/het-check.h"
+#include "hw/het-window.h"
+#include "hw/misc/het-page.h"
 #include "qom/object.h"
 #include "trace.h"
 

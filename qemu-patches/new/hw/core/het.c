@@ -1,99 +1,46 @@
 /*
- * Heterogeneous platforms: role and state of this process, boot and stop
+ * Heterogeneous platforms: what this process is in one
  *
- * A slave's machine is made with its CPUs powered off and its memory
- * hidden. It waits until it is granted memory (ready), until it is booted
- * (running), and comes back to ready when it is stopped, is reset or turns
- * itself off; each time all devices are reset and the memory is hidden,
- * untouched. Used by het-qmp.c, the machine's options and the run state.
+ * A process is a master, a slave, or neither, and has a state that others
+ * of its platform are told. It gets its role in het-master.c or het-slave.c,
+ * which also keep the state; everything else asks here.
  *
  * SPDX-License-Identifier: GPL-2.0-or-later
  */
 
 #include "qemu/osdep.h"
 #include "qapi/error.h"
-#include "qapi/qapi-events-het.h"
-#include "qemu/error-report.h"
-#include "qemu/main-loop.h"
-#include "qemu/option.h"
-#include "qemu/config-file.h"
-#include "exec/tb-flush.h"
-#include "exec/translation-block.h"
-#include "migration/blocker.h"
-#include "migration/misc.h"
-#include "system/cpus.h"
-#include "system/reset.h"
 #include "system/runstate.h"
-#include "system/runstate-action.h"
-#include "system/system.h"
-#include "system/tcg.h"
-#include "hw/boards.h"
-#include "hw/het.h"
-#include "hw/loader.h"
-#include "trace.h"
+#include "het-internal.h"
 
-static struct {
-    HetRole role;
-    char *memory_id;            /* of -incoming shared:ID */
-    HetState state;             /* a slave's */
-    HetStateReason reason;
-    uint64_t boots;
-    uint64_t resource_table;    /* 0 while it is not booted */
-
-    /* This file stops, resets or starts the machine, and sets the state */
-    bool in_transition;
-    ShutdownCause reset_cause;
-    /* Ends what cannot be ended where it is noticed; none: only stop */
-    QEMUBH *settle_bh;
-    HetStateReason settle_reason;
-
-    Error *migration_blocker;
-    Notifier machine_done;
-} het;
-
-/* --- state --- */
+HetProcess het_self;
 
 HetRole het_role(void)
 {
-    return het.role;
+    return het_self.role;
 }
 
 bool het_shares_memory(void)
 {
-    return het.role != HET_ROLE_NONE;
+    return het_self.role != HET_ROLE_NONE;
 }
 
 uint64_t het_boots(void)
 {
-    return het.boots;
+    return het_self.boots;
 }
 
 HetStateReason het_reason(void)
 {
-    return het.reason;
-}
-
-static bool het_is_booted(void)
-{
-    return het.state == HET_STATE_RUNNING || het.state == HET_STATE_PAUSED ||
-           het.state == HET_STATE_CRASHED;
+    return het_self.reason;
 }
 
 uint64_t het_resource_table(void)
 {
-    return het.resource_table;
+    return het_self.resource_table;
 }
 
-void het_set_resource_table(uint64_t address)
-{
-    if (het_is_booted() && het.resource_table != address) {
-        het.resource_table = address;
-        het_couples_publish_state(het.state);
-    }
-}
-
-/* Of a process that is no slave, where the machine's state is all there is */
-static HetState het_state_of(bool running, RunState state)
+HetState het_state_of(bool running, RunState state)
 {
     if (running) {
         return HET_STATE_RUNNING;
@@ -105,520 +52,17 @@ static HetState het_state_of(bool running, RunState state)
 
 HetState het_state(void)
 {
-    return het.role == HET_ROLE_SLAVE
-           ? het.state : het_state_of(runstate_is_running(), runstate_get());
-}
-
-static void het_set_state(HetState state, HetStateReason reason)
-{
-    uint32_t id = het_couple_self();
-
-    het.reason = reason;
-    if (het.state == state) {
-        return;
-    }
-    trace_het_state(HetState_str(het.state), HetState_str(state),
-                    HetStateReason_str(reason));
-    het.state = state;
-    if (!het_is_booted()) {
-        het.resource_table = 0;
-    }
-    het_couples_publish_state(state);
-    qapi_event_send_het_slave_state(id != UINT32_MAX, id, state, reason);
-}
-
-static int het_hide_one(HostMemoryBackendShared *s, void *opaque)
-{
-    hostmem_shared_set_visible(s, false);
-    return 0;
-}
-
-static int het_show_one(HostMemoryBackendShared *s, void *opaque)
-{
-    if (hostmem_shared_is_granted(s)) {
-        hostmem_shared_set_visible(s, true);
-    }
-    return 0;
-}
-
-static void het_set_memory_visible(bool visible)
-{
-    memory_region_transaction_begin();
-    hostmem_shared_foreach(visible ? het_show_one : het_hide_one, NULL);
-    memory_region_transaction_commit();
-}
-
-/* --- what happens to the machine --- */
-
-/*
- * Brings a slave's machine into the state it was in before its first boot.
- * The memory keeps its content: it is hidden by het_reset(), before any
- * image is written.
- */
-static void het_quiesce(bool reset)
-{
-    /* Whatever was to be settled is, by this */
-    qemu_bh_cancel(het.settle_bh);
-    het.settle_reason = HET_STATE_REASON_NONE;
-
-    het.in_transition = true;
-    if (runstate_is_live(runstate_get())) {
-        vm_stop(RUN_STATE_PAUSED);
-    }
-    if (reset) {
-        qemu_system_reset(SHUTDOWN_CAUSE_NONE);
-    }
-    if (!runstate_check(RUN_STATE_PRELAUNCH) &&
-        !runstate_check(RUN_STATE_INMIGRATE)) {
-        runstate_set(RUN_STATE_PRELAUNCH);
-    }
-    het.in_transition = false;
-}
-
-static void het_settle(void *opaque)
-{
-    HetStateReason reason = het.settle_reason;
-
-    het.settle_reason = HET_STATE_REASON_NONE;
-    if (reason != HET_STATE_REASON_NONE) {
-        if (het_is_booted()) {
-            het_quiesce(true);
-            het_set_state(HET_STATE_READY, reason);
-        }
-    } else if (!het_is_booted() && runstate_is_live(runstate_get())) {
-        het_quiesce(false);
-    }
-}
-
-void het_note_reset(ShutdownCause cause)
-{
-    het.reset_cause = cause;
-}
-
-/* Comes before the images of the machine are written into its memory */
-static void het_reset(void *opaque)
-{
-    het_set_memory_visible(false);
-    if (het.in_transition || !het_is_booted()) {
-        return;
-    }
-    het_set_state(HET_STATE_READY,
-                  het.reset_cause == SHUTDOWN_CAUSE_GUEST_RESET
-                  ? HET_STATE_REASON_GUEST_RESET
-                  : HET_STATE_REASON_HOST_RESET);
-    qemu_bh_schedule(het.settle_bh);
-}
-
-static void het_slave_stopped(RunState state)
-{
-    switch (state) {
-    case RUN_STATE_GUEST_PANICKED:
-    case RUN_STATE_INTERNAL_ERROR:
-        het_set_state(HET_STATE_CRASHED, HET_STATE_REASON_GUEST_PANICKED);
-        break;
-    case RUN_STATE_WATCHDOG:
-        het_set_state(HET_STATE_CRASHED, HET_STATE_REASON_WATCHDOG);
-        break;
-    case RUN_STATE_SHUTDOWN:
-        /* Not while the machine is still being stopped */
-        het.settle_reason = HET_STATE_REASON_GUEST_SHUTDOWN;
-        qemu_bh_schedule(het.settle_bh);
-        break;
-    default:
-        het_set_state(HET_STATE_PAUSED, HET_STATE_REASON_CPUS_STOPPED);
-        break;
-    }
-}
-
-static void het_vm_state_changed(void *opaque, bool running, RunState state)
-{
-    if (het.role == HET_ROLE_MASTER) {
-        HetState now = het_state_of(running, state);
-
-        het.reason = running ? HET_STATE_REASON_CPUS_RESUMED :
-                     now == HET_STATE_CRASHED ? HET_STATE_REASON_GUEST_PANICKED
-                                              : HET_STATE_REASON_CPUS_STOPPED;
-        het_couples_publish_state(now);
-        return;
-    }
-    if (het.in_transition || !het_is_booted()) {
-        return;
-    }
-    if (running) {
-        het_set_state(HET_STATE_RUNNING, HET_STATE_REASON_CPUS_RESUMED);
-    } else {
-        het_slave_stopped(state);
-    }
-}
-
-bool het_guest_lockup(CPUState *cs)
-{
-    if (het.role != HET_ROLE_SLAVE) {
-        return false;
-    }
-    qemu_system_guest_panicked(NULL);
-    return true;
-}
-
-/* --- roles --- */
-
-static bool het_check_accel(Error **errp)
-{
-    if (tcg_enabled() && !qemu_tcg_mttcg_enabled()) {
-        error_setg(errp, "with a single thread for all CPUs (thread=single,"
-                   " -icount) TCG's atomic instructions are not atomic towards"
-                   " other processes; use -accel tcg,thread=multi");
-        return false;
-    }
-    return true;
-}
-
-/*
- * CPUs that are there already have run, or may be running, code that was
- * translated for a machine that shares no memory.
- */
-static void het_force_parallel(void)
-{
-    bool running = runstate_is_running();
-    CPUState *cs;
-
-    if (!tcg_enabled() || !first_cpu) {
-        return;
-    }
-    if (running) {
-        pause_all_vcpus();
-    }
-    CPU_FOREACH(cs) {
-        tcg_cflags_set(cs, CF_PARALLEL);
-    }
-    tb_flush(first_cpu);
-    if (running) {
-        resume_all_vcpus();
-    }
-}
-
-/* Boards that have their memory in themselves take an object, and forget it */
-static bool het_check_used(HostMemoryBackendShared *s)
-{
-    if (hostmem_shared_is_mapped(s)) {
-        return true;
-    }
-    if (host_memory_backend_is_mapped(MEMORY_BACKEND(s))) {
-        error_report("machine '%s' does not use the memory '%s' that it"
-                     " was given as its main memory",
-                     MACHINE_GET_CLASS(current_machine)->name,
-                     object_get_canonical_path_component(OBJECT(s)));
-        exit(EXIT_FAILURE);
-    }
-    return false;
-}
-
-static int het_check_master_memory(HostMemoryBackendShared *s, void *opaque)
-{
-    het_check_used(s);
-    return 0;
-}
-
-static void het_master_machine_done(Notifier *notifier, void *data)
-{
-    hostmem_shared_foreach(het_check_master_memory, NULL);
-}
-
-bool het_become_master(Error **errp)
-{
-    switch (het.role) {
-    case HET_ROLE_SLAVE:
-        error_setg(errp, "this QEMU process is a slave");
-        return false;
-    case HET_ROLE_MASTER:
-        return true;
-    default:
-        break;
-    }
-    if (!het_check_accel(errp)) {
-        return false;
-    }
-    het.role = HET_ROLE_MASTER;
-    het.machine_done.notify = het_master_machine_done;
-    qemu_add_machine_init_done_notifier(&het.machine_done);
-    qemu_add_vm_change_state_handler(het_vm_state_changed, NULL);
-    het_force_parallel();
-    return true;
-}
-
-bool het_block_migration(Error **errp)
-{
-    if (het.migration_blocker) {
-        return true;
-    }
-    error_setg(&het.migration_blocker,
-               "slaves of a heterogeneous platform are attached");
-    return migrate_add_blocker(&het.migration_blocker, errp) >= 0;
-}
-
-void het_unblock_migration(void)
-{
-    migrate_del_blocker(&het.migration_blocker);
+    return het_self.role == HET_ROLE_SLAVE
+           ? het_self.state
+           : het_state_of(runstate_is_running(), runstate_get());
 }
 
 bool het_refuses_incoming(Error **errp)
 {
-    if (het.role == HET_ROLE_NONE) {
+    if (het_self.role == HET_ROLE_NONE) {
         return false;
     }
     error_setg(errp, "memory is shared with the other processes of a"
                " heterogeneous platform");
-    return true;
-}
-
-/*
- * An image that a reset would write into a slave's memory. The tree that a
- * board of Arm ("dtb") or RISC-V ("fdt") leaves there for firmware does not
- * count, since it never is written: see het_reset().
- */
-static const char *het_find_image(uint64_t address, uint64_t size)
-{
-    const char *image = rom_find_overlap(address, size, "dtb");
-
-    return g_strcmp0(image, "fdt") ? image
-                                   : rom_find_overlap(address, size, "fdt");
-}
-
-static int het_check_memory(HostMemoryBackendShared *s, void *opaque)
-{
-    const char *id = object_get_canonical_path_component(OBJECT(s));
-    bool *found = opaque;
-    const char *image;
-    uint64_t address;
-
-    if (!het_check_used(s)) {
-        return 0;
-    }
-    image = hostmem_shared_address(s, &address)
-            ? het_find_image(address, hostmem_shared_size(s)) : NULL;
-    if (image) {
-        error_report("'%s' would be loaded into the memory '%s' of a slave,"
-                     " which whoever grants the memory must do", image, id);
-        exit(EXIT_FAILURE);
-    }
-    if (!het.memory_id || !strcmp(het.memory_id, id)) {
-        *found = true;
-    }
-    return 0;
-}
-
-/* That which a PC would have by default is not loaded */
-static bool het_is_given_firmware(void)
-{
-    const char *name = current_machine->firmware;
-    g_autofree char *option = g_strdup_printf("firmware=%s", name ?: "");
-
-    return name && strcmp(name, "none") &&
-           g_strcmp0(MACHINE_GET_CLASS(current_machine)->default_machine_opts,
-                     option);
-}
-
-/* -no-shutdown and -action come before this: who uses them, gets them */
-static void het_set_default_actions(void)
-{
-    if (!qemu_opts_find(qemu_find_opts("action"), NULL)) {
-        shutdown_action = SHUTDOWN_ACTION_PAUSE;
-        panic_action = PANIC_ACTION_PAUSE;
-    }
-}
-
-/*
- * Runs last of all machine-done notifiers, being the first that was
- * registered, and before the images' reset handler is registered.
- */
-static void het_slave_machine_done(Notifier *notifier, void *data)
-{
-    Error *err = NULL;
-    bool found = false;
-    CPUState *cs;
-
-    if (!het_check_accel(&err)) {
-        error_report_err(err);
-        exit(EXIT_FAILURE);
-    }
-    if (current_machine->kernel_filename || het_is_given_firmware()) {
-        error_report("a slave has neither -kernel nor -bios: whoever grants"
-                     " its memory loads it, and het-slave-boot starts it");
-        exit(EXIT_FAILURE);
-    }
-    hostmem_shared_foreach(het_check_memory, &found);
-    if (!found) {
-        error_report("a slave needs a %s object%s%s%s as the memory of its"
-                     " machine", TYPE_MEMORY_BACKEND_SHARED,
-                     het.memory_id ? " '" : "",
-                     het.memory_id ? het.memory_id : "",
-                     het.memory_id ? "'" : "");
-        exit(EXIT_FAILURE);
-    }
-    CPU_FOREACH(cs) {
-        cs->start_powered_off = true;
-    }
-    het_set_default_actions();
-    /* With -incoming het_set_slave() is called before there is a main loop */
-    het.settle_bh = qemu_bh_new(het_settle, NULL);
-    qemu_register_reset(het_reset, NULL);
-}
-
-void het_set_slave(const char *memory_id)
-{
-    if (memory_id) {
-        g_free(het.memory_id);
-        het.memory_id = g_strdup(memory_id);
-    }
-    if (het.role == HET_ROLE_SLAVE) {
-        return;
-    }
-    assert(het.role == HET_ROLE_NONE);
-    het.role = HET_ROLE_SLAVE;
-    het.state = HET_STATE_WAITING;
-    autostart = 0;
-    /* KVM wants to know when it creates a CPU */
-    object_register_sugar_prop(TYPE_CPU, "start-powered-off", "on", true);
-    qemu_add_vm_change_state_handler(het_vm_state_changed, NULL);
-    het.machine_done.notify = het_slave_machine_done;
-    qemu_add_machine_init_done_notifier(&het.machine_done);
-}
-
-/* --- memory --- */
-
-static int het_lacks_memory(HostMemoryBackendShared *s, void *opaque)
-{
-    return hostmem_shared_is_mapped(s) && !hostmem_shared_is_granted(s);
-}
-
-bool het_memory_grant(HostMemoryBackendShared *s, int fd, uint64_t offset,
-                      size_t page_size, bool readonly,
-                      const uint64_t *bus_address, Error **errp)
-{
-    if (!hostmem_shared_grant(s, fd, offset, page_size, readonly, bus_address,
-                              errp)) {
-        return false;
-    }
-    qapi_event_send_het_memory_granted(
-        object_get_canonical_path_component(OBJECT(s)),
-        hostmem_shared_size(s));
-    if (het.state == HET_STATE_WAITING &&
-        !hostmem_shared_foreach(het_lacks_memory, NULL)) {
-        het_set_state(HET_STATE_READY, HET_STATE_REASON_GRANTED);
-    }
-    return true;
-}
-
-bool het_memory_revoke(HostMemoryBackendShared *s, Error **errp)
-{
-    const char *id = object_get_canonical_path_component(OBJECT(s));
-
-    if (hostmem_shared_is_master(s)) {
-        error_setg(errp, "'%s' allocates its memory itself", id);
-        return false;
-    }
-    if (!hostmem_shared_is_granted(s)) {
-        error_setg(errp, "'%s' has no memory", id);
-        return false;
-    }
-    if (het_is_booted()) {
-        error_setg(errp, "the slave is %s: it must be stopped first",
-                   HetState_str(het.state));
-        return false;
-    }
-    hostmem_shared_revoke(s);
-    qapi_event_send_het_memory_revoked(id);
-    if (het.state == HET_STATE_READY &&
-        hostmem_shared_foreach(het_lacks_memory, NULL)) {
-        het_set_state(HET_STATE_WAITING, HET_STATE_REASON_REVOKED);
-    }
-    return true;
-}
-
-/* --- boot and stop --- */
-
-static bool het_start(HetBootInfo *info, Error **errp)
-{
-    if (!first_cpu) {
-        error_setg(errp, "this machine has no CPU");
-        return false;
-    }
-    /* Another process's writes do not invalidate translated code */
-    if (tcg_enabled()) {
-        tb_flush(first_cpu);
-    }
-    if (!het_boot_cpu(first_cpu, info, errp)) {
-        return false;
-    }
-    return !runstate_check(RUN_STATE_INMIGRATE) ||
-           migration_block_activate(errp);
-}
-
-bool het_boot(HetBootProtocol protocol, uint64_t entry, uint64_t argument,
-              uint64_t resource_table, Error **errp)
-{
-    HetBootInfo info = {
-        .protocol = protocol,
-        .entry = entry,
-        .argument = argument,
-    };
-
-    if (het.role != HET_ROLE_SLAVE) {
-        error_setg(errp, "this QEMU process is not a slave");
-        return false;
-    }
-    if (het.state != HET_STATE_READY) {
-        error_setg(errp, het_is_booted() ? "the slave is %s: it must be"
-                   " stopped first" : "the slave is %s: it has no memory",
-                   HetState_str(het.state));
-        return false;
-    }
-
-    /* The machine may have been set going, with its CPUs powered off */
-    if (!runstate_check(RUN_STATE_PRELAUNCH) &&
-        !runstate_check(RUN_STATE_INMIGRATE)) {
-        het_quiesce(true);
-    }
-    het_set_memory_visible(true);
-    if (!het_start(&info, errp)) {
-        het_quiesce(true);
-        return false;
-    }
-    trace_het_boot(entry, argument, HetBootProtocol_str(info.protocol));
-    het.boots++;
-    het.resource_table = resource_table;
-    het_set_state(HET_STATE_RUNNING, HET_STATE_REASON_BOOT);
-    het.in_transition = true;
-    vm_start();
-    het.in_transition = false;
-    return true;
-}
-
-bool het_fail(Error **errp)
-{
-    if (het.role != HET_ROLE_SLAVE) {
-        error_setg(errp, "this QEMU process is not a slave");
-        return false;
-    }
-    if (het.state != HET_STATE_RUNNING && het.state != HET_STATE_CRASHED) {
-        error_setg(errp, "the slave is %s: only one that runs can fail",
-                   HetState_str(het.state));
-        return false;
-    }
-    /* What follows is the same as when its guest says it */
-    vm_stop(RUN_STATE_WATCHDOG);
-    return true;
-}
-
-bool het_stop(Error **errp)
-{
-    if (het.role != HET_ROLE_SLAVE) {
-        error_setg(errp, "this QEMU process is not a slave");
-        return false;
-    }
-    if (het_is_booted()) {
-        het_quiesce(true);
-        het_set_state(HET_STATE_READY, HET_STATE_REASON_STOP);
-    }
     return true;
 }

@@ -11,7 +11,7 @@
 #include "qemu/osdep.h"
 #include "qemu/units.h"
 #include "qapi/error.h"
-#include "hw/het.h"
+#include "hw/het-boot.h"
 #include "system/hw_accel.h"
 #include "cpu.h"
 

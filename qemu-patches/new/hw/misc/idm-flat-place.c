@@ -8,7 +8,7 @@
 #include "qapi/error.h"
 #include "exec/address-spaces.h"
 #include "hw/arm/armv7m.h"
-#include "hw/het.h"
+#include "hw/het-check.h"
 #include "hw/misc/idm-flat.h"
 #include "system/reset.h"
 #include "trace.h"

@@ -9,6 +9,7 @@
 
 #include "qemu/osdep.h"
 #include "qemu/log.h"
+#include "hw/het-window.h"
 #include "hw/misc/idm.h"
 #include "trace.h"
 

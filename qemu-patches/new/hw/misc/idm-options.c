@@ -13,6 +13,7 @@
 #include "qapi/error.h"
 #include "qapi/visitor.h"
 #include "hw/misc/idm.h"
+#include "system/hostmem-shared.h"
 
 /* --- the property master: a bool, or not given --- */
 

@@ -13,7 +13,7 @@
 #include "qemu/error-report.h"
 #include "qemu/event_notifier.h"
 #include "qemu/rcu.h"
-#include "hw/het.h"
+#include "hw/het-couple.h"
 #include "hw/misc/idm-pages.h"
 #include "qom/object.h"
 #include "system/kvm.h"

@@ -18,6 +18,7 @@
 
 #include "qemu/osdep.h"
 #include "qemu/timer.h"
+#include "hw/het-window.h"
 #include "hw/misc/idm-stm32.h"
 #include "system/cpus.h"
 #include "system/runstate.h"

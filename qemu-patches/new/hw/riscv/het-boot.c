@@ -10,7 +10,7 @@
 
 #include "qemu/osdep.h"
 #include "qapi/error.h"
-#include "hw/het.h"
+#include "hw/het-boot.h"
 #include "system/kvm.h"
 #include "cpu.h"
 

@@ -31,6 +31,8 @@ int hostmem_shared_foreach(int (*fn)(HostMemoryBackendShared *s, void *opaque),
 bool hostmem_shared_is_master(HostMemoryBackendShared *s);
 /* Whether the machine has mapped it into the guest's address space */
 bool hostmem_shared_is_mapped(HostMemoryBackendShared *s);
+/* The same, and ends QEMU if a machine has taken it and does not use it */
+bool hostmem_shared_check_used(HostMemoryBackendShared *s);
 bool hostmem_shared_is_granted(HostMemoryBackendShared *s);
 /* False if the address cannot be told, as the memory shows through aliases */
 bool hostmem_shared_address(HostMemoryBackendShared *s, uint64_t *address);

@@ -17,7 +17,7 @@
 #define HW_MISC_IDM_H
 
 #include "exec/memory.h"
-#include "hw/het.h"
+#include "hw/het-couple.h"
 #include "hw/irq.h"
 #include "hw/qdev-properties.h"
 #include "hw/misc/idm-regs.h"
