@@ -4,6 +4,7 @@
  * multi-socket.c         the object, and the socket's file
  * multi-socket-conn.c    messages of one connection
  * multi-socket-master.c  the side that listens
+ * multi-socket-memory.c  which memory goes over it
  * multi-socket-slave.c   the side that connects
  *
  * All functions are called with the BQL held.
@@ -45,6 +46,8 @@ struct MultiSocketBackend {
     MultiSocketMaster *master;
     MultiSocketSlave *slave;
 };
+
+/* --- multi-socket-memory.c --- */
 
 /* The only memory that names it; NULL with errp */
 HostMemoryBackendShared *multi_socket_memory(MultiSocketBackend *b,
