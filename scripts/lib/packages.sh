@@ -44,7 +44,8 @@ het_packages=(
 # shellcheck disable=SC2034
 het_module_packages=(
         # the Linux guests' modules and programs; the kernel's headers and libfdt come with scripts/build-guest.
-        gcc-arm-linux-gnueabihf gcc-aarch64-linux-gnu libc6-dev-armhf-cross libc6-dev-arm64-cross
+        gcc-arm-linux-gnueabihf gcc-aarch64-linux-gnu gcc-i686-linux-gnu
+        libc6-dev-armhf-cross libc6-dev-arm64-cross libc6-dev-i386-cross
 
         # tests of the modules and their binding
         sparse dt-schema

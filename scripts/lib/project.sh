@@ -14,7 +14,7 @@ is_our_build() {
 
 # The Linux guests, by the names of scripts/build --guests
 # shellcheck disable=SC2034  # used by scripts/build
-het_guests='plain armhf arm64 next pc'
+het_guests='plain armhf arm64 next pc pc32'
 
 # add_guest NAME WANTED OPTION ARGUMENT…: has it made, or takes it if it is there; appends to options. Everything else is built and
 # tested without a guest, too, which needs the archive.
@@ -41,6 +41,7 @@ build_project() {
         add_guest arm64 "$wanted" guest_arm64 --arch arm64
         add_guest next "$wanted" guest_next --plain --suite trixie
         add_guest pc "$wanted" guest_pc --arch amd64
+        add_guest pc32 "$wanted" guest_pc32 --arch i386
         [[ ! -x $qemu_dir/ivshmem-server ]] || options+=(-Divshmem_server="$qemu_dir/ivshmem-server")
         options+=("-Dqemu_python=$(qemu_python)")
         # What a copied folder builds are the original's sources; what an interrupted set-up left is half a folder

@@ -6,6 +6,7 @@ QEMU_HET_GUEST        the guest that scripts/build-guest has made
 QEMU_HET_GUEST_ARM64  the same with --arch arm64
 QEMU_HET_GUEST_NEXT   the same with --plain and the kernel of the next Debian release
 QEMU_HET_GUEST_PC     the same with --arch amd64
+QEMU_HET_GUEST_PC32   the same with --arch i386
 QEMU_HET_LINUX=arm64  the masters of all examples have 64 bits
 """
 
@@ -21,18 +22,19 @@ from het_harness import EXAMPLE, FIRMWARE, TestCase, skip_all
 import guest_image      # of scripts/lib
 from demo_kit import LINUX_IS_UP
 
-# What scripts/build-guest has made: the variable that says where, and the file with the kernel
-Guest = collections.namedtuple("Guest", ("variable", "directory", "kernel"))
+# What scripts/build-guest has made: the variable that says where, the file with the kernel, and what `uname -m` says
+Guest = collections.namedtuple("Guest", ("variable", "directory", "kernel", "machine"))
 
 
-def find_guest(variable, kernel):
-    return Guest(variable, pathlib.Path(os.environ.get(variable) or "/nonexistent"), kernel)
+def find_guest(variable, kernel, machine):
+    return Guest(variable, pathlib.Path(os.environ.get(variable) or "/nonexistent"), kernel, machine)
 
 
-ARMHF = find_guest("QEMU_HET_GUEST", "uImage")
-ARM64 = find_guest("QEMU_HET_GUEST_ARM64", "Image")
-NEXT = find_guest("QEMU_HET_GUEST_NEXT", "uImage")
-PC = find_guest("QEMU_HET_GUEST_PC", "bzImage")
+ARMHF = find_guest("QEMU_HET_GUEST", "uImage", "armv7l")
+ARM64 = find_guest("QEMU_HET_GUEST_ARM64", "Image", "aarch64")
+NEXT = find_guest("QEMU_HET_GUEST_NEXT", "uImage", "armv7l")
+PC = find_guest("QEMU_HET_GUEST_PC", "bzImage", "x86_64")
+PC32 = find_guest("QEMU_HET_GUEST_PC32", "bzImage", "i686")
 LINUX = ARM64 if os.environ.get("QEMU_HET_LINUX") == "arm64" else ARMHF
 # What makes the master of an example one of 64 bits
 WIDER = (("Machine=virt,highmem=off\nCPU=cortex-a15\nMemory=", "Machine=virt\nCPU=cortex-a57\nMemory="),
@@ -44,9 +46,16 @@ WINDOWS = {0: (0x60000000, 64 << 20), 1: (0x70000000, 16 << 20)}
 VIRTIO_SIZE = 1 << 20           # the end of each window, for rings and buffers
 
 
+def what_is_missing(guest):
+    """None: it is there"""
+    if (guest.directory / "complete").exists():
+        return None
+    return f"there is no Linux guest: {guest.variable} is not set (scripts/build makes one and sets it)"
+
+
 def need_guest(what=LINUX):
-    if not (what.directory / "complete").exists():
-        skip_all(f"there is no Linux guest: {what.variable} is not set (scripts/build makes one and sets it)")
+    if reason := what_is_missing(what):
+        skip_all(reason)
     for name in SLAVES:
         if not (FIRMWARE / name).exists():
             skip_all(f"{FIRMWARE / name} is not built")
