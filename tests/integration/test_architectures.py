@@ -107,5 +107,30 @@ class X86AndArm(Architectures):
         self.check_cycle("pc", 2, 0x70000000)
 
 
+@need("x86_64", "first-light-master-pc32.rom", "first-light-slave-pc32.elf")
+class PcOf32Bits(Architectures):
+    """Masters and slaves on the boards of PCs, with CPUs that have no 64 bits"""
+
+    def setUp(self):
+        TestCase.setUp(self)
+
+    def check(self, machine, cpu):
+        text = (EXAMPLE.parent / "x86-and-arm.platform").read_text(encoding="utf-8")
+        text = text.replace("Machine=q35\n", f"Machine={machine}\nCPU={cpu}\n").replace("-pc.", "-pc32.")
+        self.platform = self.hetd.define("pc32", text)
+        self.master = self.platform.processor("master")
+        self.start()
+        self.check_cycle("pc", 2, 0x70000000)
+
+    def test_pc(self):
+        self.check("pc", "pentium3")
+
+    def test_q35(self):
+        self.check("q35", "n270")
+
+    def test_microvm(self):
+        self.check("microvm,acpi=on,pcie=on", "qemu32")
+
+
 if __name__ == "__main__":
     main()

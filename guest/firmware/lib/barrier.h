@@ -16,11 +16,15 @@
 #define BARRIER_WRITE   "fence rw, w"
 #define BARRIER_FULL    "fence rw, rw"
 #define BARRIER_DEVICE  "fence iorw, iorw"
-#elif defined(__x86_64__)
+#elif defined(__x86_64__) || defined(__i386__)
 /* Only a read can overtake something, a write; what is written to a device is ordered */
 #define BARRIER_READ    ""
 #define BARRIER_WRITE   ""
+#ifdef __x86_64__
 #define BARRIER_FULL    "lock; addl $0, (%%rsp)"
+#else
+#define BARRIER_FULL    "lock; addl $0, (%%esp)"
+#endif
 #define BARRIER_DEVICE  BARRIER_FULL
 #else
 #error "The barriers of this architecture are missing"

@@ -2,8 +2,9 @@
 #pragma once
 
 /*
- * QEMU's machine q35, a PC, as far as the firmware needs it. Everything runs in long mode, with the first 4 GiB where they are: what
- * virtualizes without the processor's help is good at nothing else.
+ * QEMU's machine q35, a PC, as far as the firmware needs it; pc and microvm are the same to it. Programs of 64 bits run in long mode
+ * throughout, with the first 4 GiB where they are: what virtualizes without the processor's help is good at nothing else. Those of 32
+ * bits (boards/pc32) are for CPUs that have no long mode.
  * Numbers of interrupts are those of the vectors in the CPU's table.
  */
 
@@ -23,6 +24,7 @@
 #define BOARD_IDM_IRQ           BOARD_MSI_IRQ
 #define BOARD_IDM_TRIGGER       IRQ_EDGE
 #define BOARD_IDM_PAGES         pci_idm_pages()
-#define BOARD_PCI_MMIO_BASE     0xe0000000u
+#define BOARD_PCI_MMIO_BASE     0xc0000000u
+#define BOARD_PCI_ECAM_BASE     0xe0000000u     /* of microvm */
 #define BOARD_HPET_BASE         0xfed00000u
 #define BOARD_PANIC_PORT        0x505u          /* pvpanic, if the machine has one */

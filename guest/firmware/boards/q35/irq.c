@@ -32,12 +32,18 @@
 
 #define EXCEPTIONS              32u
 #define VECTORS                 80u             /* of the table; the last one is the spurious one's */
+#ifdef __x86_64__
 #define CODE_SEGMENT            0x20u
+#else
+#define CODE_SEGMENT            0x10u
+#endif
 #define GATE_INTERRUPT          0x8e00u         /* present, masks interrupts */
 
 typedef struct Gate {
         uint16_t offset_low, segment, flags, offset_high;
+#ifdef __x86_64__
         uint32_t offset_top, reserved;
+#endif
 } Gate;
 
 extern const uint32_t irq_entries[VECTORS];     /* start.S */
@@ -62,11 +68,12 @@ static void pic_init(void) {
 void irq_init(void) {
         const struct __attribute__((packed)) {
                 uint16_t limit;
-                uint64_t base;
-        } table = { sizeof(gates) - 1, (uint64_t) gates };
+                uintptr_t base;
+        } table = { sizeof(gates) - 1, (uintptr_t) gates };
 
         for (unsigned v = 0; v < VECTORS; v++)
-                gates[v] = (Gate) { (uint16_t) irq_entries[v], CODE_SEGMENT, GATE_INTERRUPT, (uint16_t) (irq_entries[v] >> 16), 0, 0 };
+                gates[v] = (Gate) { .offset_low = (uint16_t) irq_entries[v], .segment = CODE_SEGMENT, .flags = GATE_INTERRUPT,
+                                    .offset_high = (uint16_t) (irq_entries[v] >> 16) };
         __asm__ volatile("lidt %0" : : "m"(table) : "memory");
         pic_init();
         mmio_write32(LAPIC_SPURIOUS, LAPIC_SPURIOUS_ENABLE | BOARD_SPURIOUS_IRQ);

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
  * Start of a program on a PC. It is entered at its lowest address in flat protected mode, with paging off and interrupts
- * masked: that is the boot protocol "raw" at addresses above 1 MiB, and what rom.S does. From there it goes to long mode.
+ * masked: that is the boot protocol "raw" at addresses above 1 MiB, and what rom.S does. From there it goes to long mode, but for
+ * programs of 32 bits, which stay there.
  */
 #define CR0_PAGING              (1 << 31)
 #define CR4_PAE                 (1 << 5)
@@ -36,6 +37,7 @@ vectors:
         xor     %eax, %eax
         rep stosb
 
+#ifdef __x86_64__
         /* Tables of three levels, in which every address is its own */
         movl    $(tables_1g + PAGE_PRESENT), table_top
         mov     $(tables_2m + PAGE_PRESENT), %eax
@@ -72,6 +74,7 @@ vectors:
 
         .code64
 5:      mov     $stack_top, %esp
+#endif
         call    main
 6:      hlt                             /* main() has nothing to return to */
         jmp     6b
@@ -85,6 +88,7 @@ gdt_pointer:
         .word   . - gdt - 1
         .long   gdt
 
+#ifdef __x86_64__
         .bss
         .balign 4096
 table_top:
@@ -93,6 +97,7 @@ tables_1g:
         .skip   4096
 tables_2m:
         .skip   GIBS * 4096
+#endif
 
 /* Exceptions 8, 10 to 14, 17, 21, 29 and 30 push a code by themselves; all others get a 0, so that the stack is the same. */
         .text
@@ -112,6 +117,7 @@ entry\number:
         .set    n, n + 1
         .endr
 
+#ifdef __x86_64__
 /* What a function may change. The CPU has aligned the stack before it pushed five words; two and these nine keep it so. */
 common:
         push    %rax
@@ -138,6 +144,22 @@ common:
         pop     %rax
         add     $16, %rsp
         iretq
+#else
+common:
+        push    %eax
+        push    %ecx
+        push    %edx
+        cld
+        push    20(%esp)                /* the return address, above three registers, the number and the code */
+        push    16(%esp)                /* the number */
+        call    irq_entry
+        add     $8, %esp
+        pop     %edx
+        pop     %ecx
+        pop     %eax
+        add     $8, %esp
+        iret
+#endif
 
         .section .rodata
         .balign 4
