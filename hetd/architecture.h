@@ -12,10 +12,12 @@ typedef enum Architecture {
 
 const char *architecture_to_string(Architecture architecture);
 
-/* QEMU's targets: the binary is qemu-system-TARGET. That of 64 bits runs CPUs of 32, too, but not the other way round. */
+/* QEMU's targets: the binary is qemu-system-TARGET. Those of 64 bits run CPUs of 32, too, but not the other way round. */
 #define TARGET_ARM      "arm"
 #define TARGET_AARCH64  "aarch64"
+#define TARGET_RISCV32  "riscv32"
 #define TARGET_RISCV64  "riscv64"
+#define TARGET_I386     "i386"
 #define TARGET_X86_64   "x86_64"
 
 const char *target_find(const char *name, Architecture *ret);   /* NULL: there is none */

@@ -123,7 +123,9 @@ static const struct {
 } targets[] = {
         { TARGET_ARM,     ARCHITECTURE_ARM   },
         { TARGET_AARCH64, ARCHITECTURE_ARM   },
+        { TARGET_RISCV32, ARCHITECTURE_RISCV },
         { TARGET_RISCV64, ARCHITECTURE_RISCV },
+        { TARGET_I386,    ARCHITECTURE_X86   },
         { TARGET_X86_64,  ARCHITECTURE_X86   },
 };
 

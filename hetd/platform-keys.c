@@ -81,7 +81,8 @@ static void set_target(PlatformParser *p, ParsedProcessor *pp, ProcessorKey key,
         pp->config->target = target_find(value, &architecture);
         if (!pp->config->target)
                 platform_parser_key_error(p, pp, key,
-                                          "'%s' is no target of QEMU for these boards; use arm, aarch64, riscv64 or x86_64", value);
+                                          "'%s' is no target of QEMU for these boards; use arm, aarch64, i386, riscv32, riscv64 or x86_64",
+                                          value);
 }
 
 static bool parse_size_or_complain(PlatformParser *p, ParsedProcessor *pp, ProcessorKey key, const char *what,

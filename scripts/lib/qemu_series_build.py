@@ -63,7 +63,9 @@ def try_base(project, repository, commits, targets):
              *(QTESTS + path.stem for path in (project.patches / "new/tests/qtest").glob("*-test.c"))]
     with Work(repository, "try" if targets == TRIED else f"try-{'-'.join(targets)}").locked() as work:
         work.switch(commits[-1][2])
-        environment = work.build(f"--targets={','.join(targets)}", *goals)
+        # Some of our qtests are only there where Arm is a target; its emulator is not built for that
+        configured = dict.fromkeys([*targets, "arm"])
+        environment = work.build(f"--targets={','.join(configured)}", *goals)
         return [line for target in targets for line in run_qtests(project, work, environment, target)]
 
 

@@ -92,6 +92,23 @@ class ArmAndRiscv(Architectures):
             self.check_talk(name, number, address, since)
 
 
+@need("riscv32", "first-light-slave-riscv32.elf")
+@need("riscv64")
+class Riscv32(Architectures):
+    """By QEMU's own target for 32 bits"""
+
+    def setUp(self):
+        TestCase.setUp(self)
+
+    def test_riscv32(self):
+        text = (EXAMPLE.parent / "arm-and-riscv.platform").read_text(encoding="utf-8")
+        self.assertIn("CPU=rv32\n", text)
+        self.platform = self.hetd.define("riscv32", text.replace("CPU=rv32\n", "CPU=rv32\nTarget=riscv32\n"))
+        self.master = self.platform.processor("master")
+        self.start()
+        self.check_cycle("riscv32", 2, 0x92000000)
+
+
 @need("x86_64", "first-light-master-pc.rom", "first-light-slave-pc.elf")
 class X86AndArm(Architectures):
     example = "x86-and-arm"
@@ -114,9 +131,9 @@ class PcOf32Bits(Architectures):
     def setUp(self):
         TestCase.setUp(self)
 
-    def check(self, machine, cpu):
+    def check(self, machine, cpu, more=""):
         text = (EXAMPLE.parent / "x86-and-arm.platform").read_text(encoding="utf-8")
-        text = text.replace("Machine=q35\n", f"Machine={machine}\nCPU={cpu}\n").replace("-pc.", "-pc32.")
+        text = text.replace("Machine=q35\n", f"Machine={machine}\nCPU={cpu}\n{more}").replace("-pc.", "-pc32.")
         self.platform = self.hetd.define("pc32", text)
         self.master = self.platform.processor("master")
         self.start()
@@ -130,6 +147,11 @@ class PcOf32Bits(Architectures):
 
     def test_microvm(self):
         self.check("microvm,acpi=on,pcie=on", "qemu32")
+
+    @need("i386")
+    def test_target(self):
+        """By QEMU's own target for 32 bits"""
+        self.check("q35", "pentium3", "Target=i386\n")
 
 
 if __name__ == "__main__":

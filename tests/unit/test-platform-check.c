@@ -151,7 +151,7 @@ static const PlatformCase processors_cases[] = {
                 .name = "target unknown",
                 .text = TEXT(MASTER "Target=aarch32\n"),
                 .error = "test.platform:6: [Processor m] Target=: 'aarch32' is no target of QEMU for these "
-                         "boards; use arm, aarch64, riscv64 or x86_64",
+                         "boards; use arm, aarch64, i386, riscv32, riscv64 or x86_64",
         },
         {
                 .name = "target of another architecture",

@@ -182,6 +182,25 @@ static void test_targets(void **state) {
         }
 }
 
+/* QEMU's own targets for them are taken if the file says so */
+static void test_targets_of_32_bits(void **state) {
+        static const struct {
+                const char *keys, *target;
+        } cases[] = {
+                { "Machine=virt\nCPU=rv32\n",                  "riscv64" },
+                { "Machine=virt\nCPU=rv32\nTarget=riscv32\n", "riscv32" },
+                { "Machine=q35\nCPU=pentium3\n",               "x86_64"  },
+                { "Machine=q35\nTarget=i386\n",                "i386"    },
+        };
+
+        for (size_t i = 0; i < G_N_ELEMENTS(cases); i++) {
+                g_autofree char *text = g_strconcat("[Processor m]\nRole=master\nMemory=1G\n", cases[i].keys, NULL);
+                g_autoptr(PlatformConfig) config = parse(text, NULL);
+
+                assert_string_equal(platform_config_get_master(config)->target, cases[i].target);
+        }
+}
+
 static void test_kernel_of_slave(void **state) {
         g_autoptr(PlatformConfig) config = parse(MASTER SLAVE "Kernel=file.elf\nInitrd=file.elf\nCommandLine=quiet\nAutoBoot=yes\n", NULL);
         const ProcessorConfig *s = platform_config_get_processor(config, "s");
@@ -434,6 +453,7 @@ int main(void) {
                 cmocka_unit_test(test_remoteproc),
                 cmocka_unit_test(test_all_keys),
                 cmocka_unit_test(test_targets),
+                cmocka_unit_test(test_targets_of_32_bits),
                 cmocka_unit_test(test_kernel_of_slave),
                 cmocka_unit_test(test_numbers),
                 cmocka_unit_test(test_variables),

@@ -46,10 +46,11 @@ static const Board x86_boards[] = {
     { "pc/tcg", SLAVE("pc") "tcg", 0, X86_BUS },
     { "pc/kvm", SLAVE("pc") "kvm", 0, X86_BUS },
 };
-static const Board riscv64_boards[] = {
-    { "virt/rv64", SLAVE("virt") "tcg -cpu rv64 -smp 2", 0x80000000,
-      RISCV_BUS },
+/* What riscv32 has comes first */
+static const Board riscv_boards[] = {
     { "virt/rv32", SLAVE("virt") "tcg -cpu rv32 -smp 2", 0x80000000,
+      RISCV_BUS },
+    { "virt/rv64", SLAVE("virt") "tcg -cpu rv64 -smp 2", 0x80000000,
       RISCV_BUS },
 };
 
@@ -307,12 +308,14 @@ int main(int argc, char **argv)
     const char *arch = qtest_get_arch();
 
     g_test_init(&argc, &argv, NULL);
-    if (strcmp(arch, "x86_64") == 0) {
+    if (strcmp(arch, "x86_64") == 0 || strcmp(arch, "i386") == 0) {
         add_tests(x86_boards, ARRAY_SIZE(x86_boards),
                   x86_tests, ARRAY_SIZE(x86_tests));
     } else if (strcmp(arch, "riscv64") == 0) {
-        add_tests(riscv64_boards, ARRAY_SIZE(riscv64_boards),
+        add_tests(riscv_boards, ARRAY_SIZE(riscv_boards),
                   riscv_tests, ARRAY_SIZE(riscv_tests));
+    } else if (strcmp(arch, "riscv32") == 0) {
+        add_tests(riscv_boards, 1, riscv_tests, ARRAY_SIZE(riscv_tests));
     }
     return g_test_run();
 }
