@@ -35,7 +35,8 @@ build_project() {
         shift 3
         log=$HET_CACHE/log/$(basename "$dir").log
         options=(-Dqemu="$(qemu_program "$qemu_dir")" "$@")
-        export CCACHE_DIR=${CCACHE_DIR:-$HET_CACHE/ccache}      # meson takes ccache where there is one
+        # meson takes ccache where there is one. Another clone of the same source is not compiled again: a debugger is told of the first
+        export CCACHE_DIR=${CCACHE_DIR:-$HET_CACHE/ccache} CCACHE_BASEDIR=$HET_ROOT CCACHE_NOHASHDIR=1
         add_guest plain "$wanted" guest_plain --plain
         add_guest armhf "$wanted" guest
         add_guest arm64 "$wanted" guest_arm64 --arch arm64
