@@ -26,6 +26,7 @@ import re
 import shutil
 import subprocess
 import tempfile
+import weakref
 
 import qemu_variant
 
@@ -33,6 +34,8 @@ JUNK = ("*~", "*.orig", "*.rej", ".*.sw?")
 KINDS = ("alternate", "command", "enum", "event", "include", "pragma", "struct", "union")
 SCHEMA = "qapi/het.json"
 NOT_SOURCE = (".git", ".pc", "debian", "build*", "__pycache__")         # at the top of a base; the last one anywhere
+ASIDE = b"roms"                 # two thirds of a base's files, of other projects: submodules of QEMU's, which no patch of a series is about
+TREE_ENTRY = re.compile(rb"(\d+) ([^\0]+)\0(.{20})", re.DOTALL)
 MAINTAINERS, SECTION = "MAINTAINERS", "Heterogeneous platforms"
 SINCE = "10.0"                  # what our tree says of its QAPI definitions: the base that it is made for
 PROJECT = pathlib.Path(__file__).resolve().parent.parent.parent
@@ -255,8 +258,31 @@ class Repository:
         if not self.folder.exists():
             self.create()
         self.base = self.git("rev-parse", "refs/heads/base").decode().strip()
+        self.objects = None             # a git that is asked for objects
+        self.known = {}                 # of once()
         self.steps = {}                 # what build() has made: {parent and all that comes with a patch: (message, commit)}
+        self.applied = {}               # of apply_mails(): {tree, mail, sign-off: (message, tree, tree without what only mails say)}
         self.texts = {}                 # of with_since()
+
+    def once(self, make, *arguments):
+        """What make(repository, …) returns, which depends on the arguments alone: names of objects, and texts"""
+        key = (make.__name__, *arguments)
+        if key not in self.known:
+            self.known[key] = make(self, *arguments)
+        return self.known[key]
+
+    def find(self, name):
+        """(hash, content) of an object, or None: there is no such one. One git finds them all; it ends when nobody can ask it any more"""
+        if not self.objects:
+            self.objects = subprocess.Popen(["git", f"--git-dir={self.folder}", "cat-file", "--batch"],  # pylint: disable=consider-using-with
+                                            stdin=subprocess.PIPE, stdout=subprocess.PIPE, env={**os.environ, **self.environment})
+            weakref.finalize(self, self.objects.communicate)
+        self.objects.stdin.write(f"{name}\n".encode())
+        self.objects.stdin.flush()
+        head = self.objects.stdout.readline().split()
+        if not head or not head[-1].isdigit():
+            return None
+        return head[0].decode(), self.objects.stdout.read(int(head[-1]) + 1)[:-1]
 
     def git(self, *arguments, environment=None, **options):
         return run("git", "-c", "core.abbrev=8", "-c", "core.quotePath=false", "-c", "commit.gpgSign=false", "-c", "core.autocrlf=false",
@@ -286,24 +312,38 @@ class Repository:
     def version(self):
         return (self.source / "VERSION").read_text().strip()
 
-    def blob(self, content):
+    def store(self, content, kind="blob"):
         """Most are there already, which git need not be asked for"""
-        name = hashlib.sha1(b"blob %d\0" % len(content) + content, usedforsecurity=False).hexdigest()
+        name = hashlib.sha1(b"%s %d\0" % (kind.encode(), len(content)) + content, usedforsecurity=False).hexdigest()
         if not (self.folder / "objects" / name[:2] / name[2:]).exists():
-            self.git("hash-object", "-w", "--stdin", stdin=None, input=content)
+            self.git("hash-object", "-t", kind, "-w", "--stdin", stdin=None, input=content)
         return name
 
+    def top_of(self, tree):
+        """{name: (mode, hash)} of what is at the top of it"""
+        return {name: (mode, binary) for mode, name, binary in TREE_ENTRY.findall(self.find(f"{tree}^{{tree}}")[1])}
+
+    def store_top(self, entries):
+        order = sorted(entries, key=lambda name: name + (b"/" if entries[name][0] == b"40000" else b""))
+        return self.store(b"".join(b"%s %s\0%s" % (entries[name][0], name, entries[name][1]) for name in order), "tree")
+
     def read(self, tree, path):
-        return self.git("cat-file", "blob", f"{tree}:{path}")
+        found = self.find(f"{tree}:{path}")
+        if not found:
+            raise SeriesError(f"{path} is not in {tree}")
+        return found[1]
 
     def has(self, tree, path):
-        return bool(self.git("ls-tree", "--name-only", tree, "--", path))
+        return self.find(f"{tree}:{path}") is not None
 
     def tree_of(self, commit):
-        return self.git("rev-parse", f"{commit}^{{tree}}").decode().strip()
+        return self.find(f"{commit}^{{tree}}")[0]
 
     def changed(self, old, new, only=""):
         """Names of the files that differ; only: letters of git's --diff-filter"""
+        return self.once(Repository.compare, old, new, only)
+
+    def compare(self, old, new, only):
         options = [f"--diff-filter={only}"] if only else []
         return self.git("diff-tree", "-r", "--name-only", "--no-renames", *options, old, new).decode().splitlines()
 
@@ -323,6 +363,9 @@ class Repository:
 
     def message_of(self, mail):
         """What git am would take from a mail"""
+        return self.once(Repository.parse, mail)
+
+    def parse(self, mail):
         with tempfile.TemporaryDirectory() as folder:
             body, patch = pathlib.Path(folder, "body"), pathlib.Path(folder, "patch")
             info = self.git("mailinfo", "-b", body, patch, stdin=None, input=mail).decode()
@@ -344,14 +387,16 @@ def checkout(repository, folder, commit, paths=None):
 
 
 class Index:
-    """A temporary index of a repository"""
+    """A temporary index of a repository. ASIDE is in its trees as it was, but not in itself: each git reads and writes all of it"""
 
     def __init__(self, repository, tree):
-        self.repository, self.folder = repository, tempfile.TemporaryDirectory()
+        self.repository, self.folder, self.aside = repository, tempfile.TemporaryDirectory(), {}
         self.read(tree)
 
     def read(self, tree):
-        self.git("read-tree", tree)
+        entries = self.repository.top_of(tree)
+        self.aside = {name: entries.pop(name) for name in [ASIDE] if name in entries}
+        self.git("read-tree", self.repository.store_top(entries))
 
     def __enter__(self):
         return self
@@ -367,12 +412,15 @@ class Index:
 
     def put(self, files):
         """{path: content}; None removes it"""
-        lines = "".join(f"100644 {self.repository.blob(content)}\t{path}\n" if content is not None else f"0 {'0' * 40}\t{path}\n"
+        lines = "".join(f"100644 {self.repository.store(content)}\t{path}\n" if content is not None else f"0 {'0' * 40}\t{path}\n"
                         for path, content in files.items())
         self.git("update-index", "--add", "--index-info", stdin=None, input=lines.encode())
 
     def tree(self):
-        return self.git("write-tree").decode().strip()
+        entries = self.repository.top_of(self.git("write-tree").decode().strip())
+        if self.aside.keys() & entries.keys():
+            raise SeriesError(f"there is something new in {ASIDE.decode()}/, which is what others have made: leave it as it is")
+        return self.repository.store_top(entries | self.aside)
 
 
 # --- who looks after it ---

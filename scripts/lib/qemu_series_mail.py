@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 """The series as mails: written for QEMU's list, and taken back with what was edited in them. Used by scripts/qemu-series."""
 
+import dataclasses
 import pathlib
 import re
 import tempfile
@@ -60,31 +61,45 @@ def mails_of_range(checkout, commits):
         return read_mails(folder)[1] if any(pathlib.Path(folder).iterdir()) else []
 
 
-def without_own_signoff(message, repository):
+def own_signoff(repository):
     try:
-        line = f"Signed-off-by: {user_of(repository)}"
+        return f"Signed-off-by: {user_of(repository)}"
     except SeriesError:
-        return message
-    message.body = "\n".join(text for text in message.body.split("\n") if text != line).rstrip("\n")
-    return message
+        return None
+
+
+def without_line(message, line):
+    return dataclasses.replace(message, body="\n".join(text for text in message.body.split("\n") if text != line).rstrip("\n"))
 
 
 def apply_mails(repository, mails):
-    """[(message, tree)] of a whole series on the base, with no maintainer in it"""
-    steps = []
+    """[(message, tree)] of a whole series on the base, with no maintainer in it. What was applied to the same before need not be again"""
+    steps, before, signoff = [], repository.tree_of(repository.base), own_signoff(repository)
     with Index(repository, repository.base) as index:
+        at = before                     # what the index has
         for mail in mails:
-            message = without_own_signoff(repository.message_of(mail), repository)
-            try:
-                index.apply(mail)
-            except SeriesError as e:
-                raise SeriesError(f"'{message.subject}' does not apply: is the series whole, and made for QEMU {repository.version()}?\n{e}") from e
-            steps.append((message, plain_tree(repository, index)))
+            key = (before, mail, signoff)
+            if key not in repository.applied:
+                if at != before:
+                    index.read(before)
+                message = apply_mail(repository, index, mail, signoff)
+                at = index.tree()
+                repository.applied[key] = message, at, plain_tree(repository, index, at)
+            message, before, plain = repository.applied[key]
+            steps.append((message, plain))
     return steps
 
 
-def plain_tree(repository, index):
-    tree = index.tree()
+def apply_mail(repository, index, mail, signoff):
+    message = without_line(repository.message_of(mail), signoff)
+    try:
+        index.apply(mail)
+    except SeriesError as e:
+        raise SeriesError(f"'{message.subject}' does not apply: is the series whole, and made for QEMU {repository.version()}?\n{e}") from e
+    return message
+
+
+def plain_tree(repository, index, tree):
     other = with_since(repository, tree, next_release(repository.version()), SINCE)
     text = repository.read(tree, MAINTAINERS).decode()
     other.update({MAINTAINERS: nobodys.encode()} if (nobodys := with_maintainer(text, None)) != text else {})
@@ -98,6 +113,10 @@ def existing_only(repository, tree):
         if new:
             index.put({path: None for path in new})
         return index.tree()
+
+
+def patch_of(repository, commit):
+    return repository.git("format-patch", "--stdout", "--zero-commit", "--no-signature", "--no-numbered", "--no-renames", "--always", "-1", commit)
 
 
 def file_name(number, subject):
@@ -147,9 +166,8 @@ def take_back(project, repository, cover, mails, renumber=False):
     old = {entry.name: entry for entry in project.entries()}
     entries, contents, parent, before = [], {}, repository.base, repository.tree_of(repository.base)
     for (message, tree), name in zip(steps, names):
-        commit = repository.commit(existing_only(repository, tree), parent, message)
-        contents[project.patches / name] = repository.git("format-patch", "--stdout", "--zero-commit", "--no-signature", "--no-numbered",
-                                                          "--no-renames", "--always", "-1", commit)
+        commit = repository.commit(repository.once(existing_only, tree), parent, message)
+        contents[project.patches / name] = repository.once(patch_of, commit)
         entries.append(Entry(name, parts_of(repository, before, tree, old.get(name))))
         parent, before = commit, tree
     shared_out = [entry for entry in entries if SCHEMA in entry.parts]
