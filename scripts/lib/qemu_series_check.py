@@ -2,16 +2,18 @@
 """What the series must be to be posted: it applies, is what is built here, and follows QEMU's rules. Used by scripts/qemu-series."""
 
 import fnmatch
+import hashlib
 import os
 import pathlib
 import re
 import shutil
 import subprocess
+import sys
 import tempfile
 
 import qemu_variant
-from qemu_series import (MAINTAINERS, SCHEMA, SECTION, Repository, Schema, SeriesError, build, cached_base, checkout, refused, run,
-                         section_of)
+from qemu_series import (MAINTAINERS, PROJECT, SCHEMA, SECTION, Repository, Schema, SeriesError, build, cache_folder, cached_base,
+                         checkout, identity_of, refused, run, section_of)
 from qemu_series_mail import export, read_mails, take_back
 
 WIDTH = 76                      # of a message's lines: QEMU's docs/devel/submitting-a-patch.rst
@@ -284,6 +286,36 @@ def check_round_trip(project, repository, commits, mails):
         if copy.cover.read_text() != project.cover.read_text():
             found.append("the cover letter is not the same when it is taken back")
     return found
+
+
+def inputs_of(project, repository, whole_manual=False):
+    """All that the checks read, as a digest: the series, the bases, the code that checks, and the programs that it asks"""
+    digest = hashlib.sha256(f"{whole_manual} {repository.folder.name}".encode())
+    for folder in qemu_variant.variants(project.patches):
+        base = cached_base(folder.name)
+        digest.update(f"{folder.name} {base and identity_of(base)}\n".encode())
+    for program in ("git", "perl"):
+        digest.update(run(program, "--version"))
+    digest.update(run("/usr/bin/python3", "-m", "sphinx", "--version") + sys.version.encode())
+    code = [file for file in PROJECT.glob("scripts/**/*") if file.is_file() and not file.name.endswith(".pyc")]
+    for file in sorted([*code, *(file for file in project.patches.rglob("*") if file.is_file()), project.top / SCHEMA]):
+        content = file.read_bytes()
+        digest.update(f"{file.relative_to(project.top if file.is_relative_to(project.top) else PROJECT)} {len(content)}\n".encode() + content)
+    return digest.hexdigest()
+
+
+class Passed:
+    """The inputs for which no check has complained"""
+
+    def __init__(self):
+        self.file = cache_folder() / "series/passed"
+
+    def has(self, inputs):
+        return self.file.exists() and inputs in self.file.read_text(encoding="ascii").split()
+
+    def add(self, inputs):
+        with open(self.file, "a", encoding="ascii") as file:
+            file.write(f"{inputs}\n")
 
 
 def checks(project, repository, commits, whole_manual=False):
