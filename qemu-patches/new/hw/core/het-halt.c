@@ -30,6 +30,13 @@
  * change came before as well and we see that. `kicked` and `sleeping` are
  * again stored and loaded crosswise, with full barriers between.
  *
+ * A vCPU that does not wait here, as the machine is stopped or there is no
+ * couple for it, sleeps on its halt_cond. Whoever kicks it without the BQL may
+ * do so between its look and its sleep, and is not heard. So it looks once
+ * more after a full barrier, and who has kicked it looks after one whether it
+ * is halted or stopped: either it sees the change, or it is kicked again, with
+ * the BQL, when it sleeps.
+ *
  * The list of couples changes only while no vCPU waits: whoever changes it
  * kicks the one that does and waits until it has left. It cannot come back
  * since that takes the BQL. A vCPU that has set `left` does not look at the
@@ -73,6 +80,7 @@ static struct {
     int64_t window_ns;
     unsigned sleeps;            /* to come: others want the CPU */
 
+    bool hooked;                /* vCPUs ask us before they sleep */
     const CPUState *preferred;  /* NULL: the first. Never dereferenced. */
     CPUState *cpu;              /* that waits */
     bool kicked;
@@ -169,7 +177,9 @@ static bool het_halt_wait(CPUState *cpu)
 
     if (!halt.count || cpu != preferred || cpu_is_stopped(cpu) ||
         qatomic_load_acquire(&halt.cpu)) {
-        return false;
+        /* Pairs with het_halt_is_deaf() */
+        smp_mb();
+        return !cpu_thread_is_idle(cpu);
     }
     qatomic_set(&halt.cpu, cpu);
     qatomic_xchg(&halt.kicked, false);
@@ -223,7 +233,7 @@ static const CPUHaltOps het_halt_ops = {
 
 bool het_halt_init(const HetHaltConfig *config, Error **errp)
 {
-    if (!halt.fd[0].events) {
+    if (!halt.hooked) {
         /* A kick may be in progress in any thread: this is never closed */
         int fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
 
@@ -234,6 +244,7 @@ bool het_halt_init(const HetHaltConfig *config, Error **errp)
         halt.fd[0] = (struct pollfd) { .fd = fd, .events = POLLIN };
         qemu_event_init(&halt.left, true);
         cpus_set_halt_ops(&het_halt_ops);
+        qatomic_set(&halt.hooked, true);
     }
     halt.config = *config;
     halt.window_ns = config->fixed ? config->max_ns : 0;
@@ -250,10 +261,19 @@ CPUState *het_halt_worker(void)
     const CPUState *preferred = qatomic_read(&halt.preferred);
 
     /* Any other than the first may be unplugged while we look */
-    if (kvm_enabled() || (preferred && preferred != first_cpu)) {
+    if (!qatomic_read(&halt.hooked) || kvm_enabled() ||
+        (preferred && preferred != first_cpu)) {
         return NULL;
     }
     return first_cpu;
+}
+
+bool het_halt_is_deaf(CPUState *cpu)
+{
+    /* After the change that the kick was about; pairs with het_halt_wait() */
+    smp_mb();
+    return qatomic_read(&halt.cpu) != cpu &&
+           (qatomic_read(&cpu->halted) || cpu_is_stopped(cpu));
 }
 
 /* On return no vCPU waits, and none does before the BQL is dropped */

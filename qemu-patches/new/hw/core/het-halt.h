@@ -32,6 +32,11 @@ void het_halt_set_cpu(const CPUState *cpu);
  * without the BQL.
  */
 CPUState *het_halt_worker(void);
+/*
+ * Whether the worker may sleep on in spite of a kick, because that came
+ * without the BQL. May be called without the BQL.
+ */
+bool het_halt_is_deaf(CPUState *cpu);
 void het_halt_add(HetPageSide *side, int fd);
 /* On return no vCPU looks at the side or the fd any more */
 void het_halt_remove(HetPageSide *side);

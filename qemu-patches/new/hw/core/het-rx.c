@@ -65,6 +65,11 @@ static void het_rx_woken(uint32_t id)
         bql_unlock();
     } else if (!qatomic_xchg(&rx.queued[id], true)) {
         async_run_on_cpu(cpu, het_rx_work, RUN_ON_CPU_HOST_INT(id));
+        if (het_halt_is_deaf(cpu)) {
+            bql_lock();
+            qemu_cpu_kick(cpu);
+            bql_unlock();
+        }
     }
 }
 

@@ -17,6 +17,7 @@
 #include "idm-util.h"
 
 #define ECHO_MS         30000
+#define STOPPED_ROUNDS  100000
 
 /* A couple whose other side is the test, with halt eventfds or without */
 typedef struct Halt {
@@ -237,6 +238,32 @@ static void test_thread(void)
     side_end(&side);
 }
 
+/*
+ * A machine that is stopped takes what comes, too, for whoever watches it by
+ * QMP. The next vector is sent at once, when the vCPU's thread has taken the
+ * last one and is about to sleep.
+ */
+static void test_stopped(void)
+{
+    Side side;
+    Halt h;
+
+    start_echo(&side, "");
+    halt_make(&h, 1, true);
+    halt_attach(&h, &side);
+    for (int i = 0; i < STOPPED_ROUNDS; i++) {
+        gint64 end = g_get_monotonic_time() + DEADLINE_S * G_USEC_PER_SEC;
+
+        send_to_master(&h.couple, 1u << i % 32);
+        while (qatomic_read(&h.couple.page->master.pending)) {
+            g_assert_cmpint(g_get_monotonic_time(), <, end);
+            sched_yield();
+        }
+    }
+    halt_end(&h);
+    side_end(&side);
+}
+
 /* Attached and detached while the vCPU waits */
 static void test_detach(void)
 {
@@ -434,6 +461,7 @@ int main(int argc, char **argv)
     qtest_add_data_func("/idm/halt/sender/two-eventfds", "", test_sender);
     qtest_add_func("/idm/halt/thread", test_thread);
     if (qtest_has_accel("tcg") && machine_is_here(&idm_mps2)) {
+        qtest_add_func("/idm/halt/stopped", test_stopped);
         qtest_add_func("/idm/halt/detach", test_detach);
         qtest_add_func("/idm/halt/scribbled", test_scribbled);
         for (int i = 0; i < ARRAY_SIZE(variants); i++) {
