@@ -52,7 +52,7 @@ class Registers:
 class Qemu:
     """A QEMU of ours; its monitor can be connected to at once, since the socket is made here."""
 
-    def __init__(self, test, name, *arguments, console=None):
+    def __init__(self, test, name, *arguments, console=None, emulator=QEMU):
         """console: the arguments of a character device, in the place of a socket with a log"""
         self.monitor = test.directory / f"{name}.qmp"
         self.log, self.path = test.directory / f"{name}.log", test.directory / f"{name}.console"
@@ -63,7 +63,7 @@ class Qemu:
             self.errors = test.directory / f"{name}.stderr"
             with open(self.errors, "w", encoding="utf-8") as stderr:
                 self.process = test.start_process(
-                    QEMU, "-nodefaults", "-no-user-config", "-display", "none",
+                    emulator, "-nodefaults", "-no-user-config", "-display", "none",
                     "-chardev", f"socket,id=qmp,fd={listener.fileno()},server=on,wait=off", "-mon", "chardev=qmp,mode=control",
                     "-chardev", console or f"socket,id=console,path={self.path},server=on,wait=off,logfile={self.log}",
                     "-serial", "chardev:console", *arguments, pass_fds=[listener.fileno()], stderr=stderr)

@@ -28,10 +28,10 @@ class StandaloneTestCase(BareTestCase):
         os.chdir(self.directory)                # the socket's path is as short as the RFC has it
         self.addCleanup(os.chdir, before)
 
-    def qemu(self, name, *arguments):
+    def qemu(self, name, *arguments, **options):
         """Names are used again: that of the process is another one each time."""
         self.qemus += 1
-        return Qemu(self, f"{name}-{self.qemus}", *arguments)
+        return Qemu(self, f"{name}-{self.qemus}", *arguments, **options)
 
     def start_master(self, **options):
         """The master of first-light: starts the slave whose program it has, and takes commands"""

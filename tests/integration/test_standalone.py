@@ -3,11 +3,14 @@
 """A master and slaves with no daemon: they come, go and are killed, in any order, and their guests talk all the while."""
 
 import os
+import pathlib
+import re
+import shlex
 import signal
 import struct
 import unittest
 
-from het_harness import FIRMWARE, main
+from het_harness import FIRMWARE, QEMU, TOP, main
 from het_standalone import MASTER_MEMORY, SOCKET, WINDOWS, StandaloneTestCase
 
 CYCLES = int(os.environ.get("QEMU_HET_CYCLES", "5"))
@@ -196,6 +199,23 @@ class FirstLight(StandaloneTestCase):
                 os._exit(1 if s.recv(1) else 0)
             except ConnectionError:
                 os._exit(0)
+
+
+class CoverLetter(StandaloneTestCase):
+    def test_command_lines(self):
+        """Those that the cover letter of the series has: master and slave find each other, and a place for the window."""
+        text = (TOP / "qemu-patches/cover-letter").read_text(encoding="utf-8").replace("\\\n", "")
+        lines = [shlex.split(line) for line in re.findall(r"(?m)^  (qemu-system-.*)$", text)]
+        self.assertEqual(len(lines), 2)
+        programs = [pathlib.Path(QEMU).parent / line[0] for line in lines]
+        missing = [str(p) for p in programs if not p.exists()]
+        if missing:
+            self.skipTest(f"{missing[0]} is not there")
+        pathlib.Path("zImage").symlink_to(FIRMWARE / "first-light-master.elf")
+        master, slave = (self.qemu(f"letter{i}", *line[1:], emulator=program)
+                         for i, (line, program) in enumerate(zip(lines, programs)))
+        master.console().expect(r"^master: slave 1 is ready, window of")
+        self.assertEqual(self.query(slave)["state"], "ready")
 
 
 if __name__ == "__main__":
