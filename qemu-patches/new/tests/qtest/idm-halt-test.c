@@ -82,11 +82,13 @@ static const uint16_t firmware[] = {
 #define CODE_FAULT      (CODE + 0x1c)
 #define CODE_HANDLER    (CODE + 0x1e)
 
+#define ECHO_ARGS       "-accel tcg -nodefaults -S -nic none" \
+                        " -machine mps2-an385 "
+
 static void start_echo(Side *side, const char *properties)
 {
-    g_autofree char *args = g_strdup_printf("-accel tcg -nodefaults -S"
-                                            " -nic none -machine mps2-an385 "
-                                            FLAT_ARGS "%s", properties);
+    g_autofree char *args = g_strdup_printf(ECHO_ARGS FLAT_ARGS "%s",
+                                            properties);
 
     side_start_args(side, &idm_mps2, false, args);
     qtest_writel(side->qts, 0, 0x20010000);
@@ -243,12 +245,12 @@ static void test_thread(void)
  * QMP. The next vector is sent at once, when the vCPU's thread has taken the
  * last one and is about to sleep.
  */
-static void test_stopped(void)
+static void test_stopped(const void *args)
 {
     Side side;
     Halt h;
 
-    start_echo(&side, "");
+    side_start_args(&side, &idm_mps2, false, args);
     halt_make(&h, 1, true);
     halt_attach(&h, &side);
     for (int i = 0; i < STOPPED_ROUNDS; i++) {
@@ -461,7 +463,10 @@ int main(int argc, char **argv)
     qtest_add_data_func("/idm/halt/sender/two-eventfds", "", test_sender);
     qtest_add_func("/idm/halt/thread", test_thread);
     if (qtest_has_accel("tcg") && machine_is_here(&idm_mps2)) {
-        qtest_add_func("/idm/halt/stopped", test_stopped);
+        qtest_add_data_func("/idm/halt/stopped/idm", ECHO_ARGS FLAT_ARGS,
+                            test_stopped);
+        qtest_add_data_func("/idm/halt/stopped/no-idm", ECHO_ARGS,
+                            test_stopped);
         qtest_add_func("/idm/halt/detach", test_detach);
         qtest_add_func("/idm/halt/scribbled", test_scribbled);
         for (int i = 0; i < ARRAY_SIZE(variants); i++) {
