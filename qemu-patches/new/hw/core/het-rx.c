@@ -81,12 +81,11 @@ static void *het_rx_thread(void *opaque)
     while (!qatomic_read(&rx.stop)) {
         int n = epoll_wait(rx.epoll_fd, event, HET_RX_BATCH, -1);
 
-        if (n <= 0 || event[0].data.u32 == HET_RX_STOP) {
-            continue;
-        }
         trace_het_rx_woken(n);
         for (int i = 0; i < n; i++) {
-            het_rx_woken(event[i].data.u32);
+            if (event[i].data.u32 != HET_RX_STOP) {
+                het_rx_woken(event[i].data.u32);
+            }
         }
     }
     rcu_unregister_thread();
