@@ -50,6 +50,20 @@ def cache_folder():
     return pathlib.Path(os.environ.get("QEMU_HET_CACHE") or pathlib.Path(base) / "qemu-het")
 
 
+class Record:
+    """Digests of what was found good, in a file; each is there at once, so that what is interrupted can go on"""
+
+    def __init__(self, file):
+        self.file = file
+
+    def has(self, digest):
+        return self.file.exists() and digest in self.file.read_text(encoding="ascii").split()
+
+    def add(self, digest):
+        with open(self.file, "a", encoding="ascii") as file:
+            file.write(f"{digest}\n")
+
+
 def run(*command, **options):
     """Its output; SeriesError with what it said on stderr"""
     result = subprocess.run([str(word) for word in command], capture_output=True, check=False, **{"stdin": subprocess.DEVNULL, **options})

@@ -7,7 +7,7 @@ import hashlib
 import os
 import subprocess
 
-from qemu_series import PROJECT, SeriesError, cache_folder, run
+from qemu_series import PROJECT, Record, SeriesError, cache_folder, run
 
 QTESTS = "tests/qtest/"
 EACH = ["arm"]                           # the emulators that each patch is built for
@@ -90,12 +90,12 @@ def build_each(repository, commits, first, targets):
     not]. What was built from the same inputs before, and everything there built, is not built again."""
     failed = []
     with Work(repository, name_of_each(targets)).locked() as work:
-        record = work.folder / "proven"
-        proven = set(record.read_text(encoding="ascii").split()) if record.exists() else set()
+        proven = Record(work.folder / "proven")
         for number, (entry, _, commit) in list(enumerate([(None, None, repository.base), *commits]))[first:]:
             name, inputs = entry.name if entry else "the base", inputs_of(repository, commit)
-            print(f"[{number}/{len(commits)}] {name}{': built before' if inputs in proven else ''}", flush=True)
-            if inputs in proven:
+            before = proven.has(inputs)
+            print(f"[{number}/{len(commits)}] {name}{': built before' if before else ''}", flush=True)
+            if before:
                 continue
             work.switch(commit)
             try:
@@ -104,6 +104,4 @@ def build_each(repository, commits, first, targets):
                 failed.append(f"{name}: {e}")
                 continue
             proven.add(inputs)
-            with open(record, "a", encoding="ascii") as file:
-                file.write(f"{inputs}\n")
     return failed

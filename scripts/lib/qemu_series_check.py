@@ -12,7 +12,7 @@ import sys
 import tempfile
 
 import qemu_variant
-from qemu_series import (MAINTAINERS, PROJECT, SCHEMA, SECTION, Repository, Schema, SeriesError, build, cache_folder, cached_base,
+from qemu_series import (MAINTAINERS, PROJECT, SCHEMA, SECTION, Record, Repository, Schema, SeriesError, build, cache_folder, cached_base,
                          checkout, identity_of, refused, run, section_of)
 from qemu_series_mail import export, read_mails, take_back
 
@@ -304,18 +304,9 @@ def inputs_of(project, repository, whole_manual=False):
     return digest.hexdigest()
 
 
-class Passed:
+def passed():
     """The inputs for which no check has complained"""
-
-    def __init__(self):
-        self.file = cache_folder() / "series/passed"
-
-    def has(self, inputs):
-        return self.file.exists() and inputs in self.file.read_text(encoding="ascii").split()
-
-    def add(self, inputs):
-        with open(self.file, "a", encoding="ascii") as file:
-            file.write(f"{inputs}\n")
+    return Record(cache_folder() / "series/passed")
 
 
 def checks(project, repository, commits, whole_manual=False):
