@@ -51,7 +51,7 @@ class Run(Ipcc, RemoteprocTestCase):
                 since = console.mark()
                 self.start(number)
                 self.assertEqual(self.slave(number).state, "running")
-                console.expect(f"slave: rpmsg firmware, booted at {WINDOWS[number][0]:#x}$", since)
+                console.expect(f"^(rpmsg: .*)?slave: rpmsg firmware, booted at {WINDOWS[number][0]:#x}$", since)
                 self.assertIn("rpmsg: the driver is there", self.shell.read(f"{DEBUG}{number}/trace0"))
             for n in range(10):
                 for number in (0, 1):

@@ -26,8 +26,8 @@ class Master(RemoteprocTestCase):
             self.start(number)
             self.assertEqual(slave.state, "running")
             base, size = WINDOWS[number]
-            # Who was stopped before may have been about to print a line
-            console.expect(rf"slave{number + 1}: rpmsg firmware, booted at {base:#x}$", since)
+            # Who was stopped before may have been about to print what its driver did
+            console.expect(rf"^(rpmsg: .*)?slave{number + 1}: rpmsg firmware, booted at {base:#x}$", since)
             # What it writes into its trace buffer, and where the rings are that it was told of
             trace = self.shell.read(f"{DEBUG}{number}/trace0")
             rings = base + size - VIRTIO_SIZE
