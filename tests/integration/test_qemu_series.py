@@ -26,10 +26,10 @@ AUTHOR = {f"GIT_{who}_{what}": value for who in ("AUTHOR", "COMMITTER") for what
 DEVICES = ("idm_ipi", "idm_ipi-flat", "idm_stm32", "idm_stm32-flat")
 # These do nothing that their callers do not trace, or are called for each vector
 UNTRACED = {"backends/hostmem-shared.c", "backends/multi-socket-memory.c", "backends/multi-socket.c", "hw/core/het-attach.c",
-            "hw/core/het-eventfd.c",
-            "hw/core/het-export-stub.c", "hw/core/het-hmp-cmds.c", "hw/core/het-listen.c", "hw/core/het-qmp-stub.c", "hw/core/het-qmp.c",
-            "hw/core/het-stub.c", "hw/core/het.c", "hw/i386/het-boot.c", "hw/misc/idm-flat.c", "hw/misc/idm-options.c",
-            "hw/misc/idm-stm32-flat.c", "hw/misc/idm-stm32-sysbus.c", "hw/misc/idm-sysbus.c", "hw/riscv/het-boot.c"}
+            "hw/core/het-eventfd.c", "hw/core/het-export-stub.c", "hw/core/het-hmp-cmds.c", "hw/core/het-listen.c",
+            "hw/core/het-qmp-stub.c", "hw/core/het-qmp.c", "hw/core/het-stub.c", "hw/core/het.c", "hw/i386/het-boot.c",
+            "hw/misc/idm-flat.c", "hw/misc/idm-options.c", "hw/misc/idm-stm32-flat.c", "hw/misc/idm-stm32-sysbus.c",
+            "hw/misc/idm-sysbus.c", "hw/riscv/het-boot.c"}
 
 
 def has_base():
