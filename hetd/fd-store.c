@@ -4,6 +4,7 @@
 
 #include "fd-store.h"
 
+#include "notify.h"
 #include "util/fd-util.h"
 #include "window.h"
 
@@ -27,10 +28,10 @@ int fd_store_open(void) {
 }
 
 /* Of a number that no other window has as long as it is kept */
-static void notify(const char *what, uint64_t number, const int *fds, unsigned n_fds) {
-        g_autofree char *message = g_strdup_printf("%s=1\nFDNAME=window-%" PRIu64 "%s", what, number, n_fds > 0 ? "\nFDPOLL=0" : "");
+static void notify(const char *what, uint64_t number, int fd) {
+        g_autofree char *message = g_strdup_printf("%s=1\nFDNAME=window-%" PRIu64 "%s", what, number, fd >= 0 ? "\nFDPOLL=0" : "");
 
-        (void) sd_pid_notify_with_fds(0, false, message, fds, n_fds);
+        notify_send(message, fd);
 }
 
 void fd_store_close(bool forget) {
@@ -62,12 +63,12 @@ void fd_store_keep(int memory) {
         uint64_t number = window_memory_number(memory);
 
         if (number != 0)
-                notify("FDSTORE", number, &memory, 1);
+                notify("FDSTORE", number, memory);
 }
 
 void fd_store_forget(int memory) {
         uint64_t number = memory < 0 ? 0 : window_memory_number(memory);
 
         if (number != 0)
-                notify("FDSTOREREMOVE", number, NULL, 0);
+                notify("FDSTOREREMOVE", number, -EBADF);
 }

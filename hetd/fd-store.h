@@ -3,7 +3,7 @@
 
 /*
  * The memory of windows outlives everybody who has it: the service manager keeps a duplicate, where there is one that does
- * (sd_pid_notify_with_fds(3), FileDescriptorStoreMax= of the unit). Other file descriptors come back from the QEMUs (adopt-fds.c); but
+ * (FDSTORE=1 of sd_notify(3), FileDescriptorStoreMax= of the unit). Other file descriptors come back from the QEMUs (adopt-fds.c); but
  * those may die together with hetd, and what their program left in its window is just what somebody will want to look at then.
  */
 

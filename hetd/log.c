@@ -2,6 +2,8 @@
 
 #include "log.h"
 
+#include "outbox.h"
+
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
@@ -10,16 +12,20 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
-#include <sys/uio.h>
-#include <systemd/sd-journal.h>
 #include <unistd.h>
 
-#define LOG_FIELDS_MAX 8
+#define JOURNAL_SOCKET          "/run/systemd/journal/socket"
+#define JOURNAL_WAITING_MAX     1024U           /* entries that the journal has not taken yet */
+#define JOURNAL_MESSAGE_MAX     (32 * 1024)     /* bytes of one; what is larger than a datagram would be lost */
+#define JOURNAL_LAST_WORDS_USEC G_USEC_PER_SEC
 
 static int log_level = LOG_INFO;
 static bool log_to_journal;
 static int log_fd = STDERR_FILENO;
 static unsigned log_lost;               /* lines that nobody has read in time, since the last one that was written */
+static sd_event *log_event;
+static Outbox *journal;                 /* NULL until it is needed */
+static unsigned journal_lost;           /* since it was last said there */
 static bool log_is_cut;                 /* of the last line the end is missing */
 
 /* $JOURNAL_STREAM says which socket systemd has connected us to; somebody may have redirected stderr since */
@@ -47,6 +53,19 @@ void log_open(void) {
         log_to_journal = stderr_is_journal();
         if (log_fd == STDERR_FILENO)
                 log_fd = open_stderr();
+}
+
+void log_attach(sd_event *event) {
+        log_event = sd_event_ref(event);
+        if (journal)
+                outbox_attach(journal, event);
+}
+
+void log_close(void) {
+        if (journal)
+                outbox_flush(journal, JOURNAL_LAST_WORDS_USEC);
+        journal = outbox_free(journal);
+        log_event = sd_event_unref(log_event);
 }
 
 void log_set_level(int level) {
@@ -97,19 +116,62 @@ static void add_field(GPtrArray *fields, const char *name, const char *value) {
                 g_ptr_array_add(fields, g_strdup_printf("%s=%s", name, value));
 }
 
+/* Systemd's "Native Journal Protocol" */
+static void append_field(GString *entry, const char *field) {
+        const char *equals = strchr(field, '=');
+        size_t size = strlen(field);
+
+        if (!strchr(field, '\n'))
+                g_string_append_len(entry, field, (gssize) size);
+        else {
+                const uint64_t n = GUINT64_TO_LE((uint64_t) (size - (size_t) (equals + 1 - field)));
+
+                g_string_append_len(entry, field, equals - field);
+                g_string_append_c(entry, '\n');
+                g_string_append_len(entry, (const char *) &n, sizeof(n));
+                g_string_append(entry, equals + 1);
+        }
+        g_string_append_c(entry, '\n');
+}
+
+static bool send_entry(int level, const char *message, GPtrArray *fields) {
+        g_autofree char *text = g_strdup_printf("MESSAGE=%.*s", JOURNAL_MESSAGE_MAX, message);
+        g_autoptr(GString) entry = g_string_new(NULL);
+
+        g_string_append_printf(entry, "PRIORITY=%d\nSYSLOG_IDENTIFIER=%s\n", level, program_invocation_short_name);
+        append_field(entry, text);
+        for (guint i = 0; fields && i < fields->len; i++)
+                append_field(entry, fields->pdata[i]);
+
+        return outbox_send(journal, entry->str, entry->len, -EBADF);
+}
+
+static bool open_journal(void) {
+        journal = outbox_new(JOURNAL_SOCKET, JOURNAL_WAITING_MAX, &journal_lost);
+        if (journal && log_event)
+                outbox_attach(journal, log_event);
+
+        return journal;
+}
+
 static void write_journal(int level, const char *message, GPtrArray *fields) {
-        g_autofree char *text = g_strdup_printf("MESSAGE=%s", message);
-        g_autofree char *priority = g_strdup_printf("PRIORITY=%d", level);
-        struct iovec iov[LOG_FIELDS_MAX] = {
-                { text, strlen(text) },
-                { priority, strlen(priority) },
-        };
-        int n = 2;
+        unsigned lost = journal_lost;
 
-        for (guint i = 0; i < fields->len && n < LOG_FIELDS_MAX; i++, n++)
-                iov[n] = (struct iovec) { fields->pdata[i], strlen(fields->pdata[i]) };
+        if (!journal && !open_journal())
+                return;
 
-        (void) sd_journal_sendv(iov, n);
+        if (lost > 0) {
+                g_autofree char *missing = g_strdup_printf("%u entries are missing here, which the journal did not take", lost);
+
+                /* Neither the entry nor this one */
+                if (!send_entry(LOG_WARNING, missing, NULL)) {
+                        journal_lost = lost + 1;
+                        return;
+                }
+                journal_lost -= lost;
+        }
+
+        (void) send_entry(level, message, fields);
 }
 
 /* How much of it was written: who reads the log and has stopped (a pager, a terminal after Ctrl-S) must not stop hetd */

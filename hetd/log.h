@@ -9,6 +9,7 @@
 #include <glib.h>
 #include <stdbool.h>
 #include <syslog.h>
+#include <systemd/sd-event.h>
 
 /* What an entry is about; each may be NULL. Fields of the journal: PLATFORM=, PROCESSOR=, JOB=, STATE=, REASON=. */
 typedef struct LogAbout {
@@ -21,6 +22,11 @@ typedef struct LogAbout {
 
 /* Decides where the log goes. Until then, and in tests, it goes to stderr. */
 void log_open(void);
+
+/* The journal may not take an entry at once: it waits then, and goes by itself. Without an event loop it goes with the next one. */
+void log_attach(sd_event *event);
+/* hetd ends */
+void log_close(void);
 
 /* Messages of a lower priority (a greater number, LOG_DEBUG) are dropped. LOG_INFO at the beginning. */
 void log_set_level(int level);

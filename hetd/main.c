@@ -7,6 +7,7 @@
 #include "fd-store.h"
 #include "log.h"
 #include "manager.h"
+#include "notify.h"
 #include "util/fd-util.h"
 #include "util/sd-cleanup.h"
 
@@ -17,7 +18,6 @@
 #include <stdlib.h>
 #include <sys/file.h>
 #include <sys/stat.h>
-#include <systemd/sd-daemon.h>
 #include <unistd.h>
 
 typedef struct Options {
@@ -193,7 +193,7 @@ static void begin_end(Daemon *d, const char *why) {
                 return;
 
         log_info("%s: %s the platforms", why, d->keep ? "leaving" : "ending");
-        (void) sd_notify(false, "STOPPING=1");
+        notify_send("STOPPING=1", -EBADF);
         if (d->keep) {
                 manager_leave_alone(d->manager);
                 on_ended(NULL, d);
@@ -223,7 +223,7 @@ static void begin(Daemon *d) {
         d->has_name = true;
         log_info("hetd " HET_VERSION " is on the bus as " BUS_NAME);
         adopt_platforms(d->manager);
-        (void) sd_notify(false, "READY=1\nSTATUS=On the bus");
+        notify_send("READY=1\nSTATUS=On the bus", -EBADF);
 }
 
 /* A bus that has started hetd for a call hands that call over before it answers RequestName, but after this signal: who asked must
@@ -313,8 +313,6 @@ static int connect_signals(Daemon *d) {
         for (size_t i = 0; i < G_N_ELEMENTS(ends) && r >= 0; i++)
                 if (ends[i] != SIGHUP || !is_ignored(SIGHUP))           /* nohup(1) */
                         r = sd_event_add_signal(d->event, NULL, ends[i], on_signal, d);
-        if (r >= 0)
-                r = sd_event_set_watchdog(d->event, true);
 
         return r;
 }
@@ -362,6 +360,11 @@ static int run(const Options *o, ManagerOptions *options) {
         if (r < 0)
                 return failed("Cannot make an event loop", r);
 
+        log_attach(event);
+        r = notify_open(event);
+        if (r < 0)
+                log_warning("The service manager is told nothing: NOTIFY_SOCKET= or WATCHDOG_USEC= is wrong: %s", g_strerror(-r));
+
         d.event = event;
         d.keep = o->keep;
         d.manager = manager = manager_new(event, options);
@@ -396,7 +399,7 @@ int main(int argc, char **argv) {
         g_autoptr(GError) error = NULL;
         ManagerOptions options = {};
         QuotaLimits quotas;
-        int level = LOG_INFO;
+        int level = LOG_INFO, r;
 
         open_standard_fds();
         log_open();
@@ -424,5 +427,8 @@ int main(int argc, char **argv) {
         log_set_level(level);
         if (fd_store_open() < 0)
                 log_warning("What the service manager has kept is not taken: LISTEN_FDS= is wrong");
-        return run(&o, &options);
+        r = run(&o, &options);
+        notify_close();
+        log_close();
+        return r;
 }

@@ -5,13 +5,18 @@
 import fcntl
 import os
 import pathlib
+import re
 import resource
 import signal
+import socket
 import subprocess
 import unittest.mock
 
+import dbus
+
 from het_bus import ERROR, options
-from het_harness import HETD, MASTER, QEMU, SLAVE1, SLAVE2, TestCase, main, platform_text
+from het_events import Pipe
+from het_harness import HETD, MASTER, QEMU, SLAVE1, SLAVE2, TestCase, main, open_fds, platform_text
 
 
 class Daemon(TestCase):
@@ -47,6 +52,60 @@ class Daemon(TestCase):
         os.read(read, 1 << 16)
         platform.stop()
         self.assertRegex(os.read(read, 1 << 16).decode(), r"(?m)^\[\d+ lines are missing here, which nobody has read in time\]\n.*")
+
+    def test_journal_hangs(self):
+        """A stopped journald takes nothing: hetd does not wait for it, and says later what is missing."""
+        journal = self.start_journal()
+        self.assertEqual(self.hetd.end(), 0)
+        self.hetd.prefix = lambda: ["nsenter", f"--mount=/proc/{journal.pid}/ns/mnt", "--"]
+        self.hetd.start()
+        self.bus.call("/org/freedesktop/LogControl1", "org.freedesktop.DBus.Properties", "Set", "ssv", "org.freedesktop.LogControl1",
+                      "LogTarget", dbus.String("journal", variant_level=1))
+        text = platform_text(MASTER, SLAVE1)
+        self.hetd.define("first", text).remove()
+        self.hetd.first_fds = open_fds(self.hetd.pid)   # with the connection to the journal
+        journal.popen.send_signal(signal.SIGSTOP)
+        for i in range(900):                            # two entries each; hetd keeps 1024
+            self.hetd.define(f"p{i}", text).remove()
+            if i % 50 == 0:
+                self.bus.mark()                         # the record of the bus is read, or the bus itself would wait
+        journal.popen.send_signal(signal.SIGCONT)
+        entries = self.follow(journal)
+        self.loop.wait(lambda: any("p499: Removed" in line for line in entries.lines), "the entries that have waited")
+        self.hetd.define("last", text).remove()
+        self.loop.wait(lambda: any("last: Removed" in line for line in entries.lines), "a new entry")
+        lines = [line for line in entries.lines if re.match(r"p\d+: |last: |\d+ entries", line)]
+        missing = next(i for i, line in enumerate(lines) if "entries are missing here, which the journal did not take" in line)
+        self.assertEqual(missing + int(lines[missing].split()[0]), 1800)
+        self.assertEqual([line.split(",")[0] for line in lines[missing + 1:]], ["last: Defined", "last: Removed"])
+
+    def start_journal(self):
+        """A journald of our own, with its sockets and files where nobody else sees them"""
+        journald = pathlib.Path("/lib/systemd/systemd-journald")
+        if os.geteuid() != 0 or not journald.exists():
+            self.skipTest("only root can start a journald in a mount namespace" if journald.exists() else "there is no journald")
+        notify = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
+        self.addCleanup(notify.close)
+        notify.bind(str(self.directory / "journal-notify"))
+        script = ("for d in /run /var/log; do mount -t tmpfs het-test $d || exit 77; done; "
+                  f"mkdir -p /run/systemd/journal /run/log/journal; exec {journald}")
+        journal = self.start_process("unshare", "--mount", "bash", "-c", script, stderr=subprocess.DEVNULL,
+                                     env={**os.environ, "NOTIFY_SOCKET": notify.getsockname()})
+        end, told = journal.watch_end(), []
+        self.loop.watch(notify.fileno(), lambda: told.append(notify.recv(4096)))
+        self.loop.wait(lambda: end.seen or any(b"READY=1" in message for message in told), "journald")
+        self.loop.forget(notify.fileno())
+        end.close()
+        if end.seen:
+            self.skipTest("no journald can be started here")
+        return journal
+
+    def follow(self, journal):
+        follower = self.start_process("nsenter", f"--mount=/proc/{journal.pid}/ns/mnt", "--", "journalctl", "--directory=/run/log/journal",
+                                      "--follow", "--lines=all", "--output=cat", "--identifier=hetd", stdout=subprocess.PIPE)
+        pipe = Pipe(self.loop, follower.popen.stdout)
+        self.addCleanup(pipe.close)
+        return pipe
 
     def test_sighup_ends_in_order(self):
         """The terminal was closed: no QEMU is left."""

@@ -11,7 +11,7 @@ import socket
 
 import dbus
 
-from het_harness import MASTER, SLAVE1, SLAVE2, Hetd, TestCase, main, platform_text
+from het_harness import MASTER, SLAVE1, SLAVE2, Hetd, TestCase, main, memfd, platform_text
 
 CLEAR = 100                     # file descriptors from here on are in nobody's way
 
@@ -148,6 +148,23 @@ class FdStore(TestCase):
         self.kill_all_and_start_anew()
         self.platform.wait_state("crashed")
         self.assertEqual(self.window(self.slave1)[0x1000:0x1011], b"somebody was here")
+
+    def test_service_manager_hangs(self):
+        """hetd does not wait for it, and it is told all of that when it is back."""
+        self.start()
+        memory = memfd(16 << 20)
+        self.addCleanup(os.close, memory)
+        # A blocking call is no turn of the loop: nobody reads what hetd tells. The kernel keeps ten messages or more.
+        with open("/proc/sys/net/unix/max_dgram_qlen", encoding="ascii") as f:
+            rounds = int(f.read()) + 5
+        for _ in range(rounds):
+            self.slave2.call("RevokeMemory")
+            self.slave2.grant(memory)
+        self.slave2.call("RevokeMemory")
+        self.assertEqual(self.slave2.state, "waiting")
+        self.wait_kept(1)
+        self.slave2.grant(memory)
+        self.wait_kept(2)
 
     def test_what_nobody_knows(self):
         """Kept for a platform that is gone: the store is told to let it go."""
