@@ -64,6 +64,7 @@ static void add_master_attach(Steps *steps, Processor *slave) {
         json_object *arguments = arguments_with_id(slave);
         size_t n_fds = G_N_ELEMENTS(fds);
 
+        G_STATIC_ASSERT(G_N_ELEMENTS(fds) == PLATFORM_REPLACE_WINDOW_FDS);
         if (slave->window_fd >= 0) {
                 json_object *window = json_object_new_object();
 

@@ -101,7 +101,11 @@ void platform_join_master(Platform *platform, DoneFunc done, void *userdata);
 void platform_rejoin(Processor *slave, DoneFunc done, void *userdata);
 /* The opposite; a QEMU that does not answer any more is no error */
 void platform_leave(Processor *slave, DoneFunc done, void *userdata);
-/* Gives the couple and the window, if there is one now, to the master's QEMU anew */
+/*
+ * Gives the couple and the window, if there is one now, to the master's QEMU anew. It fails with nothing changed if there are not so
+ * many free numbers for fds.
+ */
+#define PLATFORM_REPLACE_WINDOW_FDS     6U
 void platform_replace_window(Processor *slave, DoneFunc done, void *userdata);
 /* An external processor was attached while the platform is active: joins what can be joined now */
 void platform_attached(Processor *p, DoneFunc done, void *userdata);

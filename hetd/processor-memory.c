@@ -13,6 +13,7 @@
 #include "window.h"
 
 #include <errno.h>
+#include <sys/eventfd.h>
 
 bool processor_make_window(Processor *p, GError **error) {
         if (p->window_fd >= 0)
@@ -75,6 +76,7 @@ typedef struct Change {
         DoneFunc done;
         void *userdata;
         GError *error;
+        int reserved[PLATFORM_REPLACE_WINDOW_FDS];
 } Change;
 
 static Change *change_new(Processor *p, DoneFunc done, void *userdata) {
@@ -83,13 +85,35 @@ static Change *change_new(Processor *p, DoneFunc done, void *userdata) {
         change->processor = p;
         change->done = done;
         change->userdata = userdata;
+        for (size_t i = 0; i < G_N_ELEMENTS(change->reserved); i++)
+                change->reserved[i] = -EBADF;
         return change;
+}
+
+static void change_release_numbers(Change *change) {
+        for (size_t i = 0; i < G_N_ELEMENTS(change->reserved); i++)
+                change->reserved[i] = fd_close(change->reserved[i]);
+}
+
+/* At the end the master's QEMU is given what has changed, which must not fail then for want of a few numbers: they are taken before */
+static bool change_reserve_numbers(Change *change, GError **error) {
+        for (size_t i = 0; i < G_N_ELEMENTS(change->reserved); i++) {
+                change->reserved[i] = eventfd(0, EFD_CLOEXEC);
+                if (change->reserved[i] < 0) {
+                        g_set_error(error, HET_ERROR, het_error_from_errno(errno), "%s: Nothing was changed, hetd has too few fds for it: %s",
+                                    change->processor->config->name, g_strerror(errno));
+                        return false;
+                }
+        }
+
+        return true;
 }
 
 static void change_end(Change *change, const GError *error) {
         DoneFunc done = change->done;
         void *userdata = change->userdata;
 
+        change_release_numbers(change);
         processor_end_verb(change->processor);
         g_free(change);
         done(error, userdata);
@@ -113,6 +137,7 @@ static void on_granted(const GError *error, void *userdata) {
 
         change->error = g_error_copy(error);
         processor_drop_window(change->processor);
+        change_release_numbers(change);
         platform_replace_window(change->processor, on_grant_undone, change);
 }
 
@@ -137,6 +162,7 @@ static bool may_grant(Processor *p, GError **error) {
 void processor_grant_memory(Processor *p, int memory, uint64_t offset, DoneFunc done, void *userdata) {
         g_autoptr(GError) error = NULL;
         HET_AUTO_FD int fd = fd_dup_cloexec(memory);
+        Change *change;
 
         if (fd < 0)
                 g_set_error(&error, HET_ERROR, het_error_from_errno(fd), "Cannot duplicate the memory's fd: %s", g_strerror(-fd));
@@ -150,14 +176,14 @@ void processor_grant_memory(Processor *p, int memory, uint64_t offset, DoneFunc 
         p->window_fd = fd_take(&fd);
         p->window_offset = offset;
         fd_store_keep(p->window_fd);
-        if (!platform_save(p->platform, &error)) {
-                processor_drop_window(p);
-                processor_end_verb(p);
-                done(error, userdata);
+        change = change_new(p, done, userdata);
+        if (platform_save(p->platform, &error) && change_reserve_numbers(change, &error)) {
+                platform_replace_window(p, on_window_placed, change);
                 return;
         }
 
-        platform_replace_window(p, on_window_placed, change_new(p, done, userdata));
+        processor_drop_window(p);
+        change_end(change, error);
 }
 
 /* --- RevokeMemory --- */
@@ -176,25 +202,38 @@ static void on_revoked(const GError *error, void *userdata) {
 
         processor_set_granted(change->processor, false);
         processor_drop_window(change->processor);
+        change_release_numbers(change);
         platform_replace_window(change->processor, on_window_removed, change);
+}
+
+static bool may_revoke(Processor *p, GError **error) {
+        if (processor_is_master(p))
+                return processor_wrong_state(p, error, "a master has no window");
+        if (!p->granted)
+                return processor_wrong_state(p, error, "it has no memory");
+        if (p->state != PROCESSOR_READY)
+                return processor_wrong_state(p, error, "only a slave that is not booted can be revoked its memory: stop it first");
+
+        return true;
 }
 
 void processor_revoke_memory(Processor *p, DoneFunc done, void *userdata) {
         g_autoptr(GError) error = NULL;
         json_object *arguments;
+        Change *change;
 
-        if (processor_is_master(p))
-                processor_wrong_state(p, &error, "a master has no window");
-        else if (!p->granted)
-                processor_wrong_state(p, &error, "it has no memory");
-        else if (p->state != PROCESSOR_READY)
-                processor_wrong_state(p, &error, "only a slave that is not booted can be revoked its memory: stop it first");
-        else if (processor_begin(p, "revoke", &error)) {
-                arguments = json_object_new_object();
-                json_add_string(arguments, "id", memory_id(p));
-                processor_call(p, "het-memory-revoke", arguments, NULL, 0, on_revoked, change_new(p, done, userdata));
+        if (!may_revoke(p, &error) || !processor_begin(p, "revoke", &error)) {
+                done(error, userdata);
                 return;
         }
 
-        done(error, userdata);
+        change = change_new(p, done, userdata);
+        if (!change_reserve_numbers(change, &error)) {
+                change_end(change, error);
+                return;
+        }
+
+        arguments = json_object_new_object();
+        json_add_string(arguments, "id", memory_id(p));
+        processor_call(p, "het-memory-revoke", arguments, NULL, 0, on_revoked, change);
 }

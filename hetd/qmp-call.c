@@ -405,9 +405,16 @@ static bool put_fd_name(json_object *arguments, const char *path, const char *na
         return true;
 }
 
+static int take_fd(const QmpClientFd *fd) {
+        if (!fd->give)
+                return fd->fd < 0 ? fd->fd : fd_dup_cloexec(fd->fd);
+
+        return *fd->give < 0 ? *fd->give : fd_take(fd->give);
+}
+
 static bool take_fds(QmpCall *call, const QmpClientFd *fds, size_t n_fds, json_object *arguments, GError **error) {
         for (size_t i = 0; i < n_fds; i++) {
-                int fd = fds[i].fd < 0 ? fds[i].fd : fd_dup_cloexec(fds[i].fd);
+                int fd = take_fd(&fds[i]);
 
                 if (fd < 0) {
                         g_set_error(error, HET_ERROR, fd == -EBADF ? HET_ERROR_INVALID_ARGUMENT : het_error_from_errno(fd),

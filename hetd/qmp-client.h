@@ -59,6 +59,7 @@ typedef struct QmpClientHandlers {
 typedef struct QmpClientFd {
         const char *argument;
         int fd;                         /* borrowed: duplicated by qmp_client_call() */
+        int *give;                      /* not NULL: taken from there instead, which needs no new number; what was not taken stays */
 } QmpClientFd;
 
 /*

@@ -12,7 +12,7 @@ typedef struct Step {
         bool tolerant;
         char *command;
         json_object *arguments;
-        QmpClientFd fds[QMP_CLIENT_FDS_MAX];    /* argument must be constant, fd is ours */
+        QmpClientFd fds[QMP_CLIENT_FDS_MAX];    /* argument must be constant, fd is ours, or the negative errno why it is not */
         size_t n_fds;
 } Step;
 
@@ -52,8 +52,10 @@ void steps_add(Steps *steps, Processor *p, bool tolerant, const char *command, j
         step->command = g_strdup(command);
         step->arguments = arguments_consume;
         for (size_t i = 0; i < n_fds; i++) {
-                /* If it cannot be duplicated the call says so, by the negative errno */
-                step->fds[step->n_fds++] = (QmpClientFd) { fds[i].argument, fd_dup_cloexec(fds[i].fd) };
+                QmpClientFd *fd = &step->fds[step->n_fds++];
+
+                *fd = (QmpClientFd) { .argument = fds[i].argument, .fd = fd_dup_cloexec(fds[i].fd) };
+                fd->give = &fd->fd;
         }
 
         g_queue_push_tail(&steps->queue, step);
@@ -108,8 +110,29 @@ static void steps_next(Steps *steps) {
                        on_answered, steps);
 }
 
+static bool steps_have_fds(const Steps *steps, GError **error) {
+        for (const GList *l = steps->queue.head; l; l = l->next) {
+                const Step *step = l->data;
+
+                for (size_t i = 0; i < step->n_fds; i++)
+                        if (step->fds[i].fd < 0) {
+                                g_set_error(error, HET_ERROR, het_error_from_errno(step->fds[i].fd),
+                                            "%s: Cannot duplicate the fd for '%s' of %s: %s", step->processor->config->name,
+                                            step->fds[i].argument, step->command, g_strerror(-step->fds[i].fd));
+                                return false;
+                        }
+        }
+
+        return true;
+}
+
 void steps_run(Steps *steps) {
-        steps_next(steps);
+        g_autoptr(GError) error = NULL;
+
+        if (steps_have_fds(steps, &error))
+                steps_next(steps);
+        else
+                steps_finish(steps, error);
 }
 
 void steps_cancel(Steps *steps) {

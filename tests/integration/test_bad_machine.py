@@ -9,7 +9,7 @@ import signal
 import subprocess
 from pathlib import Path
 
-from het_bus import ERROR
+from het_bus import ERROR, BusError
 from het_harness import MASTER, SLAVE1, SLAVE2, Hetd, TestCase, main, memfd, memory_maps, platform_text
 
 LIMITS = "org.freedesktop.DBus.Error.LimitsExceeded"
@@ -169,15 +169,52 @@ class FewFileDescriptors(BadMachine):
         other.start()
         self.assertEqual(self.platform.state, "running")
 
-    def test_none_for_a_message(self):
-        """One that brings a file descriptor is answered, and is not the end of the connection."""
-        self.start()
-        self.slave2.call("RevokeMemory")
+    def limit_to(self, free):
+        """So many numbers of file descriptors are free from now on"""
         self.hetd.settle()
         # The log of a console is watched for a second after something was printed: that number will be free
         fds = Path(f"/proc/{self.hetd.pid}/fd")
         used = {int(fd.name) for fd in fds.iterdir() if os.readlink(fd) != "anon_inode:inotify"}
-        undo = self.limit(resource.RLIMIT_NOFILE, min(set(range(len(used) + 1)) - used))
+        return self.limit(resource.RLIMIT_NOFILE, sorted(set(range(len(used) + free + 1)) - used)[free])
+
+    def test_none_for_a_window(self):
+        """It is revoked and granted as a whole, or not at all."""
+        self.start()
+        fd = memfd(16 << 20)
+        self.addCleanup(os.close, fd)
+        results = set()
+        for free in range(20):
+            for change in (lambda: self.slave2.call("RevokeMemory"), lambda: self.slave2.grant(fd)):
+                with self.subTest(free=free, state=self.slave2.state):
+                    results.add(self.try_with(free, change))
+                    self.slave2.kick(9)                 # the master's QEMU has their couple in any case
+        self.assertEqual(results, {True, False})
+        if self.slave2.state == "waiting":
+            self.slave2.grant(fd)
+        self.slave2.boot()
+        self.console.expect("received vector 3 from slave 2")
+        self.assert_works()
+
+    def try_with(self, free, change):
+        """Whether it succeeded; if not nothing has changed"""
+        before = self.slave2.state
+        undo = self.limit_to(free)
+        try:
+            change()
+        except BusError as error:
+            self.assertIn(error.name, (LIMITS, ERROR + "WrongState"), error)    # the latter if the change before it has failed
+            self.assertEqual(self.slave2.state, before)
+            return False
+        finally:
+            undo()
+        self.assertEqual({before, self.slave2.state}, {"ready", "waiting"})
+        return True
+
+    def test_none_for_a_message(self):
+        """One that brings a file descriptor is answered, and is not the end of the connection."""
+        self.start()
+        self.slave2.call("RevokeMemory")
+        undo = self.limit_to(0)
         fd = memfd(16 << 20)
         self.addCleanup(os.close, fd)
         for _ in range(40):
