@@ -23,12 +23,16 @@ def need(target, *programs):
 
 
 class Architectures(TestCase):
-    example = None
+    example = None      # the platform of all tests of a class; None: each test has one of its own
 
     def setUp(self):
         super().setUp()
-        self.platform = self.hetd.load(self.example)
-        self.master = self.platform.processor("master")
+        if self.example:
+            self.use(self.hetd.load(self.example))
+
+    def use(self, platform):
+        self.platform = platform
+        self.master = platform.processor("master")
 
     def start(self):
         self.platform.start()
@@ -97,14 +101,10 @@ class ArmAndRiscv(Architectures):
 class Riscv32(Architectures):
     """By QEMU's own target for 32 bits"""
 
-    def setUp(self):
-        TestCase.setUp(self)
-
     def test_riscv32(self):
         text = (EXAMPLE.parent / "arm-and-riscv.platform").read_text(encoding="utf-8")
         self.assertIn("CPU=rv32\n", text)
-        self.platform = self.hetd.define("riscv32", text.replace("CPU=rv32\n", "CPU=rv32\nTarget=riscv32\n"))
-        self.master = self.platform.processor("master")
+        self.use(self.hetd.define("riscv32", text.replace("CPU=rv32\n", "CPU=rv32\nTarget=riscv32\n")))
         self.start()
         self.check_cycle("riscv32", 2, 0x92000000)
 
@@ -128,14 +128,10 @@ class X86AndArm(Architectures):
 class PcOf32Bits(Architectures):
     """Masters and slaves on the boards of PCs, with CPUs that have no 64 bits"""
 
-    def setUp(self):
-        TestCase.setUp(self)
-
     def check(self, machine, cpu, more=""):
         text = (EXAMPLE.parent / "x86-and-arm.platform").read_text(encoding="utf-8")
         text = text.replace("Machine=q35\n", f"Machine={machine}\nCPU={cpu}\n{more}").replace("-pc.", "-pc32.")
-        self.platform = self.hetd.define("pc32", text)
-        self.master = self.platform.processor("master")
+        self.use(self.hetd.define("pc32", text))
         self.start()
         self.check_cycle("pc", 2, 0x70000000)
 
