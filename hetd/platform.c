@@ -9,7 +9,9 @@
 #include "util/json-util.h"
 #include "steps.h"
 
+#include <dirent.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <sys/un.h>
@@ -222,24 +224,39 @@ bool platform_new(Manager *manager, PlatformConfig *config_consume, Platform **r
 }
 
 bool platform_make_directory(Platform *platform, GError **error) {
+        struct stat st;
+        int r = 0;
+
         /* For a group that may read consoles, where the one around it is open to that, too */
-        if (g_mkdir_with_parents(platform->directory, 0750) >= 0)
+        if (g_mkdir_with_parents(platform->directory, 0750) < 0 || lstat(platform->directory, &st) < 0)
+                r = -errno;
+        else if (!S_ISDIR(st.st_mode))
+                r = -ENOTDIR;           /* a link, maybe to what is not ours to write to */
+        if (r == 0)
                 return true;
 
-        g_set_error(error, HET_ERROR, het_error_from_errno(errno), "Cannot make the directory %s: %s", platform->directory,
-                    g_strerror(errno));
+        g_set_error(error, HET_ERROR, het_error_from_errno(-r), "Cannot make the directory %s: %s", platform->directory,
+                    r == -ENOTDIR ? "something else is there, or a link; remove that" : g_strerror(-r));
         return false;
 }
 
 /* An earlier hetd may have left things there that we do not know */
 void platform_remove_directory(const char *path) {
-        g_autoptr(GDir) directory = g_dir_open(path, 0, NULL);
-        const char *name;
+        HET_AUTO_FD int fd = open(path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+        struct dirent *entry;
+        DIR *directory;
 
-        while (directory && (name = g_dir_read_name(directory))) {
-                g_autofree char *file = g_build_filename(path, name, NULL);
+        if (fd < 0) {
+                (void) unlink(path);    /* a link, not what is behind it */
+                return;
+        }
 
-                (void) unlink(file);
+        directory = fdopendir(fd);
+        if (directory) {
+                fd_take(&fd);
+                while ((entry = readdir(directory)))
+                        (void) unlinkat(dirfd(directory), entry->d_name, 0);
+                closedir(directory);
         }
 
         (void) rmdir(path);

@@ -280,6 +280,24 @@ class RuntimeDirectory(TestCase):
                 (second.directory / "notify").unlink()
                 second.directory.rmdir()
 
+    def test_link_instead_of_a_directory(self):
+        """What is behind it is neither written to nor removed."""
+        elsewhere, link = self.directory / "elsewhere", self.hetd.runtime / "p"
+        elsewhere.mkdir()
+        (elsewhere / "file").touch()
+        link.symlink_to(elsewhere)
+        platform = self.hetd.define("p", TEXT)
+        with self.assertRaisesRegex(BusError, f"{link}: something else is there, or a link; remove that"):
+            platform.start()
+        self.assertEqual(os.listdir(elsewhere), ["file"])
+        link.unlink()
+        platform.start().stop()
+        link.rename(self.directory / "before")
+        link.symlink_to(elsewhere)
+        platform.remove()
+        self.assertFalse(os.path.lexists(link))
+        self.assertEqual(os.listdir(elsewhere), ["file"])
+
 
 class LittleMemory(BadMachine):
     def test_none_left(self):
