@@ -4,6 +4,7 @@
 
 #include "qmp-client-internal.h"
 
+#include "log.h"
 #include "util/error.h"
 #include "util/fd-util.h"
 #include "util/sd-cleanup.h"
@@ -139,7 +140,7 @@ void qmp_client_update_io(QmpClient *client) {
         int r = sd_event_source_set_io_events(client->io, events);
 
         if (r < 0)
-                g_warning("Cannot change what is waited for on a monitor: %s", g_strerror(-r));
+                log_warning("Cannot change what is waited for on a monitor: %s", g_strerror(-r));
 }
 
 static void client_deliver_event(QmpClient *client, const QmpMessage *message) {
