@@ -69,6 +69,30 @@ static inline void __iomem *idm_extension(void __iomem *base, u32 id)
 	return NULL;
 }
 
+/* That register of a slave; NULL: this IDM has none. */
+static inline void __iomem *idm_take_register(void __iomem *base, u32 id)
+{
+	if (readl(base + IDM_FEATURES) & IDM_FEATURE_TAKE)
+		return base + IDM_EXTENSION(id) + IDM_TAKE;
+	return NULL;
+}
+
+/* ------------------------------------------------------------------------ */
+/* What arrives                                                             */
+
+/* Acknowledges the vectors that interrupt, and returns them. take: NULL if there is none. */
+static inline u32 idm_take(void __iomem *regs, void __iomem *take)
+{
+	u32 vectors;
+
+	if (take)
+		return readl(take);
+	vectors = readl(regs + IDM_PENDING) & readl(regs + IDM_ENABLE);
+	if (vectors)
+		writel(vectors, regs + IDM_PENDING);
+	return vectors;
+}
+
 /* ------------------------------------------------------------------------ */
 /* The slave at the other end                                               */
 

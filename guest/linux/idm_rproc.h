@@ -50,6 +50,7 @@ struct idm_slave {
 	struct rproc *rproc;
 	void __iomem *regs;		/* its block */
 	void __iomem *extension;	/* its other one, NULL: the IDM has none */
+	void __iomem *take;		/* its TAKE, NULL: the IDM has none */
 	u32 id;
 	u32 protocol;			/* IDM_PROTOCOL_* */
 	phys_addr_t window;

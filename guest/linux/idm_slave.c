@@ -349,11 +349,10 @@ static void idm_vector_work(struct work_struct *work)
 
 bool idm_slave_interrupt(struct idm_slave *slave)
 {
-	u32 vectors = readl(slave->regs + IDM_PENDING) & readl(slave->regs + IDM_ENABLE);
+	u32 vectors = idm_take(slave->regs, slave->take);
 	u32 events = readl(slave->regs + IDM_EVENT);
 
 	if (vectors) {
-		writel(vectors, slave->regs + IDM_PENDING);
 		atomic_or(vectors, &slave->vectors);
 		queue_work(slave->idm->workqueue, &slave->vector_work);
 	}
@@ -455,6 +454,7 @@ static int idm_slave_claim(struct idm_slave *slave)
 		return -EINVAL;
 	slave->regs = slave->idm->base + IDM_COUPLE(slave->id);
 	slave->extension = idm_extension(slave->idm->base, slave->id);
+	slave->take = idm_take_register(slave->idm->base, slave->id);
 	writel(0, slave->regs + IDM_ENABLE);
 	writel(~0u, slave->regs + IDM_PENDING);
 	writel(IDM_EVENT_STATE | IDM_EVENT_REQUEST, slave->regs + IDM_EVENT);

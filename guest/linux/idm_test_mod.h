@@ -29,6 +29,7 @@ struct idm_test_slave {
 	struct rw_semaphore presence;	/* taken before everything else */
 	void __iomem *regs;		/* its block; NULL, under presence: the driver is gone */
 	void __iomem *extension;	/* its other one; NULL: the IDM has none */
+	void __iomem *take;		/* its TAKE; NULL: the IDM has none */
 
 	struct mutex request;		/* START and STOP, one after the other */
 	wait_queue_head_t changed;

@@ -85,13 +85,11 @@ bool idm_test_slave_interrupt(struct idm_test_slave *slave, void __iomem *regs)
 	u32 vectors, events;
 
 	spin_lock(&slave->lock);
-	vectors = readl(regs + IDM_PENDING) & readl(regs + IDM_ENABLE);
+	vectors = idm_take(regs, slave->take);
 	events = readl(regs + IDM_EVENT);
-	if (vectors) {
-		writel(vectors, regs + IDM_PENDING);
+	if (vectors)
 		list_for_each_entry(file, &slave->receivers, node)
 			file->vectors |= vectors;
-	}
 	if (events) {
 		writel(events, regs + IDM_EVENT);
 		if (events & IDM_EVENT_STATE)
@@ -474,6 +472,7 @@ struct idm_test_slave *idm_test_slave_add(struct device *parent, struct class *c
 	slave->id = id;
 	slave->regs = base + IDM_COUPLE(id);
 	slave->extension = idm_extension(base, id);
+	slave->take = idm_take_register(base, id);
 	init_rwsem(&slave->presence);
 	mutex_init(&slave->request);
 	init_waitqueue_head(&slave->changed);

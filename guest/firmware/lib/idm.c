@@ -10,6 +10,7 @@ static uintptr_t idm_base;
 static const IdmClient *idm_client;
 static unsigned idm_summaries;          /* SUMMARY registers that can be other than 0 */
 static uintptr_t idm_pages;             /* 0: not used */
+static bool idm_has_take;
 
 static uint32_t couple_read(unsigned couple, unsigned reg) {
         return mmio_read32(idm_base + IDM_COUPLE(couple) + reg);
@@ -29,6 +30,7 @@ static void couple_write64(unsigned couple, unsigned reg_lo, uint64_t value) {
 }
 
 bool idm_init(uintptr_t base, const IdmClient *client) {
+        uint32_t features;
         bool master;
 
         idm_base = base;
@@ -36,7 +38,9 @@ bool idm_init(uintptr_t base, const IdmClient *client) {
         if (mmio_read32(base + IDM_ID) != IDM_ID_VALUE || mmio_read32(base + IDM_VERSION) >> 16 != IDM_VERSION_VALUE >> 16)
                 return false;
 
-        master = mmio_read32(base + IDM_FEATURES) & IDM_FEATURE_MASTER;
+        features = mmio_read32(base + IDM_FEATURES);
+        idm_has_take = features & IDM_FEATURE_TAKE;
+        master = features & IDM_FEATURE_MASTER;
         idm_summaries = master ? IDM_SUMMARY_COUNT : 1;
         for (unsigned couple = master ? 1 : IDM_MASTER; couple < (master ? IDM_COUPLE_MAX : IDM_MASTER + 1); couple++) {
                 idm_enable(couple, 0, 0);
@@ -60,14 +64,24 @@ static uint32_t *pending_word(unsigned couple, bool own) {
         return own == (couple == IDM_MASTER) ? &page->slave.pending : &page->master.pending;
 }
 
+/* Those that interrupt. Each access costs an emulated CPU as much as hundreds of its other instructions. */
+static uint32_t couple_take(unsigned couple) {
+        uint32_t vectors;
+
+        if (idm_has_take)
+                return mmio_read32(idm_base + IDM_EXTENSION(couple) + IDM_TAKE);
+        vectors = couple_read(couple, IDM_PENDING) & couple_read(couple, IDM_ENABLE);
+        couple_write(couple, IDM_PENDING, vectors);
+        return vectors;
+}
+
 static void couple_interrupt(unsigned couple) {
         uint32_t events, vectors;
 
         /* Acknowledge first: what comes while it is handled interrupts again. */
         events = couple_read(couple, IDM_EVENT) & couple_read(couple, IDM_EVENT_ENABLE);
         couple_write(couple, IDM_EVENT, events);
-        vectors = couple_read(couple, IDM_PENDING) & couple_read(couple, IDM_ENABLE);
-        couple_write(couple, IDM_PENDING, vectors);
+        vectors = couple_take(couple);
         barrier_device();
 
         if (events)
@@ -137,10 +151,8 @@ void idm_send(unsigned couple, unsigned vector) {
 uint32_t idm_take_vectors(unsigned couple) {
         uint32_t vectors = idm_pages ? __atomic_exchange_n(pending_word(couple, true), 0, __ATOMIC_SEQ_CST) : 0;
 
-        if (!vectors) {         /* the device has taken them, if there are any */
-                vectors = couple_read(couple, IDM_PENDING);
-                couple_write(couple, IDM_PENDING, vectors);
-        }
+        if (!vectors)           /* the device has taken them, if there are any */
+                vectors = couple_take(couple);
         barrier_device();
         return vectors;
 }

@@ -49,7 +49,7 @@ uint32_t idm_peer_state(unsigned couple);
 const char *idm_state_name(uint32_t state);
 /* What was written to memory before is there when the vector arrives */
 void idm_send(unsigned couple, unsigned vector);
-/* Takes the vectors that have arrived: for interrupt handlers that know where from, and wait for nothing else */
+/* Takes the enabled vectors that have arrived: for interrupt handlers that know where from, and wait for nothing else */
 uint32_t idm_take_vectors(unsigned couple);
 
 /*

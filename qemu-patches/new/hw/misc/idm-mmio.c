@@ -36,7 +36,7 @@ static bool idm_read_global(IDMState *s, hwaddr addr, uint32_t *value)
         *value = IDM_VERSION_VALUE;
         return true;
     case IDM_FEATURES:
-        *value = IDM_FEATURE_RESOURCE_TABLE |
+        *value = IDM_FEATURE_RESOURCE_TABLE | IDM_FEATURE_TAKE |
                  (s->pages ? IDM_FEATURE_PAGES : 0) |
                  (idm_is_master() ? IDM_FEATURE_MASTER | IDM_FEATURE_CONTROL
                                   : IDM_FEATURE_HEARTBEAT);
@@ -85,6 +85,26 @@ static uint64_t idm_window(uint32_t id, bool want_size)
         return 0;
     }
     return want_size ? size : address;
+}
+
+/* The vCPU that handles the interrupts is the one whose halt is watched */
+static void idm_acknowledge_by_cpu(IDMState *s, uint32_t id, uint32_t vectors)
+{
+    idm_acknowledge(s, id, vectors);
+    if (current_cpu) {
+        het_couple_set_cpu(current_cpu);
+    }
+}
+
+static uint32_t idm_take(IDMState *s, uint32_t id)
+{
+    uint32_t vectors = s->couple[id].pending & s->couple[id].enable;
+
+    /* Nothing has changed: nor shall PCI announce anything again */
+    if (vectors) {
+        idm_acknowledge_by_cpu(s, id, vectors);
+    }
+    return vectors;
 }
 
 static bool idm_read_master_couple(IDMState *s, uint32_t id, hwaddr reg,
@@ -208,10 +228,7 @@ static bool idm_write_couple(IDMState *s, uint32_t id, hwaddr reg,
     case IDM_DOORBELL:
         return idm_ring(s, id, value);
     case IDM_PENDING:
-        idm_acknowledge(s, id, value);
-        if (current_cpu) {
-            het_couple_set_cpu(current_cpu);
-        }
+        idm_acknowledge_by_cpu(s, id, value);
         return true;
     case IDM_ENABLE:
         c->enable = value;
@@ -259,6 +276,9 @@ static bool idm_read_extension(IDMState *s, uint32_t id, hwaddr reg,
     case IDM_HEARTBEAT:
         *value = het_heartbeat_ms();
         return !idm_is_master();
+    case IDM_TAKE:
+        *value = idm_take(s, id);
+        return true;
     default:
         return false;
     }

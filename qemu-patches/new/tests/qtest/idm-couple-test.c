@@ -304,89 +304,7 @@ static void test_doorbell_full(void)
     side_end(&side);
 }
 
-/* --- receiving --- */
-
-static void test_receive(const void *data)
-{
-    Side side;
-    Couple c;
-    uint32_t block = IDM_COUPLE(33);
-
-    side_start(&side, data, false);
-    couple_make(&c, 33);
-    couple_attach(&c, &side);
-    wr(&side, block + IDM_EVENT, IDM_EVENT_STATE);
-
-    /* pending, but nothing is enabled */
-    send_to_master(&c, 0x80000001);
-    settle(&side);
-    g_assert_cmphex(rd(&side, block + IDM_PENDING), ==, 0x80000001);
-    g_assert_cmphex(qatomic_read(&c.page->master.pending), ==, 0);
-    g_assert_cmphex(rd(&side, IDM_IRQ_STATUS), ==, 0);
-    g_assert_false(irq(&side));
-    /* enabled in the couple, not as a whole */
-    wr(&side, block + IDM_ENABLE, 0x80000000);
-    g_assert_cmphex(rd(&side, IDM_IRQ_STATUS), ==, IDM_IRQ_VECTOR);
-    g_assert_cmphex(rd(&side, IDM_SUMMARY(0)), ==, 0);
-    g_assert_cmphex(rd(&side, IDM_SUMMARY(1)), ==, 2);
-    g_assert_false(irq(&side));
-    wr(&side, IDM_CTRL, IDM_CTRL_IRQ_ENABLE);
-    g_assert_true(irq(&side));
-    /* a level: acknowledging another vector does not lower it */
-    wr(&side, block + IDM_PENDING, 1);
-    g_assert_cmphex(rd(&side, block + IDM_PENDING), ==, 0x80000000);
-    g_assert_true(irq(&side));
-    wr(&side, block + IDM_PENDING, 0);
-    g_assert_true(irq(&side));
-    wr(&side, block + IDM_ENABLE, 0);
-    g_assert_false(irq(&side));
-    wr(&side, block + IDM_ENABLE, UINT32_MAX);
-    g_assert_true(irq(&side));
-    wr(&side, block + IDM_PENDING, 0x80000000);
-    g_assert_cmphex(rd(&side, block + IDM_PENDING), ==, 0);
-    g_assert_cmphex(rd(&side, IDM_SUMMARY(1)), ==, 0);
-    g_assert_false(irq(&side));
-    couple_end(&c);
-    side_end(&side);
-}
-
-static void test_receive_each(const void *data)
-{
-    Side side;
-    Couple c;
-    QDict *info;
-    uint32_t block = IDM_COUPLE(33);
-
-    side_start(&side, data, false);
-    couple_make(&c, 33);
-    couple_attach(&c, &side);
-    wr(&side, block + IDM_EVENT, IDM_EVENT_STATE);
-
-    wr(&side, block + IDM_ENABLE, UINT32_MAX);
-    wr(&side, IDM_CTRL, IDM_CTRL_IRQ_ENABLE);
-
-    /* every vector by itself, with the interrupt as the only sign */
-    for (int v = 0; v < 32; v++) {
-        send_to_master(&c, 1u << v);
-        settle(&side);
-        g_assert_true(irq(&side));
-        g_assert_cmphex(rd(&side, block + IDM_PENDING), ==, 1u << v);
-        wr(&side, block + IDM_PENDING, 1u << v);
-        g_assert_false(irq(&side));
-    }
-    /* a wake with nothing in the word changes nothing */
-    wake(c.master_rx);
-    settle(&side);
-    g_assert_cmphex(rd(&side, block + IDM_PENDING), ==, 0);
-    g_assert_false(irq(&side));
-
-    g_assert_cmpuint(c.page->master.received, ==, 32);
-    info = query_couple(&side, 33);
-    g_assert_cmpint(qdict_get_int(info, "received"), ==, 32);
-    qobject_unref(info);
-    couple_end(&c);
-    side_end(&side);
-}
+/* --- the other side's state --- */
 
 static void test_peer_state(const void *data)
 {
@@ -641,8 +559,6 @@ static const MachineTest tests[] = {
     { "export", test_export },
     { "window", test_window },
     { "doorbell", test_doorbell },
-    { "receive", test_receive },
-    { "receive-each", test_receive_each },
     { "peer-state", test_peer_state },
     { "hostile-page", test_hostile_page },
     { "detach", test_detach },
@@ -652,6 +568,7 @@ int main(int argc, char **argv)
 {
     g_test_init(&argc, &argv, NULL);
     add_machine_tests(tests, ARRAY_SIZE(tests));
+    add_receive_tests();
     qtest_add_func("/idm/doorbell-full", test_doorbell_full);
     qtest_add_func("/idm/watch", test_watch);
     qtest_add_func("/idm/hostile-eventfd", test_hostile_eventfd);

@@ -14,7 +14,7 @@
 
 static uint32_t expected_features(const Machine *machine, uint32_t of_role)
 {
-    return of_role | IDM_FEATURE_RESOURCE_TABLE |
+    return of_role | IDM_FEATURE_RESOURCE_TABLE | IDM_FEATURE_TAKE |
            (machine_is_pci(machine) ? IDM_FEATURE_PAGES : 0);
 }
 
@@ -70,12 +70,18 @@ static bool is_reserved(uint32_t reg, bool slave)
         return slave ? reg >= IDM_COUPLE(0) + IDM_CONTROL
                      : reg < IDM_COUPLE(1);
     }
-    if (slave) {
-        return reg >= IDM_EXTENSION(0) + IDM_PEER_RESOURCE_TABLE_LO &&
-               reg != IDM_EXTENSION(0) + IDM_HEARTBEAT;
+    if (reg < IDM_EXTENSION(slave ? 0 : 1)) {
+        return true;
     }
-    return reg < IDM_EXTENSION(1) || (reg - IDM_EXTENSION(0)) %
-           IDM_EXTENSION_SIZE > IDM_PEER_RESOURCE_TABLE_HI;
+    if (slave && reg >= IDM_EXTENSION(1)) {
+        return true;
+    }
+    reg = (reg - IDM_EXTENSION(0)) % IDM_EXTENSION_SIZE;
+    if (reg == IDM_TAKE) {
+        return false;
+    }
+    return slave ? reg >= IDM_PEER_RESOURCE_TABLE_LO && reg != IDM_HEARTBEAT
+                 : reg > IDM_PEER_RESOURCE_TABLE_HI;
 }
 
 static void check_reserved(Side *side)

@@ -74,6 +74,8 @@ void pci_setup(Side *side);
 /* Each of them with each machine that this QEMU has */
 void add_machine_tests(const MachineTest *tests, unsigned count);
 void add_pci_machine_tests(const MachineTest *tests, unsigned count);
+/* idm-receive-tests.c */
+void add_receive_tests(void);
 /* With a whole command line, and the interrupt not intercepted */
 void side_start_args(Side *side, const Machine *machine, bool slave,
                      const char *args);

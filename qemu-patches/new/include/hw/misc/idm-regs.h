@@ -33,7 +33,7 @@
 #define IDM_ID                  0x000   /* RO: IDM_ID_VALUE */
 #define IDM_ID_VALUE            0x314d4449u     /* "IDM1" in memory order */
 #define IDM_VERSION             0x004   /* RO: major << 16 | minor */
-#define IDM_VERSION_VALUE       0x00010003u
+#define IDM_VERSION_VALUE       0x00010004u
 #define IDM_FEATURES            0x008   /* RO: bits below */
 #define IDM_FEATURE_MASTER      (1u << 0)       /* this side is the master */
 #define IDM_FEATURE_CONTROL     (1u << 1)       /* CONTROL register works */
@@ -43,6 +43,8 @@
 #define IDM_FEATURE_HEARTBEAT   (1u << 3)
 /* since 1.3: control pages and KICK; on PCI only */
 #define IDM_FEATURE_PAGES       (1u << 4)
+/* since 1.4: TAKE */
+#define IDM_FEATURE_TAKE        (1u << 5)
 #define IDM_SELF                0x00c   /* RO: own processor number; ~0: none */
 #define IDM_SELF_NONE           0xffffffffu
 #define IDM_COUPLES             0x010   /* RO: number of attached couples */
@@ -127,6 +129,9 @@
 /* since 1.3 (IDM_FEATURE_PAGES) */
 /* WO: any value: wakes the other side, which looks into the page */
 #define IDM_KICK                0x14
+/* since 1.4 (IDM_FEATURE_TAKE) */
+/* RO: PENDING & ENABLE, which is cleared in PENDING by the read */
+#define IDM_TAKE                0x18
 
 /* PEER_STATE; the same numbers as HetState in qapi/het.json */
 #define IDM_STATE_OFFLINE       0u
