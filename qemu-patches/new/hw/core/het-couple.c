@@ -31,6 +31,7 @@
 #include <sched.h>
 #include <sys/mman.h>
 #include "qemu/atomic.h"
+#include "qemu/bitmap.h"
 #include "qemu/error-report.h"
 #include "qemu/main-loop.h"
 #include "qemu/notify.h"
@@ -57,7 +58,7 @@
 #define HET_STATE_INTERVAL_MS 100
 
 static HetCoupleState *couples[HET_ID_MAX + 1];
-static unsigned couple_count;
+static DECLARE_BITMAP(attached, HET_ID_MAX + 1);    /* those not NULL */
 static const HetCoupleClient *couple_client;
 static Notifier exit_notifier;
 
@@ -98,17 +99,15 @@ HetCoupleState *het_couple_find(uint32_t id)
 
 HetCoupleState *het_couple_next(HetCoupleState *prev)
 {
-    for (uint32_t id = prev ? prev->id + 1 : 0; id <= HET_ID_MAX; id++) {
-        if (couples[id]) {
-            return couples[id];
-        }
-    }
-    return NULL;
+    unsigned long id = find_next_bit(attached, HET_ID_MAX + 1,
+                                     prev ? prev->id + 1 : 0);
+
+    return het_couple_find(id);
 }
 
 unsigned het_couple_count(void)
 {
-    return couple_count;
+    return bitmap_count_one(attached, HET_ID_MAX + 1);
 }
 
 uint32_t het_couple_id(const HetCoupleState *c)
@@ -574,7 +573,7 @@ bool het_couple_attach(uint32_t slave_id, HetCoupleFds *fds, Error **errp)
         qemu_add_exit_notifier(&exit_notifier);
     }
     couples[c->id] = c;
-    couple_count++;
+    set_bit(c->id, attached);
     trace_het_couple_attach(c->id, slave_id, HetState_str(c->peer_state));
     qapi_event_send_het_slave_attached(slave_id);
     het_couple_publish_state(c, het_state());
@@ -587,7 +586,7 @@ void het_couple_detach(uint32_t id)
     g_autoptr(HetCoupleState) c = het_couple_find(id);
 
     couples[id] = NULL;
-    couple_count--;
+    clear_bit(id, attached);
     het_couple_ignore(c);
     het_couple_publish_state(c, HET_STATE_OFFLINE);
     trace_het_couple_detach(id, c->slave_id);

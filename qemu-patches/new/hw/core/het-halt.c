@@ -114,9 +114,10 @@ static bool het_halt_is_over(void)
     return qatomic_read(&halt.kicked) || het_halt_has_vectors();
 }
 
-static bool het_halt_watch(int64_t start)
+/* *now: when the wait begins; then, when it was last looked at the clock */
+static bool het_halt_watch(int64_t *now)
 {
-    int64_t now = start, before;
+    int64_t start = *now, before;
 
     if (!halt.window_ns) {
         return false;
@@ -130,14 +131,14 @@ static bool het_halt_watch(int64_t start)
         if (het_halt_is_over()) {
             return true;
         }
-        before = now;
+        before = *now;
         sched_yield();
-        now = get_clock();
-        if (!halt.config.fixed && now - before > HET_CROWDED_NS) {
+        *now = get_clock();
+        if (!halt.config.fixed && *now - before > HET_CROWDED_NS) {
             halt.sleeps = HET_HALT_SLEEPS;
             return het_halt_is_over();
         }
-    } while (now - start < halt.window_ns);
+    } while (*now - start < halt.window_ns);
     return false;
 }
 
@@ -173,7 +174,7 @@ static void het_halt_adapt(int64_t waited)
 static bool het_halt_wait(CPUState *cpu)
 {
     const CPUState *preferred = halt.preferred ?: first_cpu;
-    int64_t start, waited;
+    int64_t start, now;
 
     if (!halt.count || cpu != preferred || cpu_is_stopped(cpu) ||
         qatomic_load_acquire(&halt.cpu)) {
@@ -191,14 +192,14 @@ static bool het_halt_wait(CPUState *cpu)
 
     qemu_event_reset(&halt.left);
     bql_unlock();
-    start = get_clock();
-    if (!het_halt_watch(start)) {
+    start = now = get_clock();
+    if (!het_halt_watch(&now)) {
         het_halt_sleep();
+        now = get_clock();
     }
     het_halt_publish(HET_WAIT_EVENTFD);
-    waited = get_clock() - start;
-    het_halt_adapt(waited);
-    trace_het_halt_wait(cpu->cpu_index, waited, halt.window_ns,
+    het_halt_adapt(now - start);
+    trace_het_halt_wait(cpu->cpu_index, now - start, halt.window_ns,
                         het_halt_has_vectors());
     qemu_event_set(&halt.left);
     /* The last: until now no other vCPU can begin to wait, and reset `left` */
