@@ -149,10 +149,12 @@ void idm_send(unsigned couple, unsigned vector) {
 }
 
 uint32_t idm_take_vectors(unsigned couple) {
-        uint32_t vectors = idm_pages ? __atomic_exchange_n(pending_word(couple, true), 0, __ATOMIC_SEQ_CST) : 0;
+        IdmPort port;
+        uint32_t vectors;
 
-        if (!vectors)           /* the device has taken them, if there are any */
-                vectors = couple_take(couple);
+        if (idm_open(couple, &port))
+                return idm_port_take(&port);
+        vectors = couple_take(couple);
         barrier_device();
         return vectors;
 }
@@ -163,6 +165,13 @@ bool idm_open(unsigned couple, IdmPort *ret) {
         *ret = (IdmPort) { couple, pending_word(couple, true), pending_word(couple, false),
                            idm_base + IDM_EXTENSION(couple) + IDM_KICK };
         return true;
+}
+
+uint32_t idm_port_take_from_device(const IdmPort *port) {
+        uint32_t vectors = couple_take(port->couple);
+
+        barrier_device();
+        return vectors;
 }
 
 void idm_port_add(const IdmPort *port, uint32_t vectors) {

@@ -67,6 +67,9 @@ bool idm_open(unsigned couple, IdmPort *ret);
 /* What is left where the other side has not taken what was sent before */
 void idm_port_add(const IdmPort *port, uint32_t vectors);
 
+/* What the device has taken from the page before the guest looked */
+uint32_t idm_port_take_from_device(const IdmPort *port);
+
 /* vectors: bit n sends vector n; all of them are one interrupt. Not 0. */
 static inline void idm_port_send(const IdmPort *port, uint32_t vectors) {
         uint32_t empty = 0;
@@ -81,8 +84,7 @@ static inline void idm_port_send(const IdmPort *port, uint32_t vectors) {
 static inline uint32_t idm_port_take(const IdmPort *port) {
         uint32_t vectors = __atomic_exchange_n(port->received, 0, __ATOMIC_SEQ_CST);
 
-        /* Else the device has taken them, if there are any */
-        return vectors ? vectors : idm_take_vectors(port->couple);
+        return vectors ? vectors : idm_port_take_from_device(port);
 }
 
 /*
