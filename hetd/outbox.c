@@ -92,31 +92,11 @@ static int reach(Outbox *o) {
 }
 
 static int send_once(Outbox *o, const void *data, size_t size, int fd) {
-        union {
-                struct cmsghdr header;
-                char bytes[CMSG_SPACE(sizeof(int))];
-        } control = {};
-        struct iovec iov = { (void *) data, size };
-        struct msghdr message = { .msg_iov = &iov, .msg_iovlen = 1 };
-        int r = reach(o);
-        ssize_t n;
+        ssize_t n = reach(o);
 
-        if (r < 0)
-                return r;
-
-        if (fd >= 0) {
-                message.msg_control = &control;
-                message.msg_controllen = sizeof(control.bytes);
-                control.header.cmsg_level = SOL_SOCKET;
-                control.header.cmsg_type = SCM_RIGHTS;
-                control.header.cmsg_len = CMSG_LEN(sizeof(int));
-                memcpy(CMSG_DATA(&control.header), &fd, sizeof(int));
-        }
-
-        do
-                n = sendmsg(o->fd, &message, MSG_DONTWAIT | MSG_NOSIGNAL);
-        while (n < 0 && errno == EINTR);
-        return n < 0 ? -errno : 0;
+        if (n >= 0)
+                n = fd_send(o->fd, data, size, &fd, fd >= 0, MSG_DONTWAIT);
+        return (int) MIN(n, 0);
 }
 
 /* -EAGAIN: there is no room now */

@@ -225,28 +225,11 @@ static void client_start_next(QmpClient *client) {
 
 /* One sendmsg() never covers two commands: an fd has to go with the first byte of its own. */
 static ssize_t command_send(QmpCommand *command, int socket_fd) {
-        union {
-                struct cmsghdr header;
-                char bytes[CMSG_SPACE(sizeof(int))];
-        } control = {};
-        struct iovec iov = { command->text + command->offset, command->size - command->offset };
-        struct msghdr message = { .msg_iov = &iov, .msg_iovlen = 1 };
-        ssize_t n;
+        ssize_t n = fd_send(socket_fd, command->text + command->offset, command->size - command->offset, &command->fd, command->fd >= 0,
+                            MSG_DONTWAIT);
 
-        if (command->fd >= 0) {
-                message.msg_control = &control;
-                message.msg_controllen = sizeof(control.bytes);
-                control.header.cmsg_level = SOL_SOCKET;
-                control.header.cmsg_type = SCM_RIGHTS;
-                control.header.cmsg_len = CMSG_LEN(sizeof(int));
-                memcpy(CMSG_DATA(&control.header), &command->fd, sizeof(int));
-        }
-
-        do
-                n = sendmsg(socket_fd, &message, MSG_DONTWAIT | MSG_NOSIGNAL);
-        while (n < 0 && errno == EINTR);
         if (n < 0)
-                return -errno;
+                return n;
 
         command->offset += (size_t) n;
         command->fd = fd_close(command->fd);

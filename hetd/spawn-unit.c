@@ -150,26 +150,10 @@ static int on_answer(sd_event_source *source, int fd, uint32_t revents, void *us
 
 static int hand_over(SpawnUnit *u) {
         const int fds[] = { u->monitor, u->output, u->arguments };
-        char byte = 0;
-        struct iovec data = { .iov_base = &byte, .iov_len = 1 };
-        union {
-                struct cmsghdr header;
-                char bytes[CMSG_SPACE(sizeof(fds))];
-        } control = {};
-        struct msghdr message = {
-                .msg_iov = &data,
-                .msg_iovlen = 1,
-                .msg_control = &control,
-                .msg_controllen = sizeof(control),
-        };
-        struct cmsghdr *header = CMSG_FIRSTHDR(&message);
+        const char byte = 0;
+        ssize_t n = fd_send(u->connection, &byte, 1, fds, G_N_ELEMENTS(fds), MSG_DONTWAIT);
 
-        header->cmsg_level = SOL_SOCKET;
-        header->cmsg_type = SCM_RIGHTS;
-        header->cmsg_len = CMSG_LEN(sizeof(fds));
-        memcpy(CMSG_DATA(header), fds, sizeof(fds));
-
-        return sendmsg(u->connection, &message, MSG_DONTWAIT | MSG_NOSIGNAL) == 1 ? 0 : -errno;
+        return (int) MIN(n, 0);
 }
 
 /* Whoever may connect here may do so to monitors, too; but only the unit's own process is what is to be started */

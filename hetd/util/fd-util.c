@@ -73,3 +73,30 @@ int fd_listen(const char *path, int type, int *ret) {
         *ret = fd_take(&fd);
         return 0;
 }
+
+ssize_t fd_send(int socket, const void *data, size_t size, const int *fds, size_t n_fds, int flags) {
+        union {
+                struct cmsghdr header;
+                char bytes[CMSG_SPACE(FD_SEND_MAX * sizeof(int))];
+        } control = {};
+        struct iovec iov = { (void *) data, size };
+        struct msghdr message = { .msg_iov = &iov, .msg_iovlen = 1 };
+        ssize_t n;
+
+        if (n_fds > FD_SEND_MAX)
+                return -EINVAL;
+
+        if (n_fds > 0) {
+                message.msg_control = &control;
+                message.msg_controllen = CMSG_SPACE(n_fds * sizeof(int));
+                control.header.cmsg_level = SOL_SOCKET;
+                control.header.cmsg_type = SCM_RIGHTS;
+                control.header.cmsg_len = CMSG_LEN(n_fds * sizeof(int));
+                memcpy(CMSG_DATA(&control.header), fds, n_fds * sizeof(int));
+        }
+
+        do
+                n = sendmsg(socket, &message, flags | MSG_NOSIGNAL);
+        while (n < 0 && errno == EINTR);
+        return n < 0 ? -errno : n;
+}

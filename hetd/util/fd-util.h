@@ -1,9 +1,11 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #pragma once
 
-/* File descriptors: ownership by scope (HET_AUTO_FD), duplicates that do not leak into a child, O_NONBLOCK, listening. */
+/* File descriptors: ownership by scope (HET_AUTO_FD), duplicates that do not leak into a child, O_NONBLOCK, listening, sending. */
 
 #include <stdbool.h>
+#include <stddef.h>
+#include <sys/types.h>
 
 /* Closes fd unless it is negative; keeps errno. Returns -EBADF: fd = fd_close(fd); */
 int fd_close(int fd);
@@ -20,6 +22,13 @@ int fd_set_cloexec(int fd, bool cloexec);
 
 /* A UNIX socket of that type that listens at path; what is there is replaced. 0 or a negative errno. */
 int fd_listen(const char *path, int type, int *ret);
+
+#define FD_SEND_MAX 8
+/*
+ * sendmsg() of the data with up to FD_SEND_MAX fds, which stay the caller's and go with the first byte. MSG_NOSIGNAL is added to the
+ * flags. How much was sent, or a negative errno.
+ */
+ssize_t fd_send(int socket, const void *data, size_t size, const int *fds, size_t n_fds, int flags);
 
 static inline void fd_closep(int *fd) {
         fd_close(*fd);

@@ -105,22 +105,6 @@ static void make_call(Wire *w, unsigned member, uint32_t serial, const char *sig
         put(w, body, body_size);
 }
 
-static void send_with_fd(int to, const Wire *w, int fd) {
-        union {
-                struct cmsghdr header;
-                char bytes[CMSG_SPACE(sizeof(int))];
-        } control = {};
-        struct iovec iov = { (void *) w->bytes, w->size };
-        struct msghdr m = { .msg_iov = &iov, .msg_iovlen = 1, .msg_control = &control, .msg_controllen = sizeof(control) };
-        struct cmsghdr *c = CMSG_FIRSTHDR(&m);
-
-        c->cmsg_level = SOL_SOCKET;
-        c->cmsg_type = SCM_RIGHTS;
-        c->cmsg_len = CMSG_LEN(sizeof(int));
-        memcpy(CMSG_DATA(c), &fd, sizeof(int));
-        (void) !sendmsg(to, &m, MSG_DONTWAIT | MSG_NOSIGNAL);           /* the other end may have thrown us out: that is its right */
-}
-
 static void settle(sd_event *event, int client) {
         static uint8_t reply[REPLY_MAX];
 
@@ -143,7 +127,7 @@ static void run_calls(sd_event *event, int client, const uint8_t *data, size_t s
                 body = MIN(8U * data[0], size - 1);
                 if (strlen(text) == signature && g_variant_is_signature(text)) {
                         make_call(&wire, member, serial, text, signature, data + 1, body);
-                        send_with_fd(client, &wire, fd);
+                        (void) fd_send(client, wire.bytes, wire.size, &fd, 1, MSG_DONTWAIT);    /* it may have thrown us out: its right */
                         settle(event, client);
                 }
                 data += 1 + body;

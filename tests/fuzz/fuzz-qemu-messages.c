@@ -10,6 +10,7 @@
 
 #include "fuzz.h"
 #include "qemu.h"
+#include "util/fd-util.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -87,20 +88,7 @@ static void peer_connect(Peer *peer) {
 
 /* QEMU may have ended the connection, or may not read any more: both are as good as having sent it */
 static void peer_send(const Peer *peer, const void *data, size_t size, const int *fds, unsigned n_fds) {
-        struct iovec iov = { .iov_base = (void *) data, .iov_len = size };
-        union {
-                struct cmsghdr align;
-                char data[CMSG_SPACE(FDS_MAX * sizeof(int))];
-        } control = {};
-        struct msghdr message = { .msg_iov = &iov, .msg_iovlen = 1 };
-
-        if (n_fds > 0) {
-                message.msg_control = &control;
-                message.msg_controllen = CMSG_SPACE(n_fds * sizeof(int));
-                control.align = (struct cmsghdr) { .cmsg_level = SOL_SOCKET, .cmsg_type = SCM_RIGHTS, .cmsg_len = CMSG_LEN(n_fds * sizeof(int)) };
-                memcpy(CMSG_DATA(&control.align), fds, n_fds * sizeof(int));
-        }
-        (void) sendmsg(peer->fd, &message, MSG_NOSIGNAL | MSG_DONTWAIT);
+        (void) fd_send(peer->fd, data, size, fds, n_fds, MSG_DONTWAIT);
 }
 
 /* What has arrived; of its fds the page of a WELCOME is kept, if that is what they are. How much there was */

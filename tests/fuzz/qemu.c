@@ -12,6 +12,7 @@
 
 #include "fuzz.h"
 #include "qemu-coverage.h"
+#include "util/fd-util.h"
 
 #include <errno.h>
 #include <glib.h>
@@ -167,20 +168,7 @@ static char *read_line(Qemu *qemu, Channel *channel) {
 }
 
 static void send_line(Qemu *qemu, Channel *channel, int fd, const char *line) {
-        struct iovec iov = { .iov_base = (char *) line, .iov_len = strlen(line) };
-        union {
-                struct cmsghdr align;
-                char data[CMSG_SPACE(sizeof(int))];
-        } control = {};
-        struct msghdr message = { .msg_iov = &iov, .msg_iovlen = 1 };
-
-        if (fd >= 0) {
-                message.msg_control = &control;
-                message.msg_controllen = sizeof(control);
-                control.align = (struct cmsghdr) { .cmsg_level = SOL_SOCKET, .cmsg_type = SCM_RIGHTS, .cmsg_len = CMSG_LEN(sizeof(int)) };
-                memcpy(CMSG_DATA(&control.align), &fd, sizeof(fd));
-        }
-        if (TEMP_FAILURE_RETRY(sendmsg(channel->fd, &message, MSG_NOSIGNAL)) != (ssize_t) iov.iov_len)
+        if (fd_send(channel->fd, line, strlen(line), &fd, fd >= 0, 0) != (ssize_t) strlen(line))
                 qemu_is_gone(qemu);
 }
 
