@@ -13,12 +13,15 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <poll.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/file.h>
 #include <sys/stat.h>
 #include <unistd.h>
+
+#define LAST_WORDS_USEC (2 * (int64_t) G_USEC_PER_SEC)
 
 typedef struct Options {
         gboolean user, system, version, keep, units;
@@ -320,6 +323,9 @@ static int connect_signals(Daemon *d) {
 static int connect_bus(Daemon *d, bool user) {
         int r = user ? sd_bus_open_user_with_description(&d->bus, "hetd") : sd_bus_open_system_with_description(&d->bus, "hetd");
 
+        /* The library would wait for a bus that does not read, without limit: see tell_the_rest() */
+        if (r >= 0)
+                r = sd_bus_set_close_on_exit(d->bus, false);
         if (r >= 0)
                 r = bus_export(d->manager, d->bus);
         if (r >= 0)
@@ -334,6 +340,35 @@ static int connect_bus(Daemon *d, bool user) {
                 r = sd_bus_request_name_async(d->bus, NULL, BUS_NAME, 0, on_name, d);
 
         return r;
+}
+
+static int on_too_late(sd_bus_message *m, void *userdata, sd_bus_error *error) {
+        return 1;
+}
+
+static uint64_t count_untold(sd_bus *bus) {
+        uint64_t n;
+
+        return sd_bus_get_n_queued_write(bus, &n) < 0 ? 0 : n;
+}
+
+/* What the bus has not taken yet. The loop is over: nothing is kept from running, and nothing more is done for anybody. */
+static void tell_the_rest(sd_bus *bus) {
+        const int64_t end = g_get_monotonic_time() + LAST_WORDS_USEC;
+        int64_t left = LAST_WORDS_USEC;
+        int r = sd_bus_detach_event(bus);
+
+        if (r >= 0)
+                r = sd_bus_add_filter(bus, NULL, on_too_late, NULL);
+        for (; r >= 0 && count_untold(bus) > 0 && left > 0; left = end - g_get_monotonic_time()) {
+                struct pollfd fd = { .fd = sd_bus_get_fd(bus), .events = (short) sd_bus_get_events(bus) };
+
+                (void) poll(&fd, 1, (int) (left / 1000) + 1);
+                r = sd_bus_process(bus, NULL);
+        }
+
+        if (count_untold(bus) > 0)
+                log_warning("The bus does not take what is still to be told: nobody will be told");
 }
 
 static int failed(const char *what, int r) {
@@ -379,7 +414,8 @@ static int run(const Options *o, ManagerOptions *options) {
                                       : "Cannot connect to the system bus", r);
 
         r = sd_event_loop(event);
-        (void) sd_bus_flush(bus);
+        if (d.has_name)
+                tell_the_rest(bus);
         return r < 0 ? failed("The event loop failed", r) : r;
 }
 

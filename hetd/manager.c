@@ -380,6 +380,7 @@ void manager_leave_alone(Manager *manager) {
         GHashTableIter iter;
         Platform *platform;
 
+        manager->ending = true;
         g_hash_table_iter_init(&iter, manager->platforms);
         while (g_hash_table_iter_next(&iter, NULL, (void **) &platform)) {
                 g_autoptr(GError) error = NULL;

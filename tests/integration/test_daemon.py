@@ -14,7 +14,7 @@ import unittest.mock
 
 import dbus
 
-from het_bus import ERROR, options
+from het_bus import ERROR, ROOT, Pending, options
 from het_events import Pipe
 from het_harness import HETD, MASTER, QEMU, SLAVE1, SLAVE2, TestCase, main, open_fds, platform_text
 
@@ -106,6 +106,35 @@ class Daemon(TestCase):
         pipe = Pipe(self.loop, follower.popen.stdout)
         self.addCleanup(pipe.close)
         return pipe
+
+    def test_bus_hangs_at_the_end(self):
+        """A dbus-daemon that does not read does not keep hetd from ending, nor from ending the QEMUs."""
+        self.assertEqual(self.hetd.end(), 0)
+        read, write = os.pipe()
+        with open(read, "rb") as stream:
+            log = Pipe(self.loop, stream)
+        self.addCleanup(log.close)
+        self.hetd.start(stderr=write)
+        os.close(write)
+        self.hetd.define("p", platform_text(MASTER, SLAVE1, SLAVE2)).start()
+        many = [SLAVE1.replace("slave1", f"s{i}").replace("Id=1", f"Id={i}").replace("64M@0x60000000", f"64K@0x{0x60000000 + (i << 16):x}")
+                for i in range(1, 16)]
+        for i in range(60):
+            self.hetd.define(f"p{i}", platform_text(MASTER, *many))
+        os.kill(self.hetd.pid, signal.SIGSTOP)
+        # From a connection that hetd knows, or it would ask the bus whose it is. The answers are more than a socket holds.
+        for call in [("org.freedesktop.DBus.ObjectManager", "GetManagedObjects", "", ())] * 60 + [
+                     ("org.hetd1.Manager", "RemovePlatform", "s", ("p0",))]:
+            Pending(self.bus.connection, ROOT, *call)
+        self.bus.mark()                                 # they are with hetd
+        self.bus.daemon.popen.send_signal(signal.SIGSTOP)
+        self.addCleanup(self.bus.daemon.popen.send_signal, signal.SIGCONT)
+        os.kill(self.hetd.pid, signal.SIGCONT)
+        self.loop.wait(lambda: any("p0: Removed" in line for line in log.lines), "hetd has answered all of them")
+        os.kill(self.hetd.pid, signal.SIGTERM)
+        self.assertEqual(self.hetd.process.wait(), 0)
+        self.loop.wait(lambda: log.ended, "the end of the log")
+        self.assertRegex("\n".join(log.lines), "The bus does not take what is still to be told")
 
     def test_sighup_ends_in_order(self):
         """The terminal was closed: no QEMU is left."""
