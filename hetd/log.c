@@ -55,19 +55,6 @@ void log_open(void) {
                 log_fd = open_stderr();
 }
 
-void log_attach(sd_event *event) {
-        log_event = sd_event_ref(event);
-        if (journal)
-                outbox_attach(journal, event);
-}
-
-void log_close(void) {
-        if (journal)
-                outbox_flush(journal, JOURNAL_LAST_WORDS_USEC);
-        journal = outbox_free(journal);
-        log_event = sd_event_unref(log_event);
-}
-
 void log_set_level(int level) {
         log_level = level;
 }
@@ -146,32 +133,59 @@ static bool send_entry(int level, const char *message, GPtrArray *fields) {
         return outbox_send(journal, entry->str, entry->len, -EBADF);
 }
 
+/* Where the gap is: behind all that was taken, before what comes next */
+static bool tell_what_is_missing(void) {
+        const unsigned lost = journal_lost;
+        g_autofree char *missing = NULL;
+
+        if (lost == 0)
+                return true;
+
+        missing = g_strdup_printf("%u entries are missing here, which the journal did not take", lost);
+        if (!send_entry(LOG_WARNING, missing, NULL)) {
+                journal_lost--;                 /* this one is none of them */
+                return false;
+        }
+
+        journal_lost -= lost;
+        return true;
+}
+
+static void on_taken(void) {
+        (void) tell_what_is_missing();
+}
+
 static bool open_journal(void) {
         journal = outbox_new(JOURNAL_SOCKET, JOURNAL_WAITING_MAX, &journal_lost);
         if (journal && log_event)
-                outbox_attach(journal, log_event);
+                outbox_attach(journal, log_event, on_taken);
 
         return journal;
 }
 
-static void write_journal(int level, const char *message, GPtrArray *fields) {
-        unsigned lost = journal_lost;
+void log_attach(sd_event *event) {
+        log_event = sd_event_ref(event);
+        if (journal)
+                outbox_attach(journal, event, on_taken);
+}
 
+void log_close(void) {
+        if (journal) {
+                outbox_flush(journal, JOURNAL_LAST_WORDS_USEC);
+                (void) tell_what_is_missing();
+        }
+        journal = outbox_free(journal);
+        log_event = sd_event_unref(log_event);
+}
+
+static void write_journal(int level, const char *message, GPtrArray *fields) {
         if (!journal && !open_journal())
                 return;
 
-        if (lost > 0) {
-                g_autofree char *missing = g_strdup_printf("%u entries are missing here, which the journal did not take", lost);
-
-                /* Neither the entry nor this one */
-                if (!send_entry(LOG_WARNING, missing, NULL)) {
-                        journal_lost = lost + 1;
-                        return;
-                }
-                journal_lost -= lost;
-        }
-
-        (void) send_entry(level, message, fields);
+        if (tell_what_is_missing())
+                (void) send_entry(level, message, fields);
+        else
+                journal_lost++;
 }
 
 /* How much of it was written: who reads the log and has stopped (a pager, a terminal after Ctrl-S) must not stop hetd */

@@ -44,7 +44,7 @@ int notify_open(sd_event *event) {
         if (!outbox)
                 return -EINVAL;
 
-        outbox_attach(outbox, event);
+        outbox_attach(outbox, event, NULL);
         r = sd_watchdog_enabled(false, &usec);
         if (r <= 0)
                 return r;

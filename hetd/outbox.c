@@ -28,6 +28,7 @@ struct Outbox {
         GQueue queue;                   /* of Message */
         sd_event *event;
         sd_event_source *room;          /* while something waits */
+        void (*taken)(void);
         unsigned *lost;                 /* of the owner: how many there were */
 };
 
@@ -135,12 +136,17 @@ static void send_waiting(Outbox *o) {
 }
 
 static int on_room(sd_event_source *source, int fd, uint32_t revents, void *userdata) {
-        send_waiting(userdata);
+        Outbox *o = userdata;
+
+        send_waiting(o);
+        if (o->queue.length == 0 && o->taken)
+                o->taken();
         return 0;
 }
 
-void outbox_attach(Outbox *o, sd_event *event) {
+void outbox_attach(Outbox *o, sd_event *event, void (*taken)(void)) {
         o->event = sd_event_ref(event);
+        o->taken = taken;
         send_waiting(o);
 }
 

@@ -20,8 +20,11 @@ typedef struct Outbox Outbox;
  */
 Outbox *outbox_new(const char *address, size_t max_messages, unsigned *lost);
 Outbox *outbox_free(Outbox *o);                 /* returns NULL; what waits is lost */
-/* From now on what waits goes by itself; without it only before the next message */
-void outbox_attach(Outbox *o, sd_event *event);
+/*
+ * From now on what waits goes by itself; without it only before the next message. taken (NULL: nobody wants to know) is called from the
+ * loop each time that all that has waited went so.
+ */
+void outbox_attach(Outbox *o, sd_event *event, void (*taken)(void));
 /* fd (negative: none) stays the caller's. False: it is lost. */
 bool outbox_send(Outbox *o, const void *data, size_t size, int fd);
 /* For the end of the process, where nothing is kept from running: waits up to that time for room for all that waits */
