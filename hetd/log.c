@@ -156,7 +156,7 @@ static void on_taken(void) {
 }
 
 static bool open_journal(void) {
-        journal = outbox_new(JOURNAL_SOCKET, JOURNAL_WAITING_MAX, &journal_lost);
+        journal = outbox_new(JOURNAL_SOCKET, JOURNAL_WAITING_MAX, 0, &journal_lost);
         if (journal && log_event)
                 outbox_attach(journal, log_event, on_taken);
 

@@ -11,13 +11,16 @@
 #include <errno.h>
 #include <glib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <systemd/sd-daemon.h>
 
-#define MESSAGES_MAX            1024U                   /* an fd may go with each */
+#define MESSAGES_MAX            1024U
+#define FDS_PART                8U                      /* of what may be open, that part may wait with a message */
 #define LAST_WORDS_USEC         (2 * G_USEC_PER_SEC)
 
 static Outbox *outbox;
-static unsigned lost, lost_told;
+static unsigned lost;
+static bool loss_told;                  /* of those since it has taken all */
 static sd_event_source *life;
 static uint64_t life_usec;              /* from one sign of life to the next one; 0: none are wanted */
 
@@ -32,6 +35,18 @@ static int on_life(sd_event_source *source, uint64_t usec, void *userdata) {
         return arm(source);
 }
 
+static void on_taken(void) {
+        if (loss_told)
+                log_info("The service manager takes what it is told again");
+        loss_told = false;
+}
+
+static size_t max_fds(void) {
+        struct rlimit limit;
+
+        return getrlimit(RLIMIT_NOFILE, &limit) < 0 ? 1 : (size_t) MIN(limit.rlim_cur / FDS_PART, MESSAGES_MAX);
+}
+
 int notify_open(sd_event *event) {
         const char *address = g_getenv("NOTIFY_SOCKET");
         uint64_t usec = 0;
@@ -40,11 +55,11 @@ int notify_open(sd_event *event) {
         if (!address || outbox)
                 return 0;
 
-        outbox = outbox_new(address, MESSAGES_MAX, &lost);
+        outbox = outbox_new(address, MESSAGES_MAX, max_fds(), &lost);
         if (!outbox)
                 return -EINVAL;
 
-        outbox_attach(outbox, event, NULL);
+        outbox_attach(outbox, event, on_taken);
         r = sd_watchdog_enabled(false, &usec);
         if (r <= 0)
                 return r;
@@ -54,13 +69,18 @@ int notify_open(sd_event *event) {
 }
 
 void notify_send(const char *lines, int fd) {
+        const unsigned before = lost;
+
         if (!outbox)
                 return;
 
         (void) outbox_send(outbox, lines, strlen(lines), fd);
-        if (lost > 0 && lost_told == 0)
-                log_warning("The service manager does not take what it is told: the memory of windows may not outlive hetd and its QEMUs");
-        lost_told = lost;
+        if (lost == before || loss_told)
+                return;
+
+        loss_told = true;
+        log_warning("The service manager does not take what it is told, and no more of that is kept for later: the memory of windows that are "
+                    "granted now may not outlive hetd and its QEMUs");
 }
 
 void notify_close(void) {

@@ -24,7 +24,7 @@ struct Outbox {
         struct sockaddr_un address;
         socklen_t address_size;
         int fd;                         /* connected, so that it can be waited for room; -EBADF: it is to be made */
-        size_t max_messages;
+        size_t max_messages, max_fds, n_fds;
         GQueue queue;                   /* of Message */
         sd_event *event;
         sd_event_source *room;          /* while something waits */
@@ -47,7 +47,7 @@ static void disconnect(Outbox *o) {
         o->fd = fd_close(o->fd);
 }
 
-Outbox *outbox_new(const char *address, size_t max_messages, unsigned *lost) {
+Outbox *outbox_new(const char *address, size_t max_messages, size_t max_fds, unsigned *lost) {
         size_t length = strlen(address);
         Outbox *o;
 
@@ -62,6 +62,7 @@ Outbox *outbox_new(const char *address, size_t max_messages, unsigned *lost) {
         o->address_size = (socklen_t) (offsetof(struct sockaddr_un, sun_path) + length + (address[0] == '/'));
         o->fd = -EBADF;
         o->max_messages = max_messages;
+        o->max_fds = max_fds;
         o->lost = lost;
         g_queue_init(&o->queue);
         return o;
@@ -125,6 +126,7 @@ static void send_waiting(Outbox *o) {
                 if (r == -EAGAIN)
                         break;
                 *o->lost += r < 0;
+                o->n_fds -= message->fd >= 0;
                 message_free(g_queue_pop_head(&o->queue));
         }
 
@@ -153,7 +155,7 @@ void outbox_attach(Outbox *o, sd_event *event, void (*taken)(void)) {
 static bool keep(Outbox *o, const void *data, size_t size, int fd) {
         g_autoptr(Message) message = NULL;
 
-        if (o->queue.length >= o->max_messages)
+        if (o->queue.length >= o->max_messages || (fd >= 0 && o->n_fds >= o->max_fds))
                 return false;
 
         message = g_malloc(sizeof(Message) + size);
@@ -163,6 +165,7 @@ static bool keep(Outbox *o, const void *data, size_t size, int fd) {
         if (fd >= 0 && message->fd < 0)
                 return false;
 
+        o->n_fds += fd >= 0;
         g_queue_push_tail(&o->queue, g_steal_pointer(&message));
         send_waiting(o);
         return true;

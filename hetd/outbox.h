@@ -16,9 +16,9 @@ typedef struct Outbox Outbox;
 
 /*
  * As in $NOTIFY_SOCKET: a path, or the name of an abstract socket behind @; NULL if it is neither. Who is not there now may be there when
- * the next message comes. *lost grows with each message that is lost.
+ * the next message comes. Of the messages that wait, at most max_fds have an fd. *lost grows with each message that is lost.
  */
-Outbox *outbox_new(const char *address, size_t max_messages, unsigned *lost);
+Outbox *outbox_new(const char *address, size_t max_messages, size_t max_fds, unsigned *lost);
 Outbox *outbox_free(Outbox *o);                 /* returns NULL; what waits is lost */
 /*
  * From now on what waits goes by itself; without it only before the next message. taken (NULL: nobody wants to know) is called from the

@@ -5,13 +5,14 @@
 import array
 import fcntl
 import os
+import resource
 import shutil
 import signal
 import socket
 
 import dbus
 
-from het_harness import MASTER, SLAVE1, SLAVE2, Hetd, TestCase, main, memfd, platform_text
+from het_harness import MASTER, SLAVE1, SLAVE2, Hetd, TestCase, main, memfd, open_fds, platform_text
 
 CLEAR = 100                     # file descriptors from here on are in nobody's way
 
@@ -24,7 +25,7 @@ class Store:
 
     def take(self, data, fds):
         fields = dict(line.split("=", 1) for line in data.decode().split("\n") if "=" in line)
-        if "FDSTOREREMOVE" in fields:
+        if "FDSTOREREMOVE" in fields and fields["FDNAME"] in self.fds:
             os.close(self.fds.pop(fields["FDNAME"]))
         for fd in fds:
             if "FDSTORE" in fields and fields["FDNAME"] not in self.fds:
@@ -149,22 +150,44 @@ class FdStore(TestCase):
         self.platform.wait_state("crashed")
         self.assertEqual(self.window(self.slave1)[0x1000:0x1011], b"somebody was here")
 
-    def test_service_manager_hangs(self):
-        """hetd does not wait for it, and it is told all of that when it is back."""
-        self.start()
+    def change_windows(self, more):
+        """So many more that hetd tells of than the kernel keeps, which are ten or more. A blocking call is no turn of the loop: nobody reads."""
         memory = memfd(16 << 20)
         self.addCleanup(os.close, memory)
-        # A blocking call is no turn of the loop: nobody reads what hetd tells. The kernel keeps ten messages or more.
         with open("/proc/sys/net/unix/max_dgram_qlen", encoding="ascii") as f:
-            rounds = int(f.read()) + 5
+            rounds = int(f.read()) + more
         for _ in range(rounds):
             self.slave2.call("RevokeMemory")
             self.slave2.grant(memory)
+        return memory
+
+    def test_service_manager_hangs(self):
+        """hetd does not wait for it, and it is told all of that when it is back."""
+        self.start()
+        memory = self.change_windows(5)
         self.slave2.call("RevokeMemory")
         self.assertEqual(self.slave2.state, "waiting")
         self.wait_kept(1)
         self.slave2.grant(memory)
         self.wait_kept(2)
+
+    def test_service_manager_hangs_for_long(self):
+        """What waits for it holds a part of the files that may be open. hetd says when that is full, and when it is over."""
+        self.assertEqual(self.hetd.end(), 0)
+        self.hetd.launch(limits={resource.RLIMIT_NOFILE: (256, 256)})
+        self.hetd.wait_ready()
+        self.hetd.first_fds = open_fds(self.hetd.pid)
+        self.start()
+        self.wait_kept(2)
+        self.change_windows(40)
+        self.assertEqual(self.slave2.state, "ready")
+        held = sum("memfd:test" in fd for fd in open_fds(self.hetd.pid))
+        self.assertLessEqual(held, (256 - 32) // 8 + 1, "those that wait, and that of the window")
+        self.assertEqual(self.hetd.log().count("The service manager does not take what it is told"), 1)
+        self.slave2.call("RevokeMemory")
+        self.wait_kept(1)
+        log = self.open_console(self.hetd.log_path, None)
+        log.expect("The service manager takes what it is told again")
 
     def test_what_nobody_knows(self):
         """Kept for a platform that is gone: the store is told to let it go."""
