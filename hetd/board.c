@@ -149,28 +149,52 @@ const char *architecture_to_string(Architecture architecture) {
         return names[architecture];
 }
 
-/* Of QEMU's CPUs for virt, which Arm has as well */
-bool cpu_is_riscv(const char *cpu) {
-        static const char *const prefixes[] = {
-                "rv32", "rv64", "x-rv128", "sifive-", "thead-", "veyron-", "tt-ascalon", "xiangshan-", "shakti-c", "lowrisc-ibex",
-        };
+/* Of QEMU's CPUs for a virt of RISC-V, which Arm has as well; the first one that matches counts */
+static const struct {
+        const char *prefix;
+        bool has_64_bits;
+} riscv_cpus[] = {
+        { "rv32",         false },
+        { "rv64",         true  },
+        { "rva",          true  },      /* profiles */
+        { "x-rv128",      true  },
+        { "sifive-e3",    false },
+        { "sifive-u3",    false },
+        { "sifive-",      true  },
+        { "thead-",       true  },
+        { "veyron-",      true  },
+        { "tt-ascalon",   true  },
+        { "xiangshan-",   true  },
+        { "shakti-c",     true  },
+        { "lowrisc-ibex", false },
+};
 
-        for (size_t i = 0; i < G_N_ELEMENTS(prefixes); i++)
-                if (g_str_has_prefix(cpu, prefixes[i]))
+static bool find_riscv(const char *cpu, bool *ret_has_64_bits) {
+        for (size_t i = 0; i < G_N_ELEMENTS(riscv_cpus); i++)
+                if (g_str_has_prefix(cpu, riscv_cpus[i].prefix)) {
+                        *ret_has_64_bits = riscv_cpus[i].has_64_bits;
                         return true;
+                }
 
         return false;
 }
 
-/* Of QEMU's CPUs for Arm's boards; the others have 32 */
+bool cpu_is_riscv(const char *cpu) {
+        bool has_64_bits;
+
+        return find_riscv(cpu, &has_64_bits);
+}
+
+/* Of those of Arm that are not listed here each has 32 */
 bool cpu_has_64_bits(const char *cpu) {
         static const char *const names[] = {
                 "cortex-a35", "cortex-a53", "cortex-a55", "cortex-a57", "cortex-a72", "cortex-a76", "cortex-a710",
                 "neoverse-n1", "neoverse-n2", "neoverse-v1", "a64fx", "max", NULL,
         };
         g_autofree char *model = g_strndup(cpu, strcspn(cpu, ","));
+        bool has_64_bits;
 
-        return g_strv_contains(names, model);
+        return find_riscv(model, &has_64_bits) ? has_64_bits : g_strv_contains(names, model);
 }
 
 /* A name that several architectures have comes once */

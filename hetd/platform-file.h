@@ -96,7 +96,7 @@ const Board *board_find(const char *machine);           /* "virt-10.0" finds "vi
 const Board *board_of_architecture(const Board *board, Architecture architecture);
 const char *const *board_names(void);                   /* NULL-terminated, for messages and completion */
 
-bool cpu_has_64_bits(const char *cpu);                  /* an Arm; options may be behind the model */
+bool cpu_has_64_bits(const char *cpu);                  /* an Arm or RISC-V; options may be behind the model */
 bool cpu_is_riscv(const char *cpu);
 
 typedef struct ProcessorConfig {

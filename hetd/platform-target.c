@@ -37,20 +37,32 @@ void platform_parser_choose_board(PlatformParser *p, ParsedProcessor *pp) {
                                           architecture_to_string(c->board->architecture), c->cpu);
 }
 
-static void check_target_of_arm(PlatformParser *p, ParsedProcessor *pp, bool wide) {
+/*
+ * What QEMU would refuse when the platform is started. Not that of i386, which takes each CPU of x86_64 and has it do with 32 bits.
+ */
+static void check_target(PlatformParser *p, ParsedProcessor *pp, bool wide) {
+        static const struct {
+                const char *narrow, *wide;
+        } targets[] = {
+                { TARGET_ARM,     TARGET_AARCH64 },
+                { TARGET_RISCV32, TARGET_RISCV64 },
+        };
         ProcessorConfig *c = pp->config;
+        g_autofree char *model = wide ? g_strndup(c->cpu, strcspn(c->cpu, ",")) : NULL;
 
-        if (is_good(pp, KEY_TARGET) && is_good(pp, KEY_MACHINE)) {
-                g_autofree char *model = wide ? g_strndup(c->cpu, strcspn(c->cpu, ",")) : NULL;
+        if (!is_good(pp, KEY_TARGET) || !is_good(pp, KEY_MACHINE))
+                return;
 
-                if (c->board->m_profile && strcmp(c->target, TARGET_ARM) != 0)
-                        platform_parser_key_error(p, pp, KEY_TARGET, "%s is a Cortex-M, whose target is arm; remove it",
-                                                  c->board->machine);
-                /* There is a "max" of either width */
-                else if (wide && strcmp(model, "max") != 0 && strcmp(c->target, TARGET_ARM) == 0)
-                        platform_parser_key_error(p, pp, KEY_TARGET, "%s has 64 bits; write Target=aarch64, or remove it",
-                                                  model);
+        if (c->board->m_profile && strcmp(c->target, TARGET_ARM) != 0) {
+                platform_parser_key_error(p, pp, KEY_TARGET, "%s is a Cortex-M, whose target is arm; remove it", c->board->machine);
+                return;
         }
+
+        /* There is a "max" of either width */
+        for (size_t i = 0; wide && strcmp(model, "max") != 0 && i < G_N_ELEMENTS(targets); i++)
+                if (strcmp(c->target, targets[i].narrow) == 0)
+                        platform_parser_key_error(p, pp, KEY_TARGET, "%s has 64 bits; write Target=%s, or remove it", model,
+                                                  targets[i].wide);
 }
 
 void platform_parser_check_idm(PlatformParser *p, ParsedProcessor *pp) {
@@ -78,8 +90,7 @@ void platform_parser_check_target(PlatformParser *p, ParsedProcessor *pp) {
         Architecture architecture = is_good(pp, KEY_MACHINE) ? c->board->architecture : ARCHITECTURE_ARM;
         bool wide = is_good(pp, KEY_CPU) && cpu_has_64_bits(c->cpu);
 
-        if (architecture == ARCHITECTURE_ARM)
-                check_target_of_arm(p, pp, wide);
+        check_target(p, pp, wide);
         if (!c->target)
                 c->target = architecture == ARCHITECTURE_ARM && wide ? TARGET_AARCH64 : usual[architecture];
 }

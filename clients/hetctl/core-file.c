@@ -29,7 +29,7 @@ static uint16_t find_machine(const char *machine, const char *cpu) {
 
 void core_window_set_processor(CoreWindow *window, const char *machine, const char *cpu) {
         window->machine = find_machine(machine, cpu);
-        window->is_64_bits = window->machine == EM_RISCV ? !g_str_has_prefix(cpu, "rv32") : window->machine != EM_ARM;
+        window->is_64_bits = window->machine == EM_RISCV ? cpu_has_64_bits(cpu) : window->machine != EM_ARM;
         /* A 32-bit file has no place for what lies above */
         window->is_64_bits = window->is_64_bits || window->address + window->size > UINT64_C(1) << 32;
 }

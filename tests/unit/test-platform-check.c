@@ -220,6 +220,11 @@ static const PlatformCase processors_cases[] = {
                          "or remove it",
         },
         {
+                .name = "a RISC-V of 64 bits on a target of 32",
+                .text = TEXT("[Processor m]\n" "Role=master\n" "Machine=virt\n" "CPU=sifive-u54\n" "Memory=1G\n" "Target=riscv32\n"),
+                .error = "test.platform:6: [Processor m] Target=: sifive-u54 has 64 bits; write Target=riscv64, or remove it",
+        },
+        {
                 .name = "target of a Cortex-M",
                 .text = TEXT(MASTER CORTEX_M "Target=aarch64\n"),
                 .error = "test.platform:10: [Processor t] Target=: mps2-an385 is a Cortex-M, whose target is arm; "

@@ -189,8 +189,12 @@ static void test_targets_of_32_bits(void **state) {
         } cases[] = {
                 { "Machine=virt\nCPU=rv32\n",                  "riscv64" },
                 { "Machine=virt\nCPU=rv32\nTarget=riscv32\n", "riscv32" },
+                { "Machine=virt\nCPU=sifive-u34\nTarget=riscv32\n", "riscv32" },
+                { "Machine=virt\nCPU=max\nTarget=riscv32\n", "riscv32" },
+                { "Machine=virt\nCPU=rva22u64\n",              "riscv64" },
                 { "Machine=q35\nCPU=pentium3\n",               "x86_64"  },
                 { "Machine=q35\nTarget=i386\n",                "i386"    },
+                { "Machine=q35\nCPU=qemu64\nTarget=i386\n",   "i386"    },      /* it has 32 bits there */
         };
 
         for (size_t i = 0; i < G_N_ELEMENTS(cases); i++) {

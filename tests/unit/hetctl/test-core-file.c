@@ -23,6 +23,7 @@ static void test_processor(void **state) {
                 { "virt",              "cortex-a57",         0x60000000,   EM_AARCH64, true  },
                 { "virt",              "cortex-a15",         0x100000000,  EM_ARM,     true  },      /* above what 32 bits reach */
                 { "virt",              "rv32",               0x92000000,   EM_RISCV,   false },
+                { "virt",              "sifive-e31",         0x92000000,   EM_RISCV,   false },
                 { "virt",              "rv64,h=false",       0x90000000,   EM_RISCV,   true  },
                 { "q35",               "",                   0x70000000,   EM_X86_64,  true  },
                 { "microvm,pic=off",   "max",                0x70000000,   EM_X86_64,  true  },
