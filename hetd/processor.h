@@ -11,7 +11,9 @@
  * processor-monitor.c  the connection to QEMU, what its events mean, loss and return
  * processor-qemu-state.c  what it says of its state
  * processor-bus.c      the same over D-Bus, and the console
- * processor-boot.c     boot, stop, reset, kick
+ * processor-command.c  a command and the state that it leads to; stop, reset, kick
+ * processor-boot.c     boot
+ * processor-request.c  the same, asked for by the master's guest
  * processor-memory.c   grant and revoke
  * processor-registers.c the registers of its CPUs
  * processor-console.c  how much is kept of what it prints
@@ -306,6 +308,15 @@ void processor_drop_console(Processor *p);
 /* Where one can connect to its console now; NULL: nowhere */
 const char *processor_get_console(const Processor *p);
 
+/* --- processor-command.c --- */
+
+/* done when the processor is in one of these states, or cannot get there; mask 0: when the command was carried out */
+void processor_call_for_state(Processor *p, const char *command, json_object *arguments_consume, unsigned mask, DoneFunc done,
+                              void *userdata);
+void processor_stop(Processor *p, DoneFunc done, void *userdata);
+void processor_reset(Processor *p, DoneFunc done, void *userdata);
+void processor_kick(Processor *p, uint32_t vector, bool from_slave, DoneFunc done, void *userdata);
+
 /* --- processor-boot.c --- */
 
 typedef struct BootOptions {
@@ -320,9 +331,9 @@ typedef struct BootOptions {
 void processor_boot(Processor *p, const BootOptions *options, DoneFunc done, void *userdata);
 /* AutoBoot= of one that has just become ready: does nothing where it is not set, or the master's guest was faster */
 void processor_auto_boot(Processor *p, DoneFunc done, void *userdata);
-void processor_stop(Processor *p, DoneFunc done, void *userdata);
-void processor_reset(Processor *p, DoneFunc done, void *userdata);
-void processor_kick(Processor *p, uint32_t vector, bool from_slave, DoneFunc done, void *userdata);
+
+/* --- processor-request.c --- */
+
 /* HET_BOOT_REQUEST and HET_STOP_REQUEST of a master */
 void processor_boot_requested(Processor *master, json_object *data);
 void processor_stop_requested(Processor *master, json_object *data);
