@@ -22,10 +22,11 @@ class FirstLight(TestCase):
         self.master, self.slave1, self.slave2 = (self.platform.processor(n) for n in ("master", "slave1", "slave2"))
 
     def start(self):
-        """And waits until slave 1, which the master's guest starts, has answered all that it was sent."""
+        """And waits until slave 1, which the master's guest starts, has answered all that it was sent, and the guest has its answer, too."""
         self.platform.start()
         self.consoles = {n: self.platform.processor(n).console() for n in ("master", "slave1", "slave2")}
         self.consoles["master"].expect(r"received vector 3 from slave 1")
+        self.consoles["master"].expect(r"^master: start of slave 1: done$")
 
     def boot_slave2(self, boot=1, **values):
         """Returns once it has talked with the master, and nothing more of that is on its way."""
