@@ -161,7 +161,7 @@ static int relay_open(ConsoleRelay *relay, bool anew) {
         if (r >= 0)
                 r = fd_set_nonblock(relay->listener, true);
         if (r >= 0)
-                r = sd_event_add_io(relay->event, &relay->listener_source, relay->listener, EPOLLIN, on_connect, relay);
+                r = fd_watch_listener(relay->event, relay->listener, on_connect, relay, &relay->listener_source);
         return r;
 }
 

@@ -250,7 +250,7 @@ bool spawn_unit_start(Spawn *spawn, const SpawnRequest *request, GError **error)
                 return spawn_refuse(error, "make the socket", request->start_path, r);
         r = write_arguments(request->argv, &u->arguments);
         if (r >= 0)
-                r = sd_event_add_io(spawn->event, &u->listener_io, u->listener, EPOLLIN, on_connection, u);
+                r = fd_watch_listener(spawn->event, u->listener, on_connection, u, &u->listener_io);
         if (r < 0)
                 return spawn_refuse(error, "prepare the unit of", request->name, r);
 

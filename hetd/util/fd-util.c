@@ -9,6 +9,9 @@
 #include <sys/un.h>
 #include <unistd.h>
 
+#define LOOKS_INTERVAL_USEC     (100 * 1000)
+#define LOOKS_BURST             16U             /* at a listener, in that time */
+
 int fd_close(int fd) {
         if (fd >= 0) {
                 int saved = errno;
@@ -71,6 +74,25 @@ int fd_listen(const char *path, int type, int *ret) {
                 return -errno;
 
         *ret = fd_take(&fd);
+        return 0;
+}
+
+int fd_watch_listener(sd_event *event, int fd, sd_event_io_handler_t handler, void *userdata, sd_event_source **ret) {
+        sd_event_source *source = NULL, *timer = NULL;
+        int r = sd_event_add_io(event, &source, fd, EPOLLIN, handler, userdata);
+
+        /* The loop has the fd for its timers from the first one on: when it needs one for the limit, there may be none */
+        if (r >= 0)
+                r = sd_event_add_time(event, &timer, CLOCK_MONOTONIC, UINT64_MAX, 0, NULL, NULL);
+        sd_event_source_disable_unref(timer);
+        if (r >= 0)
+                r = sd_event_source_set_ratelimit(source, LOOKS_INTERVAL_USEC, LOOKS_BURST);
+        if (r < 0) {
+                sd_event_source_disable_unref(source);
+                return r;
+        }
+
+        *ret = source;
         return 0;
 }
 

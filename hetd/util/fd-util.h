@@ -6,6 +6,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <sys/types.h>
+#include <systemd/sd-event.h>
 
 /* Closes fd unless it is negative; keeps errno. Returns -EBADF: fd = fd_close(fd); */
 int fd_close(int fd);
@@ -22,6 +23,11 @@ int fd_set_cloexec(int fd, bool cloexec);
 
 /* A UNIX socket of that type that listens at path; what is there is replaced. 0 or a negative errno. */
 int fd_listen(const char *path, int type, int *ret);
+/*
+ * The source that says when somebody connects to it. 0 or a negative errno. Who cannot be accepted, for want of fds, stays there: the loop
+ * looks at that now and then, and not without end.
+ */
+int fd_watch_listener(sd_event *event, int fd, sd_event_io_handler_t handler, void *userdata, sd_event_source **ret);
 
 #define FD_SEND_MAX 8
 /*

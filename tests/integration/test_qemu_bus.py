@@ -3,6 +3,7 @@
 """QEMUs that offer their monitor and their console on D-Bus, and that hetd finds there."""
 
 import os
+import resource
 import signal
 import socket
 import subprocess
@@ -19,6 +20,12 @@ NOT_SUPPORTED = "org.freedesktop.DBus.Error.NotSupported"
 TIMEOUT = "org.freedesktop.DBus.Error.Timeout"
 MONITOR, CONSOLE = "org.qemu.monitor.qmp.0", "org.qemu.console.serial.0"
 CHARDEV = "org.qemu.Display1.Chardev"
+
+
+def state_of(pid):
+    """R, S and so on, as ps(1) has it"""
+    with open(f"/proc/{pid}/stat", encoding="utf-8", errors="replace") as f:
+        return f.read().rpartition(")")[2].split()[0]
 
 
 class BusQemu(Qemu):
@@ -110,6 +117,27 @@ class Attached(OnBus):
             since = console.mark()
             self.slave2.kick(6)
             console.expect("received vector 6 from the master", since)
+        self.slave2.call("Detach")
+
+    def test_no_fd_for_a_user_of_its_console(self):
+        """He waits until there is one, and hetd sleeps meanwhile."""
+        BusQemu(self, "slave", *SLAVE2_ARGUMENTS)
+        self.slave2.attach("dbus:org.qemu")
+        self.check_good()
+        before = self.hetd.fds()
+        limits = resource.prlimit(self.hetd.pid, resource.RLIMIT_NOFILE)
+        resource.prlimit(self.hetd.pid, resource.RLIMIT_NOFILE, (3, limits[1]))
+        with socket.socket(socket.AF_UNIX) as user:
+            user.settimeout(DEADLINE)
+            user.connect(str(self.slave2.get("Console")))
+            self.hetd.settle()
+            self.loop.wait(lambda: state_of(self.hetd.pid) == "S", "hetd sleeps", meanwhile=lambda: None)
+            resource.prlimit(self.hetd.pid, resource.RLIMIT_NOFILE, limits)
+            self.loop.wait(lambda: len(self.hetd.fds()) > len(before), "he is let in")
+            self.slave2.kick(5)
+            seen = b""
+            while b"vector 5" not in seen:
+                seen += user.recv(4096)
         self.slave2.call("Detach")
 
     def test_one_of_several(self):
