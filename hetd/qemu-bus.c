@@ -455,6 +455,9 @@ static int connect_own(QemuBus *q, int peer_consume) {
         int r = sd_bus_new(&q->bus);
 
         q->own = true;
+        /* Else the end of the loop waits for one that does not answer */
+        if (r >= 0)
+                r = sd_bus_set_close_on_exit(q->bus, false);
         if (r >= 0 && fd >= 0) {
                 r = sd_bus_set_fd(q->bus, fd, fd);
                 if (r >= 0)
@@ -498,6 +501,12 @@ static bool get_connection(QemuBus *q, sd_bus *bus, int peer_consume, GError **e
                 q->bus = sd_bus_ref(bus);
                 q->again = true;
                 return true;
+        }
+
+        /* The library takes pipes and terminals, too, and waits for them if somebody else who has one clears O_NONBLOCK */
+        if (peer >= 0 && !fd_is_unix_stream(peer)) {
+                g_set_error(error, HET_ERROR, HET_ERROR_INVALID_ARGUMENT, "This fd is no UNIX stream socket");
+                return false;
         }
 
         q->again = peer < 0;

@@ -442,15 +442,11 @@ bool qmp_client_new_fd(sd_event *event, int fd_consume, const QmpClientHandlers 
                        QmpClient **ret, GError **error) {
         HET_AUTO_FD int fd = fd_consume;
         g_autoptr(QmpClient) client = NULL;
-        int domain = 0, type = 0, r;
-        socklen_t size = sizeof(int);
+        int r;
 
         g_return_val_if_fail(event && handlers && ret, false);
 
-        /* Only these carry fds */
-        if (getsockopt(fd, SOL_SOCKET, SO_DOMAIN, &domain, &size) < 0 ||
-            getsockopt(fd, SOL_SOCKET, SO_TYPE, &type, &size) < 0 ||
-            domain != AF_UNIX || type != SOCK_STREAM) {
+        if (!fd_is_unix_stream(fd)) {
                 g_set_error(error, HET_ERROR, HET_ERROR_INVALID_ARGUMENT, "This fd is no UNIX stream socket");
                 return false;
         }

@@ -56,6 +56,14 @@ int fd_set_cloexec(int fd, bool cloexec) {
         return change_flag(fd, F_GETFD, F_SETFD, FD_CLOEXEC, cloexec);
 }
 
+bool fd_is_unix_stream(int fd) {
+        int domain = 0, type = 0;
+        socklen_t size = sizeof(int);
+
+        return getsockopt(fd, SOL_SOCKET, SO_DOMAIN, &domain, &size) >= 0 && getsockopt(fd, SOL_SOCKET, SO_TYPE, &type, &size) >= 0 &&
+                domain == AF_UNIX && type == SOCK_STREAM;
+}
+
 int fd_listen(const char *path, int type, int *ret) {
         struct sockaddr_un address = { .sun_family = AF_UNIX };
         HET_AUTO_FD int fd = -EBADF;

@@ -21,6 +21,9 @@ int fd_dup_cloexec(int fd);
 int fd_set_nonblock(int fd, bool nonblock);
 int fd_set_cloexec(int fd, bool cloexec);
 
+/* What carries fds, and never waits when it is told so, whatever others who have it do with O_NONBLOCK. */
+bool fd_is_unix_stream(int fd);
+
 /* A UNIX socket of that type that listens at path; what is there is replaced. 0 or a negative errno. */
 int fd_listen(const char *path, int type, int *ret);
 /*

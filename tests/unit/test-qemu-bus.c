@@ -18,6 +18,7 @@
 
 #include <dirent.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <unistd.h>
@@ -280,6 +281,36 @@ static void test_freed(void **state) {
         assert_int_equal(count_fds(), before);
 }
 
+/* A pipe, which waits if one of those who have it wants that */
+static void test_no_socket(void **state) {
+        Fixture *f = *state;
+        g_autoptr(GError) error = NULL;
+        int pipes[2];
+
+        assert_int_equal(pipe2(pipes, O_CLOEXEC), 0);
+        assert_false(qemu_bus_new(f->event, NULL, "dbus:", pipes[0], on_done, f, &f->q, &error));
+        assert_int_equal(error->code, HET_ERROR_INVALID_ARGUMENT);
+        assert_non_null(strstr(error->message, "no UNIX stream socket"));
+        assert_int_equal(close(pipes[0]), -1);          /* it was eaten */
+        assert_int_equal(close(pipes[1]), 0);
+}
+
+/* hetd ends while a peer is asked that does not answer */
+static void test_loop_ends(void **state) {
+        Fixture *f = *state;
+        g_autoptr(GError) error = NULL;
+        int pair[2];
+
+        assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair), 0);
+        assert_true(qemu_bus_new(f->event, NULL, "dbus:", pair[1], on_done, f, &f->q, &error));
+        assert_true(sd_event_exit(f->event, 7) >= 0);
+        (void) alarm(10);               /* ends a test that waits for the peer */
+        assert_int_equal(sd_event_loop(f->event), 7);
+        (void) alarm(0);
+        assert_false(f->over);
+        assert_int_equal(close(pair[0]), 0);
+}
+
 int main(void) {
         const struct CMUnitTest tests[] = {
                 cmocka_unit_test_setup_teardown(test_good, setup, teardown),
@@ -291,6 +322,8 @@ int main(void) {
                 cmocka_unit_test_setup_teardown(test_refused, setup, teardown),
                 cmocka_unit_test_setup_teardown(test_failed, setup, teardown),
                 cmocka_unit_test_setup_teardown(test_freed, setup, teardown),
+                cmocka_unit_test_setup_teardown(test_no_socket, setup, teardown),
+                cmocka_unit_test_setup_teardown(test_loop_ends, setup, teardown),
         };
 
         return cmocka_run_group_tests(tests, NULL, NULL);
