@@ -186,19 +186,20 @@ def take_back(project, repository, cover, mails, renumber=False):
 def variant_parts(repository, entry, before, after, contents, mail):
     """What is different in a step from a patch of ours. contents: those of its new files"""
     _, parts = qemu_variant.split(mail)
+    failed = []
     with Index(repository, before) as index:
         index.put(contents)
-        for part in parts.values():
+        for path, part in parts.items():
             try:
                 index.apply(part)
-            except SeriesError:         # it stays as it was before, and so differs
-                pass
+            except SeriesError:         # it stays as it was before, and so differs, if it is changed there
+                failed.append(path)
         ours = index.tree()
     wanted = repository.changed(ours, after)
     if SCHEMA in wanted:
         raise SeriesError(f"{entry.name}: {SCHEMA} is the same for all versions: edit it, not the branch")
     return b"".join(repository.git("diff-tree", "-p", "--no-renames", ours if path in contents else before, after, "--", path)
-                    for path in wanted)
+                    for path in wanted) + b"".join(qemu_variant.leave_alone(path) for path in failed if path not in wanted)
 
 
 def take_variant(project, repository, mails):

@@ -4,8 +4,8 @@ What is different in our changes for another QEMU than the base: the folders qem
 scripts/lib/qemu-variant.
 
 A folder counts from its version on. A patch in it has the name of one of the series, and of that only what is different: the part
-about a file takes the place of that patch's part about it, and a part about one of our new files changes that file. So everything
-else, messages too, is in one place only.
+about a file takes the place of that patch's part about it, and a part about one of our new files changes that file. A part without
+hunks leaves that file alone: what the patch is about is in another file there. So everything else, messages too, is in one place only.
 """
 
 import re
@@ -44,7 +44,12 @@ def patch_for(patches, folder, name, new):
     """A patch of the series as it is there. new: the new files that come with it"""
     head, parts = split((patches / name).read_bytes())
     parts.update({path: part for path, part in own_parts(folder, name).items() if path not in new})
-    return head + b"".join(parts.values())
+    return head + b"".join(part for part in parts.values() if b"\n@@ " in part)
+
+
+def leave_alone(path):
+    """The part of a variant that says that a patch does not change that file there"""
+    return f"diff --git a/{path} b/{path}\n".encode()
 
 
 def edits_for(folder, name, new):
