@@ -3,6 +3,7 @@
 #include "log.h"
 
 #include "outbox.h"
+#include "util/fd-util.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -11,6 +12,7 @@
 #include <poll.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -38,6 +40,17 @@ static bool stderr_is_journal(void) {
                 fstat(STDERR_FILENO, &st) >= 0 && st.st_dev == device && st.st_ino == inode;
 }
 
+/* That of somebody else, as after su(1), may not be opened by its own name; but as what the process belongs to */
+static int open_terminal(void) {
+        HET_AUTO_FD int fd = isatty(STDERR_FILENO) ? open("/dev/tty", O_WRONLY | O_NONBLOCK | O_NOCTTY | O_CLOEXEC) : -EBADF;
+        unsigned ours, theirs;
+
+        if (fd < 0 || ioctl(fd, TIOCGDEV, &ours) < 0 || ioctl(STDERR_FILENO, TIOCGDEV, &theirs) < 0 || ours != theirs)
+                return -EBADF;
+
+        return fd_take(&fd);
+}
+
 /* Another opening of a pipe or a terminal, so that O_NONBLOCK is not set for all who have it */
 static int open_stderr(void) {
         struct stat st;
@@ -46,6 +59,8 @@ static int open_stderr(void) {
         if (fstat(STDERR_FILENO, &st) >= 0 && (S_ISFIFO(st.st_mode) || S_ISCHR(st.st_mode)))
                 fd = open("/proc/self/fd/2", O_WRONLY | O_NONBLOCK | O_NOCTTY | O_CLOEXEC);
 
+        if (fd < 0)
+                fd = open_terminal();
         return fd >= 0 ? fd : STDERR_FILENO;    /* a file, which never waits, or one that may not be opened */
 }
 

@@ -53,6 +53,29 @@ class Daemon(TestCase):
         platform.stop()
         self.assertRegex(os.read(read, 1 << 16).decode(), r"(?m)^\[\d+ lines are missing here, which nobody has read in time\]\n.*")
 
+    @unittest.skipUnless(os.geteuid() == 0, "only root can start hetd as somebody else")
+    def test_terminal_of_somebody_else(self):
+        """As after su(1): hetd may not open it once more, and does not wait for it either when nobody reads what is printed there."""
+        self.assertEqual(self.hetd.end(), 0)
+        read, write = os.openpty()
+        self.addCleanup(os.close, read)
+        os.fchmod(write, 0o600)
+        self.hetd.runtime.mkdir(exist_ok=True)
+        os.chown(self.hetd.runtime, 65534, 65534)
+        self.hetd.prefix = lambda: ["bash", "-c", "exec setsid --ctty setpriv --reuid=65534 --regid=65534 --clear-groups \"$@\" <&2", "bash"]
+        mask = os.umask(0)
+        try:
+            self.hetd.start(stderr=write)
+        finally:
+            os.umask(mask)
+            os.close(write)
+        text = platform_text(MASTER, SLAVE1)
+        for i in range(1500):                           # two lines each, more than a terminal holds
+            self.hetd.define(f"p{i}", text).remove()
+            if i % 50 == 0:
+                self.bus.mark()
+        self.assertEqual(self.hetd.platforms(), [])
+
     def test_journal_hangs(self):
         """A stopped journald takes nothing: hetd does not wait for it, and says later what is missing."""
         journal = self.start_journal()
