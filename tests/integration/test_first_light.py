@@ -100,7 +100,7 @@ class Start(FirstLight):
     def test_master_boots_slave1(self):
         self.start()
         master, slave = self.consoles["master"], self.consoles["slave1"]
-        master.expect(r"^master: IDM version 1\.3, couples: 2$")
+        master.expect(r"^master: IDM version 1\.4, couples: 2$")
         master.expect(r"^master: slave 1 is ready, window of 65536 KiB at 0x60000000$")
         master.expect(r"^master: copied \d+ bytes of program to 0x60000000, starting slave 1$")
         master.expect(r"^master: start of slave 1: done$")
