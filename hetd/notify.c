@@ -75,7 +75,12 @@ void notify_send(const char *lines, int fd) {
                 return;
 
         (void) outbox_send(outbox, lines, strlen(lines), fd);
-        if (lost == before || loss_told)
+        if (lost == before) {
+                if (outbox_is_empty(outbox))
+                        on_taken();             /* this message was faster than the loop */
+                return;
+        }
+        if (loss_told)
                 return;
 
         loss_told = true;

@@ -183,6 +183,10 @@ bool outbox_send(Outbox *o, const void *data, size_t size, int fd) {
         return good;
 }
 
+bool outbox_is_empty(const Outbox *o) {
+        return o->queue.length == 0;
+}
+
 void outbox_flush(Outbox *o, uint64_t usec) {
         const int64_t end = g_get_monotonic_time() + (int64_t) usec;
         int64_t left;

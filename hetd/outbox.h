@@ -27,5 +27,6 @@ Outbox *outbox_free(Outbox *o);                 /* returns NULL; what waits is l
 void outbox_attach(Outbox *o, sd_event *event, void (*taken)(void));
 /* fd (negative: none) stays the caller's. False: it is lost. */
 bool outbox_send(Outbox *o, const void *data, size_t size, int fd);
+bool outbox_is_empty(const Outbox *o);          /* nothing waits */
 /* For the end of the process, where nothing is kept from running: waits up to that time for room for all that waits */
 void outbox_flush(Outbox *o, uint64_t usec);
