@@ -128,6 +128,41 @@ bool hostmem_shared_address(HostMemoryBackendShared *s, uint64_t *address)
     return true;
 }
 
+typedef struct SharedParts {
+    const MemoryRegion *mr;
+    GArray *parts;
+} SharedParts;
+
+static bool hostmem_shared_add_part(Int128 start, Int128 size,
+                                    const MemoryRegion *mr, hwaddr offset,
+                                    void *opaque)
+{
+    SharedParts *p = opaque;
+    HostMemorySharedPart part = {
+        .address = int128_get64(start),
+        .offset = offset,
+    };
+
+    if (mr == p->mr) {
+        part.size = int128_get64(size);
+        g_array_append_val(p->parts, part);
+    }
+    return false;
+}
+
+GArray *hostmem_shared_parts(HostMemoryBackendShared *s)
+{
+    SharedParts p = {
+        .mr = hostmem_shared_mr(s),
+        .parts = g_array_new(false, false, sizeof(HostMemorySharedPart)),
+    };
+
+    RCU_READ_LOCK_GUARD();
+    flatview_for_each_range(address_space_to_flatview(&address_space_memory),
+                            hostmem_shared_add_part, &p);
+    return p.parts;
+}
+
 /* --- asking about it --- */
 
 int hostmem_shared_fd(HostMemoryBackendShared *s, uint64_t *offset,

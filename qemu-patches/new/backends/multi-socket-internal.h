@@ -52,6 +52,14 @@ struct MultiSocketBackend {
 /* The only memory that names it; NULL with errp */
 HostMemoryBackendShared *multi_socket_memory(MultiSocketBackend *b,
                                              Error **errp);
+/* Whether there is anything to be given away */
+bool multi_socket_check_parts(const MultiSocketBackend *b,
+                              HostMemoryBackendShared *memory, Error **errp);
+/* Where the window is to be, in the master and in the memory's file */
+bool multi_socket_find_place(const MultiSocketBackend *b,
+                             HostMemoryBackendShared *memory,
+                             const MultiSocketHello *hello,
+                             HetWindowPlace *place, Error **errp);
 
 /* --- multi-socket-conn.c --- */
 

@@ -21,7 +21,6 @@
 #include "qapi/error.h"
 #include "qemu/error-report.h"
 #include "qemu/memfd.h"
-#include "qemu/units.h"
 #include "qemu/queue.h"
 #include "io/net-listener.h"
 #include "multi-socket-internal.h"
@@ -29,9 +28,6 @@
 
 /* Of those that have not said what they want */
 #define MASTER_STRANGERS_MAX 16
-
-/* Windows begin at least so far apart, whatever the page size is */
-#define MASTER_WINDOW_ALIGN (2 * MiB)
 
 typedef struct MasterClient MasterClient;
 
@@ -57,7 +53,6 @@ struct MasterClient {
 struct MultiSocketMaster {
     MultiSocketBackend *backend;
     HostMemoryBackendShared *memory;
-    uint64_t address;           /* of the memory */
     QIONetListener *listener;
     QTAILQ_HEAD(, MasterClient) clients;
     unsigned strangers;
@@ -261,42 +256,6 @@ static bool master_make_couple(uint32_t id, HetCoupleFds *own,
     return ok;
 }
 
-static bool master_find_place(MultiSocketMaster *m, const MultiSocketHello *h,
-                              HetWindowPlace *place, Error **errp)
-{
-    uint64_t size = hostmem_shared_size(m->memory);
-    uint64_t base = MAX(m->address, m->backend->window_base);
-    uint64_t end = m->address + size;
-    uint64_t memory_offset;
-
-    place->fd = -1;
-    place->size = h->size;
-    place->address = h->address;
-    hostmem_shared_fd(m->memory, &memory_offset, &place->page_size);
-    if (!h->size || !QEMU_IS_ALIGNED(h->size, place->page_size)) {
-        error_setg(errp, "the size 0x%" PRIx64 " is no multiple of the page"
-                   " size, 0x%zx", h->size, place->page_size);
-        return false;
-    }
-    if (h->address == MULTI_SOCKET_ANY) {
-        if (!het_window_find_place(base, end, h->size,
-                                   MAX(place->page_size, MASTER_WINDOW_ALIGN),
-                                   &place->address)) {
-            error_setg(errp, "there is no room for a window of 0x%" PRIx64
-                       " bytes", h->size);
-            return false;
-        }
-    } else if (h->address < base || h->address > end ||
-               h->size > end - h->address) {
-        error_setg(errp, "a window at 0x%" PRIx64 " with 0x%" PRIx64 " bytes is"
-                   " not in 0x%" PRIx64 "..0x%" PRIx64, h->address, h->size,
-                   base, end - 1);
-        return false;
-    }
-    place->offset = memory_offset + (place->address - m->address);
-    return true;
-}
-
 /* Those whose end the main loop has not come to yet do not keep a number */
 static void master_reap(MultiSocketMaster *m)
 {
@@ -396,7 +355,7 @@ static bool master_hello(MasterClient *client, const MultiSocketHello *hello,
     if (m->slaves[id]) {
         master_detach(m->slaves[id]);
     }
-    if (!master_find_place(m, hello, &place, errp)) {
+    if (!multi_socket_find_place(m->backend, m->memory, hello, &place, errp)) {
         return false;
     }
     ok = master_attach(client, id, &place, fds, errp);
@@ -504,13 +463,7 @@ MultiSocketMaster *multi_socket_master_new(MultiSocketBackend *b, int fd,
     m->backend = b;
     QTAILQ_INIT(&m->clients);
     m->memory = multi_socket_memory(b, errp);
-    if (!m->memory) {
-        close(fd);
-        return NULL;
-    }
-    if (!hostmem_shared_address(m->memory, &m->address)) {
-        error_setg(errp, "this machine does not have the memory that names"
-                   " '%s' at one address", b->path);
+    if (!m->memory || !multi_socket_check_parts(b, m->memory, errp)) {
         close(fd);
         return NULL;
     }

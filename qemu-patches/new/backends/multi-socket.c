@@ -214,6 +214,20 @@ static void backend_complete(UserCreatable *uc, Error **errp)
                    HET_ID_MAX);
         return;
     }
+    if (b->listen && (b->slave_id || b->window_address != MULTI_SOCKET_ANY)) {
+        error_setg(errp, "'slave-id' and 'window-address' are for a slave,"
+                   " which has no 'listen'");
+        return;
+    }
+    if (!b->listen && b->window_base) {
+        error_setg(errp, "'window-base' is for a master, which has"
+                   " 'listen=on'");
+        return;
+    }
+    if (!b->timeout_ms) {
+        error_setg(errp, "'timeout' must be at least 1 millisecond");
+        return;
+    }
     b->complete = true;
     if (phase_check(PHASE_MACHINE_READY)) {
         backend_start(b, errp);

@@ -37,6 +37,22 @@ bool hostmem_shared_is_granted(HostMemoryBackendShared *s);
 /* False if the address cannot be told, as the memory shows through aliases */
 bool hostmem_shared_address(HostMemoryBackendShared *s, uint64_t *address);
 uint64_t hostmem_shared_size(HostMemoryBackendShared *s);
+/*
+ * Where the guest sees it: a PC has its memory in parts, one of which is above
+ * 4 GiB. In the order of addresses, with nothing of ours or the board's above.
+ */
+typedef struct HostMemorySharedPart {
+    uint64_t address;
+    uint64_t offset;            /* in the memory */
+    uint64_t size;
+} HostMemorySharedPart;
+
+GArray *hostmem_shared_parts(HostMemoryBackendShared *s);
+/*
+ * The object whose memory, or alias, is to be at these addresses, or NULL. A
+ * slave's is hidden most of the time, so that nothing else finds it.
+ */
+HostMemoryBackendShared *hostmem_shared_at(uint64_t address, uint64_t size);
 /* The multi-socket-backend that hands it out, or that it comes from, or NULL */
 Object *hostmem_shared_socket(HostMemoryBackendShared *s);
 

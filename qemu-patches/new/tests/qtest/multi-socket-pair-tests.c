@@ -1,6 +1,6 @@
 /*
  * Tests of multi-socket-backend: real masters and real slaves, the socket's
- * file, command lines, and messages at random
+ * file, command lines, messages at random, and memory in parts
  *
  * SPDX-License-Identifier: GPL-2.0-or-later
  */
@@ -284,6 +284,79 @@ static void test_command_lines(void)
     check_line(path, " -machine slave=on" SHARED ",chardev=foo"
                " -device idm_ipi,master=true", "this process is a slave");
     check_line("", ",listen=on" SHARED ",chardev=foo", "'path' must be");
+    /* What the other side would want to know */
+    check_line(path, ",listen=on,slave-id=1" SHARED ",chardev=foo",
+               "for a slave");
+    check_line(path, ",listen=on,window-address=0" SHARED ",chardev=foo",
+               "for a slave");
+    check_line(path, ",window-base=1 -machine slave=on" SHARED ",chardev=foo",
+               "for a master");
+    check_line(path, ",listen=on,window-base=0x80000000" SHARED ",chardev=foo",
+               "nothing of the memory");
+    check_line(path, ",listen=on,timeout=0" SHARED ",chardev=foo",
+               "'timeout' must");
+}
+
+/* --- where a window is --- */
+
+/* What the slave gets is what the master's guest has at that address */
+static void check_part(QTestState *master, Peer *p, uint64_t address)
+{
+    MultiSocketWelcome *w = &p->body.welcome;
+    uint32_t word = 0;
+
+    peer_expect(p, MULTI_SOCKET_WELCOME);
+    g_assert_cmphex(w->address, ==, address);
+    qtest_writel(master, address, 0x12345678);
+    g_assert_cmpint(pread(p->fds[MULTI_SOCKET_FD_MEMORY], &word, 4,
+                          w->offset), ==, 4);
+    g_assert_cmphex(word, ==, 0x12345678);
+    qtest_writel(master, address, 0);
+}
+
+/* The memory of a PC: 64 MiB are where it begins, and 64 MiB above 4 GiB */
+static void test_parts(const void *options)
+{
+    const uint64_t high = 4096ull * MIB;
+    g_autofree char *args = g_strdup_printf(
+        "-nodefaults -m 128M %s"
+        " -object multi-socket-backend,id=foo,listen=on,path=%s"
+        " -object memory-backend-shared,id=mem,size=128M,chardev=foo",
+        (const char *)options, socket_path());
+    QTestState *master = qtest_init(args);
+    Peer p[3];
+
+    for (int i = 0; i < ARRAY_SIZE(p); i++) {
+        peer_connect(&p[i]);
+    }
+    peer_hello(&p[0], 0, WINDOW_SIZE, MULTI_SOCKET_ANY);
+    check_part(master, &p[0], high + 64 * MIB - WINDOW_SIZE);
+    peer_hello(&p[1], 0, WINDOW_SIZE, high);
+    check_part(master, &p[1], high);
+    /* There is no room above for this one */
+    peer_hello(&p[2], 0, 2 * WINDOW_SIZE + 2 * MIB, MULTI_SOCKET_ANY);
+    check_part(master, &p[2], 64 * MIB - 2 * WINDOW_SIZE - 2 * MIB);
+
+    peer_refused(0, WINDOW_SIZE, 64 * MIB - WINDOW_SIZE / 2, "is not in");
+    peer_refused(0, WINDOW_SIZE, high + 56 * MIB, "is not in");
+    peer_refused(0, 80 * MIB, MULTI_SOCKET_ANY, "no room");
+    for (int i = 0; i < ARRAY_SIZE(p); i++) {
+        peer_close(&p[i]);
+    }
+    qtest_quit(master);
+}
+
+void add_pc_tests(void)
+{
+    qtest_add_data_func("/multi-socket/parts/pc",
+                        "-M pc,memory-backend=mem,max-ram-below-4g=64M",
+                        test_parts);
+    qtest_add_data_func("/multi-socket/parts/q35",
+                        "-M q35,memory-backend=mem,max-ram-below-4g=64M",
+                        test_parts);
+    qtest_add_data_func("/multi-socket/parts/numa",
+                        "-M q35,max-ram-below-4g=64M -numa node,memdev=mem",
+                        test_parts);
 }
 
 void add_pair_tests(void)

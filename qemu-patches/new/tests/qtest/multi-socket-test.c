@@ -183,20 +183,6 @@ static void test_many(void)
     end(&master);
 }
 
-static void refused(uint32_t id, uint64_t size, uint64_t address,
-                    const char *text)
-{
-    Peer p;
-
-    peer_connect(&p);
-    peer_hello(&p, id, size, address);
-    peer_expect(&p, MULTI_SOCKET_REFUSE);
-    if (!strstr(p.body.refuse.text, text)) {
-        g_error("wanted '%s', got '%s'", text, p.body.refuse.text);
-    }
-    peer_expect_end(&p);
-}
-
 static void test_refused(void)
 {
     Side master;
@@ -204,19 +190,19 @@ static void test_refused(void)
 
     master_start(&master, ",window-base=0x48000000");
     peer_attach(&p, 3, STATE_READY);
-    refused(3, WINDOW_SIZE, MULTI_SOCKET_ANY, "attached already");
-    refused(256, WINDOW_SIZE, MULTI_SOCKET_ANY, "not between");
-    refused(UINT32_MAX, WINDOW_SIZE, MULTI_SOCKET_ANY, "not between");
-    refused(0, 0, MULTI_SOCKET_ANY, "page size");
-    refused(0, WINDOW_SIZE + 1, MULTI_SOCKET_ANY, "page size");
-    refused(0, UINT64_MAX - 4095, MULTI_SOCKET_ANY, "no room");
-    refused(0, RAM_SIZE / 2 + 4096, MULTI_SOCKET_ANY, "no room");
-    refused(0, WINDOW_SIZE, RAM, "is not in");
-    refused(0, WINDOW_SIZE, RAM_END, "is not in");
-    refused(0, WINDOW_SIZE, RAM_END - WINDOW_SIZE / 2, "is not in");
-    refused(0, WINDOW_SIZE, UINT64_MAX - 4095, "is not in");
-    refused(0, WINDOW_SIZE, 0x48000001, "not aligned");
-    refused(0, WINDOW_SIZE, RAM_END - 24 * MIB, "overlaps");
+    peer_refused(3, WINDOW_SIZE, MULTI_SOCKET_ANY, "attached already");
+    peer_refused(256, WINDOW_SIZE, MULTI_SOCKET_ANY, "not between");
+    peer_refused(UINT32_MAX, WINDOW_SIZE, MULTI_SOCKET_ANY, "not between");
+    peer_refused(0, 0, MULTI_SOCKET_ANY, "page size");
+    peer_refused(0, WINDOW_SIZE + 1, MULTI_SOCKET_ANY, "page size");
+    peer_refused(0, UINT64_MAX - 4095, MULTI_SOCKET_ANY, "no room");
+    peer_refused(0, RAM_SIZE / 2 + 4096, MULTI_SOCKET_ANY, "no room");
+    peer_refused(0, WINDOW_SIZE, RAM, "is not in");
+    peer_refused(0, WINDOW_SIZE, RAM_END, "is not in");
+    peer_refused(0, WINDOW_SIZE, RAM_END - WINDOW_SIZE / 2, "is not in");
+    peer_refused(0, WINDOW_SIZE, UINT64_MAX - 4095, "is not in");
+    peer_refused(0, WINDOW_SIZE, 0x48000001, "not aligned");
+    peer_refused(0, WINDOW_SIZE, RAM_END - 24 * MIB, "overlaps");
     g_assert_cmpint(rd(&master, IDM_COUPLES), ==, 1);
     peer_close(&p);
     end(&master);
@@ -525,7 +511,14 @@ int main(int argc, char **argv)
     int ret;
 
     g_test_init(&argc, &argv, NULL);
-    /* Its machines are of Arm */
+    if (!strcmp(qtest_get_arch(), "i386") ||
+        !strcmp(qtest_get_arch(), "x86_64")) {
+        add_pc_tests();
+        ret = g_test_run();
+        socket_remove();
+        return ret;
+    }
+    /* The other machines are of Arm */
     if (strcmp(qtest_get_arch(), "arm") &&
         strcmp(qtest_get_arch(), "aarch64")) {
         return g_test_run();

@@ -261,6 +261,20 @@ void peer_state(Peer *p, uint32_t state)
     wake(p->fds[MULTI_SOCKET_FD_TX]);
 }
 
+void peer_refused(uint32_t id, uint64_t size, uint64_t address,
+                  const char *text)
+{
+    Peer p;
+
+    peer_connect(&p);
+    peer_hello(&p, id, size, address);
+    peer_expect(&p, MULTI_SOCKET_REFUSE);
+    if (!strstr(p.body.refuse.text, text)) {
+        g_error("wanted '%s', got '%s'", text, p.body.refuse.text);
+    }
+    peer_expect_end(&p);
+}
+
 void peer_attach(Peer *p, uint32_t id, uint32_t state)
 {
     peer_connect(p);

@@ -57,6 +57,9 @@ void peer_expect_end(Peer *p);
 /* --- as a slave --- */
 
 void peer_hello(Peer *p, uint32_t id, uint64_t size, uint64_t address);
+/* Connects, and is refused with this text */
+void peer_refused(uint32_t id, uint64_t size, uint64_t address,
+                  const char *text);
 /* Connects, and is attached; publishes state, as a slave would */
 void peer_attach(Peer *p, uint32_t id, uint32_t state);
 void peer_state(Peer *p, uint32_t state);
@@ -70,5 +73,7 @@ void wait_state(Side *side, const char *state);
 /* multi-socket-slave-tests.c, multi-socket-pair-tests.c */
 void add_slave_tests(void);
 void add_pair_tests(void);
+/* For machines whose memory is in parts */
+void add_pc_tests(void);
 
 #endif
