@@ -272,6 +272,12 @@ static bool hostmem_shared_alloc_file(HostMemoryBackendShared *s,
     HostMemoryBackend *backend = MEMORY_BACKEND(s);
     QemuFsType fs;
 
+    /* What is not there would be made, and stay there, even on a disk */
+    if (!g_file_test(s->mem_path, G_FILE_TEST_IS_DIR)) {
+        error_setg(errp, "mem-path '%s' is no directory: give one that is on"
+                   " tmpfs or hugetlbfs", s->mem_path);
+        return false;
+    }
     if (!memory_region_init_ram_from_file(&backend->mr, OBJECT(s), name,
                                           backend->size, 0,
                                           ram_flags | RAM_NAMED_FILE,

@@ -597,6 +597,11 @@ static void test_command_lines(void)
             "slave=on");
     refuses(VIRT " -object memory-backend-shared,id=mem,size=16M,mem-path=.",
             "neither on tmpfs");
+    refuses(VIRT " -object memory-backend-shared,id=mem,size=16M,"
+            "mem-path=./nowhere", "no directory");
+    g_assert_false(g_file_test("./nowhere", G_FILE_TEST_EXISTS));
+    refuses(VIRT ",memory-backend=mem,slave=off -incoming shared:mem" OBJECT,
+            "contradicts");
     refuses(VIRT " -accel tcg,thread=single" OBJECT, "thread=single");
     unlink(image);
 }
