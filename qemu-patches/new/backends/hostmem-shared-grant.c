@@ -58,10 +58,6 @@ typedef struct SharedPlace {
     HostMemoryBackendShared *taken_by;
 } SharedPlace;
 
-/*
- * Another object's, or this one's, memory or alias is there. Both are
- * disabled most of the time, so that nothing else finds them.
- */
 static int hostmem_shared_overlaps(HostMemoryBackendShared *s, void *opaque)
 {
     SharedPlace *p = opaque;
@@ -77,12 +73,21 @@ static int hostmem_shared_overlaps(HostMemoryBackendShared *s, void *opaque)
     return p->taken_by != NULL;
 }
 
+HostMemoryBackendShared *hostmem_shared_at(uint64_t address, uint64_t size)
+{
+    SharedPlace place = { .address = address, .size = size };
+
+    hostmem_shared_foreach(hostmem_shared_overlaps, &place);
+    return place.taken_by;
+}
+
 /* Whether an alias at address is wanted; false with errp if it cannot be */
 static bool hostmem_shared_check_alias(HostMemoryBackendShared *s,
                                        uint64_t address, size_t page_size,
                                        bool *wanted, Error **errp)
 {
-    SharedPlace place = { .address = address, .size = hostmem_shared_size(s) };
+    uint64_t size = hostmem_shared_size(s);
+    HostMemoryBackendShared *other;
     uint64_t own;
 
     if (!QEMU_IS_ALIGNED(address, page_size)) {
@@ -90,21 +95,23 @@ static bool hostmem_shared_check_alias(HostMemoryBackendShared *s,
                    " page size of the memory, 0x%zx", address, page_size);
         return false;
     }
-    if (address > UINT64_MAX - (place.size - 1)) {
+    if (address > UINT64_MAX - (size - 1)) {
         error_setg(errp, "bus address 0x%" PRIx64 " leaves no room for"
-                   " 0x%" PRIx64 " bytes", address, place.size);
+                   " 0x%" PRIx64 " bytes", address, size);
         return false;
     }
     *wanted = !hostmem_shared_address(s, &own) || own != address;
     if (!*wanted) {
         return true;
     }
-    if (hostmem_shared_foreach(hostmem_shared_overlaps, &place)) {
+    /* This one's own, too */
+    other = hostmem_shared_at(address, size);
+    if (other) {
         error_setg(errp, "the alias at bus address 0x%" PRIx64 " overlaps the"
-                   " memory '%s'", address, hostmem_shared_id(place.taken_by));
+                   " memory '%s'", address, hostmem_shared_id(other));
         return false;
     }
-    return het_check_place("the alias at the bus address", address, place.size,
+    return het_check_place("the alias at the bus address", address, size,
                            false, errp);
 }
 

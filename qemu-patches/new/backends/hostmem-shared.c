@@ -118,7 +118,8 @@ bool hostmem_shared_address(HostMemoryBackendShared *s, uint64_t *address)
             }
         }
     }
-    for (; mr->container; mr = mr->container) {
+    /* Which a Cortex-M has in a container of its own */
+    for (; mr->container && mr != get_system_memory(); mr = mr->container) {
         sum += mr->addr;
     }
     if (mr != get_system_memory()) {

@@ -10,12 +10,15 @@
 #include "hw/arm/armv7m.h"
 #include "hw/het-check.h"
 #include "hw/misc/idm-flat.h"
+#include "system/hostmem-shared.h"
 #include "system/reset.h"
 #include "trace.h"
 
 bool idm_flat_check_addr(const IDMFlatPlace *place, uint64_t size,
                          Error **errp)
 {
+    HostMemoryBackendShared *memory;
+
     if (place->addr == UINT64_MAX) {
         error_setg(errp, "'addr' is needed: this device is on no bus that"
                    " could choose an address");
@@ -23,6 +26,12 @@ bool idm_flat_check_addr(const IDMFlatPlace *place, uint64_t size,
     }
     if (place->addr % size) {
         error_setg(errp, "'addr' must be a multiple of 0x%" PRIx64, size);
+        return false;
+    }
+    memory = hostmem_shared_at(place->addr, size);
+    if (memory) {
+        error_setg(errp, "the device would hide a part of the memory '%s'",
+                   object_get_canonical_path_component(OBJECT(memory)));
         return false;
     }
     return het_check_place("the device", place->addr, size, false, errp);

@@ -573,6 +573,9 @@ static void test_command_lines(void)
     g_autofree char *bios = g_strdup_printf(SLAVE_ARGS " -bios %s", image);
     g_autofree char *loader = g_strdup_printf(SLAVE_ARGS " -device loader,"
         "file=%s,force-raw=on,addr=0x40800000", image);
+    g_autofree char *loader_m = g_strdup_printf("-nodefaults -machine"
+        " mps2-an385,slave=on,memory-backend=mem" OBJECT " -device loader,"
+        "file=%s,force-raw=on,addr=0x21800000", image);
 
     refuses(VIRT ",slave=on", "needs a memory-backend-shared");
     refuses(VIRT ",slave=on" OBJECT, "needs a memory-backend-shared");
@@ -585,6 +588,7 @@ static void test_command_lines(void)
     refuses(kernel, "-kernel");
     refuses(bios, "-bios");
     refuses(loader, "of a slave");
+    refuses(loader_m, "of a slave");
     refuses(SLAVE_ARGS " -accel tcg,thread=single", "thread=single");
     refuses(SLAVE_ARGS " -icount auto", "-icount");
     refuses("-nodefaults -machine netduinoplus2,slave=on,memory-backend=mem"

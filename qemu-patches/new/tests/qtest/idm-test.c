@@ -492,6 +492,11 @@ static void test_refused(void)
     /* RAM, and the first UART */
     check_refused("-M mps2-an385 -device idm_ipi-flat,addr=0x21000000,irq=31",
                   "hide 'mps.ram'");
+    /* Which a slave has, even if it is hidden now */
+    check_refused("-M mps2-an385,slave=on,memory-backend=mem -object"
+                  " memory-backend-shared,id=mem,size=16M -device"
+                  " idm_ipi-flat,addr=0x21ff8000,irq=31",
+                  "hide a part of the memory 'mem'");
     check_refused("-M mps2-an385 -device idm_ipi-flat,addr=0x40000000,irq=31",
                   "the device would hide '");
     check_refused("-M mps2-an385 " FLAT_ARGS
