@@ -279,6 +279,19 @@ class Series(unittest.TestCase):
             self.project.manifest.write_text(manifest.replace(line, "") + line)
             self.assertRegex(self.complaints(qemu_series_check.check_symbols), pattern)
 
+    def test_bad_arguments(self):
+        """They are told before anything is done, and what they mean is not passed over"""
+        last = len(Project().entries())
+        for arguments, error in ((["nonsense"], "invalid choice: 'nonsense'"), (["check", "--from=3"], "--from is for --build"),
+                                 (["check", "--build", f"--from={last + 1}"], f"the patches are 1 to {last}"),
+                                 (["check", "--build", "--targets=vax"], "no target 'vax'"), (["compare", "--targets=arm,vax"], "no target 'vax'"),
+                                 (["compare", "--suite=none"], "no suite none"), (["try", "/dev"], "not a QEMU source tree"),
+                                 (["import", "nowhere"], "neither a folder with mails nor a range")):
+            result = subprocess.run([TOP / "scripts/qemu-series", *arguments], capture_output=True, text=True, check=False)
+            self.assertIn(result.returncode, (1, 2), arguments)
+            self.assertRegex(result.stderr, rf"\Aerror: .*{re.escape(error)}", arguments)
+            self.assertEqual(result.stdout, "", arguments)
+
 
 class Help(unittest.TestCase):
     def say(self, *arguments):
