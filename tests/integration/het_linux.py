@@ -216,7 +216,7 @@ KERNEL_COMPLAINT = r"BUG:|BUG \S+ \(|kernel BUG|WARNING: CPU|Oops|Internal error
 
 
 # Makes slaves offline that Linux has started or attached to, and takes away what dumps are left
-OFFLINE = f"""for n in 0 1; do for i in $(seq 20); do case $(cat {CLASS}$n/state) in
+OFFLINE = f"""for n in 0 1; do i=0; while [ $((i += 1)) -le 20 ]; do line=; read -r line <{CLASS}$n/state; case $line in
 '' | offline | detached) break;; crashed) echo recover >{CLASS}$n/recovery;; *) echo stop >{CLASS}$n/state;; esac; done; done
 for d in /sys/class/devcoredump/devcd*/data; do [ ! -e $d ] || echo 1 >$d; done"""
 
@@ -272,7 +272,7 @@ class RemoteprocTestCase(LinuxTestCase):
     def renew(self):
         """A new driver, and slaves that are ready, as after a boot. False: that is not possible"""
         self.shell.ok(OFFLINE)
-        if self.shell.run(f"rmmod {self.driver}; ! grep -q '^{self.driver} ' /proc/modules")[0]:
+        if self.shell.run(f"rmmod {self.driver}; [ ! -e /sys/module/{self.driver} ]")[0]:
             return False
         for slave in (self.slave1, self.slave2):
             if slave.state in ("running", "paused", "crashed") and slave.pid:
@@ -290,7 +290,7 @@ class RemoteprocTestCase(LinuxTestCase):
 
     def wait_state(self, number, state):
         file = f"{CLASS}{number}/state"
-        self.shell.ok(f"timeout 120 sh -c 'until grep -q {state} {file}; do :; done' || {{ cat {file}; false; }}")
+        self.shell.ok(f"timeout 120 sh -c 'until read -r line <{file} && [ \"$line\" = {state} ]; do :; done' || {{ cat {file}; false; }}")
 
     def boot(self, number, **options):
         """By hetd, which loads the platform file's firmware"""

@@ -18,7 +18,7 @@ TURNS = int(os.environ.get("QEMU_HET_CYCLES", "20")) * 3 // 10
 # The guest's part: $1 is the number of the instance. Eight echoes are on their way when talk ends. (No process may still write to the
 # terminal when its slave goes: rpmsg_tty of Linux 6.1 has no lock against that, and the kernel would fail.)
 FUNCTIONS = f"""
-state() {{ cat {CLASS}$1/state; }}
+state() {{ read -r line <{CLASS}$1/state && echo "$line"; }}
 to() {{ echo $2 >{CLASS}$1/state; }}
 terminal() {{ for t in {CLASS}$1/rproc-virtio.*/virtio*/*.rpmsg-tty.*/tty/*; do [ ! -e "$t" ] || echo "/dev/${{t##*/}}"; done; }}
 talk() {{ t=$(terminal $1); [ -z "$t" ] || for i in 1 2 3 4 5 6 7 8; do echo $i >$t; done; }}
