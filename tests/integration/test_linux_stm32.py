@@ -110,7 +110,7 @@ class AttachStm32(Stm32):
     def boot(self, number, **options):
         """By hetd; the driver sees it when it is bound to it anew"""
         (self.slave1, self.slave2)[number].boot(**options)
-        self.shell.ok(f"d=$(basename $(readlink -f {CLASS}{number}/device)); cd /sys/bus/platform/drivers/stm32-rproc && "
+        self.shell.ok(f"cd -P {CLASS}{number}/device && d=${{PWD##*/}} && cd /sys/bus/platform/drivers/stm32-rproc && "
                       "echo $d >unbind && echo $d >bind; cd")
         self.assertEqual(self.state(number), "detached")
 
