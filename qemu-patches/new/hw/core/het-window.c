@@ -198,11 +198,14 @@ bool het_window_find_place(uint64_t base, uint64_t end, uint64_t size,
             return false;
         }
         other = het_window_overlapping(at, size);
-        if (!other) {
+        if (other) {
+            end = windows[other]->address;
+        } else if (rom_find_overlap(at, size, NULL)) {
+            end = at + size - 1;    /* the next lower place */
+        } else {
             *address = at;
             return true;
         }
-        end = windows[other]->address;
     }
     return false;
 }

@@ -35,7 +35,7 @@ bool het_window_get(uint32_t slave_id, uint64_t *address, uint64_t *size);
 
 /*
  * The highest place in base..end for a window of that size and alignment, none
- * of whose bytes is in a window; false if there is none
+ * of whose bytes is in a window or in an image; false if there is none
  */
 bool het_window_find_place(uint64_t base, uint64_t end, uint64_t size,
                            uint64_t align, uint64_t *address);

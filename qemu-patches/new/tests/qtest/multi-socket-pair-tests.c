@@ -346,7 +346,37 @@ static void test_parts(const void *options)
     qtest_quit(master);
 }
 
-void add_pc_tests(void)
+/* Images that a reset writes are at the end of the memory, and in it */
+static void test_images(void)
+{
+    g_autofree char *image = g_strdup_printf("%s.image", socket_path());
+    g_autofree char *args = g_strdup_printf(
+        "-nodefaults -M virt,memory-backend=mem -m 128M -bios none"
+        " -object multi-socket-backend,id=foo,listen=on,path=%s"
+        " -object memory-backend-shared,id=mem,size=128M,chardev=foo"
+        " -device loader,file=%s,addr=0x87000000,force-raw=on",
+        socket_path(), image);
+    QTestState *master;
+    Peer p[2];
+
+    g_assert(g_file_set_contents(image, "image", -1, NULL));
+    master = qtest_init(args);
+    for (int i = 0; i < ARRAY_SIZE(p); i++) {
+        peer_connect(&p[i]);
+    }
+    /* The device tree is in the last 2 MiB */
+    peer_hello(&p[0], 0, 2 * MIB, MULTI_SOCKET_ANY);
+    check_part(master, &p[0], 0x88000000 - 4 * MIB);
+    peer_hello(&p[1], 0, WINDOW_SIZE, MULTI_SOCKET_ANY);
+    check_part(master, &p[1], 0x87000000 - WINDOW_SIZE);
+    for (int i = 0; i < ARRAY_SIZE(p); i++) {
+        peer_close(&p[i]);
+    }
+    qtest_quit(master);
+    unlink(image);
+}
+
+static void add_pc_place_tests(void)
 {
     qtest_add_data_func("/multi-socket/parts/pc",
                         "-M pc,memory-backend=mem,max-ram-below-4g=64M",
@@ -357,6 +387,17 @@ void add_pc_tests(void)
     qtest_add_data_func("/multi-socket/parts/numa",
                         "-M q35,max-ram-below-4g=64M -numa node,memdev=mem",
                         test_parts);
+}
+
+void add_place_tests(void)
+{
+    const char *arch = qtest_get_arch();
+
+    if (g_str_equal(arch, "i386") || g_str_equal(arch, "x86_64")) {
+        add_pc_place_tests();
+    } else if (g_str_has_prefix(arch, "riscv")) {
+        qtest_add_func("/multi-socket/images", test_images);
+    }
 }
 
 void add_pair_tests(void)

@@ -506,23 +506,8 @@ static void test_bad_answers(void)
     end(&master);
 }
 
-int main(int argc, char **argv)
+static void add_arm_tests(void)
 {
-    int ret;
-
-    g_test_init(&argc, &argv, NULL);
-    if (!strcmp(qtest_get_arch(), "i386") ||
-        !strcmp(qtest_get_arch(), "x86_64")) {
-        add_pc_tests();
-        ret = g_test_run();
-        socket_remove();
-        return ret;
-    }
-    /* The other machines are of Arm */
-    if (strcmp(qtest_get_arch(), "arm") &&
-        strcmp(qtest_get_arch(), "aarch64")) {
-        return g_test_run();
-    }
     qtest_add_func("/multi-socket/master/attach", test_attach);
     qtest_add_func("/multi-socket/master/come-and-go", test_come_and_go);
     qtest_add_func("/multi-socket/master/again", test_again_and_again);
@@ -538,6 +523,19 @@ int main(int argc, char **argv)
     qtest_add_func("/multi-socket/master/bad-answers", test_bad_answers);
     add_slave_tests();
     add_pair_tests();
+}
+
+int main(int argc, char **argv)
+{
+    int ret;
+
+    g_test_init(&argc, &argv, NULL);
+    add_place_tests();
+    /* The other machines are of Arm */
+    if (!strcmp(qtest_get_arch(), "arm") ||
+        !strcmp(qtest_get_arch(), "aarch64")) {
+        add_arm_tests();
+    }
     ret = g_test_run();
     socket_remove();
     return ret;

@@ -74,6 +74,6 @@ void wait_state(Side *side, const char *state);
 void add_slave_tests(void);
 void add_pair_tests(void);
 /* For machines whose memory is in parts */
-void add_pc_tests(void);
+void add_place_tests(void);
 
 #endif
