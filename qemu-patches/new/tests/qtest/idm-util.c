@@ -162,18 +162,23 @@ void pci_setup(Side *side)
 
 /* --- sides --- */
 
-/* A PC that is no slave wants some; nothing executes it */
-static char *firmware_argument(const Machine *machine, bool slave, char **path)
+char *make_pc_firmware(void)
 {
-    int fd;
+    char *path;
+    int fd = g_file_open_tmp("idm-test-XXXXXX.bin", &path, NULL);
 
-    if (slave || !strstr(machine->arch, "x86_64")) {
-        return g_strdup("");
-    }
-    fd = g_file_open_tmp("idm-test-XXXXXX.bin", path, NULL);
     g_assert_cmpint(fd, >=, 0);
     g_assert_cmpint(ftruncate(fd, 64 * 1024), ==, 0);
     close(fd);
+    return path;
+}
+
+static char *firmware_argument(const Machine *machine, bool slave, char **path)
+{
+    if (slave || !strstr(machine->arch, "x86_64")) {
+        return g_strdup("");
+    }
+    *path = make_pc_firmware();
     return g_strdup_printf(" -bios %s", *path);
 }
 

@@ -86,6 +86,8 @@ void wr(Side *side, uint32_t reg, uint32_t value);
 bool irq(Side *side);
 void settle(Side *side);
 void wait_for(Side *side, uint32_t reg, uint32_t mask, uint32_t value);
+/* A PC that is no slave wants some; nothing executes it. To be unlinked. */
+char *make_pc_firmware(void);
 int make_memfd(size_t size, unsigned seals);
 int make_eventfd(void);
 void couple_make(Couple *c, uint32_t id);

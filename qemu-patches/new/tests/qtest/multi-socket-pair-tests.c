@@ -318,14 +318,16 @@ static void check_part(QTestState *master, Peer *p, uint64_t address)
 static void test_parts(const void *options)
 {
     const uint64_t high = 4096ull * MIB;
+    g_autofree char *firmware = make_pc_firmware();
     g_autofree char *args = g_strdup_printf(
-        "-nodefaults -m 128M %s"
+        "-nodefaults -m 128M -bios %s %s"
         " -object multi-socket-backend,id=foo,listen=on,path=%s"
         " -object memory-backend-shared,id=mem,size=128M,chardev=foo",
-        (const char *)options, socket_path());
+        firmware, (const char *)options, socket_path());
     QTestState *master = qtest_init(args);
     Peer p[3];
 
+    unlink(firmware);
     for (int i = 0; i < ARRAY_SIZE(p); i++) {
         peer_connect(&p[i]);
     }
