@@ -14,6 +14,13 @@
 #include "system/reset.h"
 #include "trace.h"
 
+/* NULL: none, or several */
+static Object *idm_flat_intc(const IDMFlatPlace *place, bool *ambiguous)
+{
+    return place->intc ? OBJECT(place->intc)
+                       : object_resolve_path_type("", TYPE_ARMV7M, ambiguous);
+}
+
 bool idm_flat_check_addr(const IDMFlatPlace *place, uint64_t size,
                          Error **errp)
 {
@@ -26,6 +33,12 @@ bool idm_flat_check_addr(const IDMFlatPlace *place, uint64_t size,
     }
     if (place->addr % size) {
         error_setg(errp, "'addr' must be a multiple of 0x%" PRIx64, size);
+        return false;
+    }
+    if (place->addr > UINT32_MAX &&
+        object_dynamic_cast(idm_flat_intc(place, NULL), TYPE_ARMV7M)) {
+        error_setg(errp, "'addr' is beyond what a Cortex-M reaches, which is"
+                   " 4 GiB");
         return false;
     }
     memory = hostmem_shared_at(place->addr, size);
@@ -42,11 +55,8 @@ qemu_irq idm_flat_find_irq(const IDMFlatPlace *place, const char *property,
 {
     g_autofree char *input = g_strdup_printf("unnamed-gpio-in[%u]", number);
     bool ambiguous = false;
-    Object *intc = OBJECT(place->intc);
+    Object *intc = idm_flat_intc(place, &ambiguous);
 
-    if (!intc) {
-        intc = object_resolve_path_type("", TYPE_ARMV7M, &ambiguous);
-    }
     if (!intc) {
         error_setg(errp, ambiguous ?
                    "'intc' is needed: there are several armv7m" :

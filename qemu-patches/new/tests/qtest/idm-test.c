@@ -497,6 +497,8 @@ static void test_refused(void)
                   " memory-backend-shared,id=mem,size=16M -device"
                   " idm_ipi-flat,addr=0x21ff8000,irq=31",
                   "hide a part of the memory 'mem'");
+    check_refused("-M mps2-an385 -device"
+                  " idm_ipi-flat,addr=0x100000000,irq=31", "4 GiB");
     check_refused("-M mps2-an385 -device idm_ipi-flat,addr=0x40000000,irq=31",
                   "the device would hide '");
     check_refused("-M mps2-an385 " FLAT_ARGS
