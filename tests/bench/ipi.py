@@ -2,6 +2,8 @@
 """Interrupt round trips: the IDM in its places, beside ivshmem-doorbell between machines of the same kind, in turns."""
 
 import contextlib
+import os
+import pathlib
 import subprocess
 import sys
 import time
@@ -74,17 +76,32 @@ def start_idm(lab, machine, cpus=1):
     return Pair(*consoles)
 
 
+def confine(pids, processors):
+    """All threads; those that are made later inherit it"""
+    for pid in pids:
+        for thread in pathlib.Path(f"/proc/{pid}/task").iterdir():
+            os.sched_setaffinity(int(thread.name), processors)
+
+
 @contextlib.contextmanager
-def host(condition):
-    """busy: one processor is taken by somebody else"""
+def host(condition, pids):
+    """
+    busy: one processor is taken by somebody else, and the processes have the rest. To each his own: else the scheduler puts guests and that
+    neighbour together now so, now so, which lasts for many rounds, and is another placement for each pair.
+    """
     if condition != "busy":
         yield
         return
+    here = os.sched_getaffinity(0)
+    taken = {max(here)}
     with subprocess.Popen([sys.executable, "-c", "while True: pass"]) as hog:
         try:
+            os.sched_setaffinity(hog.pid, taken)
+            confine(pids, here - taken or here)
             yield
         finally:
             hog.kill()
+            confine(pids, here)
 
 
 def measure(lab, rounds, pairs, word, count, pause, eventfds):
@@ -119,9 +136,11 @@ def goal_of(machine, host_condition, guest_condition):
 def bench_machine(lab, table, rounds, machine, cpus=1):
     pairs, processes = {"idm": start_idm(lab, machine, cpus)}, []
     pairs["ivshmem"], processes = start_ivshmem(lab, machine, cpus)
+    pids = [*(int(lab.get(lab.processor("bench", name), "Processor", "Pid")) for name in ("master", "slave1")),
+            *(process.pid for process in processes), os.getpid()]       # ours is that of the bare eventfds, too
     guests = GUESTS if cpus == 1 else {"halted, dense": GUESTS["halted, dense"]}
     for host_condition in GOALS:
-        with host(host_condition):
+        with host(host_condition, pids):
             for number, (guest_condition, (word, pings, pause)) in enumerate(guests.items()):
                 title = f"{machine['name']}{'' if cpus == 1 else f' of {cpus} CPUs'}, {host_condition} host, {guest_condition}"
                 print(f"{title} …", file=sys.stderr, flush=True)
