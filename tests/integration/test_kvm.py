@@ -125,7 +125,7 @@ class Exits(PairTestCase):
         self.assertLess(ours["insn_emulation"], peer["insn_emulation"] + 16)
 
     def test_without_pages(self):
-        self.assertGreater(self.count_idm("-global idm_ipi-pci.pages=off")["mmio_exits"], 2.9)
+        self.assertGreater(self.count_idm("-global idm_ipi-pci.pages=off")["mmio_exits"], 1.9)
 
 
 class Life(test_architectures.Architectures):

@@ -108,11 +108,11 @@ class Coredump(Stm32, test_linux_crash.Coredump):
 
 class AttachStm32(Stm32):
     def boot(self, number, **options):
-        """By hetd; the driver sees it when it is bound to it anew"""
+        """By hetd; the driver sees it when it is bound to it anew, once the master has seen that it runs"""
         (self.slave1, self.slave2)[number].boot(**options)
+        anew = f'echo "$0" >unbind && echo "$0" >bind && read -r line <{CLASS}{number}/state && [ "$line" = detached ]'
         self.shell.ok(f"cd -P {CLASS}{number}/device && d=${{PWD##*/}} && cd /sys/bus/platform/drivers/stm32-rproc && "
-                      "echo $d >unbind && echo $d >bind; cd")
-        self.assertEqual(self.state(number), "detached")
+                      f"timeout 120 sh -c 'until {anew}; do :; done' $d && cd")
 
 
 class Abi(AttachStm32, test_linux_abi.Abi):
