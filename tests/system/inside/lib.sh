@@ -142,6 +142,14 @@ is() {
         [[ $1 == "$2" ]] || { echo "it is '$1', not '$2'"; return 1; }
 }
 
+# What the command writes: systemd forgets a unit only some time after it has stopped
+gets_empty() {
+        local end=$((SECONDS + 60)) rest
+        while rest=$("$@") || return 1; [[ $rest ]]; do
+                ((SECONDS < end)) || { echo "it is '$rest', not ''"; return 1; }
+        done
+}
+
 finish() {
         echo "1..$count"
         exit $((failed > 0))
