@@ -479,7 +479,8 @@ class Found(RfcTestCase):
         self.assertEqual(self.shell.ok("load_bin_app --list"), "This master has no slaves")
         qemu = Qemu(self, "slave", *SLAVE1_ARGUMENTS)
         self.slave1.attach(qemu.monitor)
-        self.shell.ok("until [ -c /dev/idm1 ]; do :; done")
+        # The file is there when the slave is attached; what it is comes with its own word
+        self.shell.ok("timeout 120 sh -c 'until [ -c /dev/idm1 ] && load_bin_app --list | grep -q ready; do :; done'")
         self.start_firmware(qemu.console())
         self.shell.ok("load_bin_app --stop 1")
         events = self.listen(1, 1)
