@@ -64,14 +64,17 @@ static uint32_t *pending_word(unsigned couple, bool own) {
         return own == (couple == IDM_MASTER) ? &page->slave.pending : &page->master.pending;
 }
 
-/* Those that interrupt. Each access costs an emulated CPU as much as hundreds of its other instructions. */
+/* Those that interrupt; what they announce can be read then. Each access costs an emulated CPU as much as hundreds of its other instructions. */
 static uint32_t couple_take(unsigned couple) {
         uint32_t vectors;
 
         if (idm_has_take)
-                return mmio_read32(idm_base + IDM_EXTENSION(couple) + IDM_TAKE);
-        vectors = couple_read(couple, IDM_PENDING) & couple_read(couple, IDM_ENABLE);
-        couple_write(couple, IDM_PENDING, vectors);
+                vectors = mmio_read32(idm_base + IDM_EXTENSION(couple) + IDM_TAKE);
+        else {
+                vectors = couple_read(couple, IDM_PENDING) & couple_read(couple, IDM_ENABLE);
+                couple_write(couple, IDM_PENDING, vectors);
+        }
+        barrier_device();
         return vectors;
 }
 
@@ -82,7 +85,6 @@ static void couple_interrupt(unsigned couple) {
         events = couple_read(couple, IDM_EVENT) & couple_read(couple, IDM_EVENT_ENABLE);
         couple_write(couple, IDM_EVENT, events);
         vectors = couple_take(couple);
-        barrier_device();
 
         if (events)
                 idm_client->events(couple, events);
@@ -150,13 +152,8 @@ void idm_send(unsigned couple, unsigned vector) {
 
 uint32_t idm_take_vectors(unsigned couple) {
         IdmPort port;
-        uint32_t vectors;
 
-        if (idm_open(couple, &port))
-                return idm_port_take(&port);
-        vectors = couple_take(couple);
-        barrier_device();
-        return vectors;
+        return idm_open(couple, &port) ? idm_port_take(&port) : couple_take(couple);
 }
 
 bool idm_open(unsigned couple, IdmPort *ret) {
@@ -168,10 +165,7 @@ bool idm_open(unsigned couple, IdmPort *ret) {
 }
 
 uint32_t idm_port_take_from_device(const IdmPort *port) {
-        uint32_t vectors = couple_take(port->couple);
-
-        barrier_device();
-        return vectors;
+        return couple_take(port->couple);
 }
 
 void idm_port_add(const IdmPort *port, uint32_t vectors) {
