@@ -83,7 +83,9 @@ void bus_flush(Manager *manager);
 
 /* As many as the hard limit allows, but for those that are kept for messages. 0 or a negative errno. */
 int bus_raise_fd_limit(void);
-int bus_attach(sd_bus *bus, sd_event *event);
+/* For a connection of which no more can be read: what came is not understood, or there is no memory for it */
+typedef void (*BusLostFunc)(void *userdata);
+int bus_attach(sd_bus *bus, sd_event *event, BusLostFunc lost, void *userdata);
 
 /* --- bus-authorize.c: who may call --- */
 

@@ -211,11 +211,15 @@ static int on_signal(sd_event_source *source, const struct signalfd_siginfo *si,
         return 0;
 }
 
-static int on_bus_lost(sd_bus_message *m, void *userdata, sd_bus_error *error) {
+static void lose_bus(void *userdata) {
         Daemon *d = userdata;
 
         d->lost_bus = true;
         begin_end(d, "The bus is gone");
+}
+
+static int on_disconnected(sd_bus_message *m, void *userdata, sd_bus_error *error) {
+        lose_bus(userdata);
         return 0;
 }
 
@@ -330,12 +334,12 @@ static int connect_bus(Daemon *d, bool user) {
                 r = bus_export(d->manager, d->bus);
         if (r >= 0)
                 r = sd_bus_match_signal_async(d->bus, NULL, NULL, "/org/freedesktop/DBus/Local", "org.freedesktop.DBus.Local",
-                                              "Disconnected", on_bus_lost, NULL, d);
+                                              "Disconnected", on_disconnected, NULL, d);
         if (r >= 0)
                 r = sd_bus_match_signal_async(d->bus, NULL, "org.freedesktop.DBus", "/org/freedesktop/DBus", "org.freedesktop.DBus",
                                               "NameAcquired", on_name_acquired, NULL, d);
         if (r >= 0)
-                r = bus_attach(d->bus, d->event);
+                r = bus_attach(d->bus, d->event, lose_bus, d);
         if (r >= 0)
                 r = sd_bus_request_name_async(d->bus, NULL, BUS_NAME, 0, on_name, d);
 

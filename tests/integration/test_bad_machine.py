@@ -9,7 +9,8 @@ import signal
 import subprocess
 from pathlib import Path
 
-from het_bus import ERROR, BusError
+from dbus.types import UnixFd
+from het_bus import ERROR, BusError, Pending, options
 from het_harness import MASTER, SLAVE1, SLAVE2, Hetd, TestCase, main, memfd, memory_maps, platform_text
 
 LIMITS = "org.freedesktop.DBus.Error.LimitsExceeded"
@@ -228,6 +229,21 @@ class FewFileDescriptors(BadMachine):
         self.hetd.define("q", TEXT).remove()
         self.slave2.boot()
         self.console.expect("received vector 3 from slave 2")
+
+    def test_none_for_many_messages(self):
+        """They come while it is at others."""
+        self.start()
+        undo = self.limit_to(0)
+        fd = memfd(16 << 20)
+        self.addCleanup(os.close, fd)
+        call = (self.slave1.path, "org.hetd1.Processor", "AttachFd", "ha{sv}", (UnixFd(fd), options()))
+        for _ in range(100):
+            for pending in [Pending(self.bus.connection, *call) for _ in range(16)]:
+                with self.assertRaisesRegex(BusError, "Too many open files"):
+                    pending.wait()
+            self.bus.mark()                     # the record of the bus is read: without that the bus would stop
+        self.assert_works()
+        undo()
 
     def test_when_taking_over(self):
         """It is left as it is, for a hetd that has more."""
