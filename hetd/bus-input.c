@@ -37,7 +37,7 @@ static void raise_limit(void) {
                 return;
 
         limit = before;
-        limit.rlim_cur = MIN(before.rlim_cur + KEPT, before.rlim_max);
+        limit.rlim_cur = before.rlim_max;
         is_raised = setrlimit(RLIMIT_NOFILE, &limit) >= 0;
 }
 

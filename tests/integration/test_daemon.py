@@ -17,6 +17,7 @@ import dbus
 from het_bus import ERROR, ROOT, Pending, options
 from het_events import Pipe
 from het_harness import HETD, MASTER, QEMU, SLAVE1, SLAVE2, TestCase, main, open_fds, platform_text
+from het_qemu import Proxy
 
 
 class Daemon(TestCase):
@@ -159,6 +160,21 @@ class Daemon(TestCase):
         self.assertEqual(self.hetd.process.wait(), 0)
         self.loop.wait(lambda: log.ended, "the end of the log")
         self.assertRegex("\n".join(log.lines), "The bus does not take what is still to be told")
+
+    def test_bus_sends_rubbish(self):
+        """Nothing more can be read from it: hetd ends as without a bus, in order."""
+        self.assertEqual(self.hetd.end(), 0)
+        proxy = Proxy(self.directory / "bus", self.directory / "proxy")
+        self.addCleanup(proxy.close)
+        self.hetd.environment = lambda: {"DBUS_SESSION_BUS_ADDRESS": f"unix:path={proxy.path}"}
+        self.hetd.start()
+        pids = [p.pid for p in self.hetd.define("p", platform_text(MASTER, SLAVE1)).start().processors()]
+        [(client, _)] = proxy.pairs
+        client.sendall(b"rubbish!" * 8)
+        self.assertEqual(self.hetd.process.wait(), 1)
+        self.assertRegex(self.hetd.log(), r"What comes from the bus cannot be read: .*\nThe bus is gone: ending the platforms\n")
+        for pid in pids:
+            self.assertRaises(ProcessLookupError, os.kill, pid, 0)
 
     def test_sighup_ends_in_order(self):
         """The terminal was closed: no QEMU is left."""
