@@ -8,6 +8,7 @@
 
 #include "adopt.h"
 
+#include "fd-store.h"
 #include "log.h"
 #include "util/fd-util.h"
 #include "util/json-util.h"
@@ -101,6 +102,7 @@ static void take_window(Export *export, int *fd, uint64_t offset) {
 
         slave->window_fd = fd_take(fd);
         slave->window_offset = offset;
+        fd_store_keep(slave->window_fd);        /* it was not there */
         slave->missing->window = 0;
 }
 

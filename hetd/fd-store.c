@@ -13,7 +13,16 @@
 #include <stdlib.h>
 #include <systemd/sd-daemon.h>
 
+/* A window's memory, until the service manager was told that it is over */
+typedef struct Kept {
+        uint64_t number;        /* no other window has it as long as this one is kept */
+        int fd;                 /* the window's own; negative: it is to be kept no longer */
+        bool stored;            /* as far as we know */
+        bool told;              /* the last that there was to tell was taken */
+} Kept;
+
 static GArray *found;           /* int; NULL: there were none, or they were dealt with */
+static GHashTable *windows;     /* of Kept */
 
 int fd_store_open(void) {
         int n = sd_listen_fds(true);
@@ -27,11 +36,48 @@ int fd_store_open(void) {
         return n;
 }
 
-/* Of a number that no other window has as long as it is kept */
-static void notify(const char *what, uint64_t number, int fd) {
+static bool notify(const char *what, uint64_t number, int fd) {
         g_autofree char *message = g_strdup_printf("%s=1\nFDNAME=window-%" PRIu64 "%s", what, number, fd >= 0 ? "\nFDPOLL=0" : "");
 
-        notify_send(message, fd);
+        return notify_send(message, fd);
+}
+
+static Kept *kept_get(uint64_t number, bool stored) {
+        Kept *kept;
+
+        if (!windows)
+                windows = g_hash_table_new_full(g_int64_hash, g_int64_equal, NULL, g_free);
+
+        kept = g_hash_table_lookup(windows, &number);
+        if (!kept) {
+                kept = g_new0(Kept, 1);
+                *kept = (Kept) { .number = number, .fd = -EBADF, .stored = stored, .told = stored };
+                g_hash_table_insert(windows, &kept->number, kept);
+        }
+
+        return kept;
+}
+
+/* True: it is over, there is nothing to remember */
+static bool kept_tell(Kept *kept) {
+        if (kept->fd < 0)
+                return !kept->stored || notify("FDSTOREREMOVE", kept->number, -EBADF);
+
+        kept->told = notify("FDSTORE", kept->number, kept->fd);
+        kept->stored = kept->stored || kept->told;
+        return false;
+}
+
+static gboolean repeat(void *key, void *value, void *userdata) {
+        Kept *kept = value;
+        const bool *all = userdata;
+
+        return (*all || !kept->told) && kept_tell(kept);
+}
+
+void fd_store_repeat(bool all) {
+        if (windows)
+                g_hash_table_foreach_remove(windows, repeat, &all);
 }
 
 void fd_store_close(bool forget) {
@@ -51,6 +97,7 @@ bool fd_store_take(uint64_t number, int *ret) {
 
                 if (window_memory_is(fd, number)) {
                         g_array_remove_index_fast(found, i);
+                        kept_get(number, true)->fd = fd;
                         *ret = fd;
                         return true;
                 }
@@ -61,14 +108,31 @@ bool fd_store_take(uint64_t number, int *ret) {
 
 void fd_store_keep(int memory) {
         uint64_t number = window_memory_number(memory);
+        Kept *kept = number == 0 ? NULL : kept_get(number, false);
 
-        if (number != 0)
-                notify("FDSTORE", number, memory);
+        if (!kept)
+                return;
+
+        kept->fd = memory;
+        (void) kept_tell(kept);
 }
 
 void fd_store_forget(int memory) {
         uint64_t number = memory < 0 ? 0 : window_memory_number(memory);
+        Kept *kept = number == 0 ? NULL : kept_get(number, true);
 
-        if (number != 0)
-                notify("FDSTOREREMOVE", number, -EBADF);
+        if (!kept)
+                return;
+
+        kept->fd = -EBADF;
+        kept->told = false;
+        if (kept_tell(kept))
+                g_hash_table_remove(windows, &number);
+}
+
+void fd_store_leave(int memory) {
+        uint64_t number = memory < 0 ? 0 : window_memory_number(memory);
+
+        if (windows && number != 0)
+                g_hash_table_remove(windows, &number);
 }

@@ -18,6 +18,13 @@ void fd_store_close(bool forget);
 /* The memory of this number (window_memory_number()); the caller's from now on, and kept in the store as before */
 bool fd_store_take(uint64_t number, int *ret);
 
-/* Nothing happens without a store, or if it is full: it is a second chance */
+/*
+ * Nothing happens without a store, or if it is full: it is a second chance. What does not reach a service manager that hangs is told
+ * again (fd_store_repeat()); so what is to be kept stays open until it is to be forgotten, or left there.
+ */
 void fd_store_keep(int memory);
 void fd_store_forget(int memory);
+/* hetd closes it, the next one finds it in the store */
+void fd_store_leave(int memory);
+/* For notify_open() */
+void fd_store_repeat(bool all);

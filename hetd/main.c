@@ -400,7 +400,7 @@ static int run(const Options *o, ManagerOptions *options) {
                 return failed("Cannot make an event loop", r);
 
         log_attach(event);
-        r = notify_open(event);
+        r = notify_open(event, fd_store_repeat);
         if (r < 0)
                 log_warning("The service manager is told nothing: NOTIFY_SOCKET= or WATCHDOG_USEC= is wrong: %s", g_strerror(-r));
 

@@ -19,8 +19,10 @@
 #define LAST_WORDS_USEC         (2 * G_USEC_PER_SEC)
 
 static Outbox *outbox;
-static unsigned lost;
+static unsigned lost, refused, made_good;       /* all; those of which notify_send() has said so; all when repeat was called */
 static bool loss_told;                  /* of those since it has taken all */
+static void (*repeat_lost)(bool all);
+static bool repeating;
 static sd_event_source *life;
 static uint64_t life_usec;              /* from one sign of life to the next one; 0: none are wanted */
 
@@ -35,7 +37,20 @@ static int on_life(sd_event_source *source, uint64_t usec, void *userdata) {
         return arm(source);
 }
 
+/* What is told again may be lost again: then this is called once more, and each time there is less */
 static void on_taken(void) {
+        const bool all = lost - made_good != refused;
+
+        if (lost == made_good || repeating)
+                return;
+
+        made_good = lost;
+        refused = 0;
+        repeating = true;
+        repeat_lost(all);
+        repeating = false;
+        if (lost != made_good)
+                return;
         if (loss_told)
                 log_info("The service manager takes what it is told again");
         loss_told = false;
@@ -47,7 +62,7 @@ static size_t max_fds(void) {
         return getrlimit(RLIMIT_NOFILE, &limit) < 0 ? 1 : (size_t) MIN(limit.rlim_cur / FDS_PART, MESSAGES_MAX);
 }
 
-int notify_open(sd_event *event) {
+int notify_open(sd_event *event, void (*repeat)(bool all)) {
         const char *address = g_getenv("NOTIFY_SOCKET");
         uint64_t usec = 0;
         int r;
@@ -59,6 +74,7 @@ int notify_open(sd_event *event) {
         if (!outbox)
                 return -EINVAL;
 
+        repeat_lost = repeat;
         outbox_attach(outbox, event, on_taken);
         r = sd_watchdog_enabled(false, &usec);
         if (r <= 0)
@@ -68,24 +84,24 @@ int notify_open(sd_event *event) {
         return sd_event_add_time_relative(event, &life, CLOCK_MONOTONIC, life_usec, life_usec / 4, on_life, NULL);
 }
 
-void notify_send(const char *lines, int fd) {
+bool notify_send(const char *lines, int fd) {
         const unsigned before = lost;
+        bool taken;
 
         if (!outbox)
-                return;
+                return true;
 
-        (void) outbox_send(outbox, lines, strlen(lines), fd);
-        if (lost == before) {
-                if (outbox_is_empty(outbox))
-                        on_taken();             /* this message was faster than the loop */
-                return;
+        taken = outbox_send(outbox, lines, strlen(lines), fd);
+        refused += !taken;
+        if (lost != before && !loss_told) {
+                loss_told = true;
+                log_warning("The service manager does not take what it is told, and no more of that is kept for later: until it does, the memory "
+                            "of windows that are granted may not outlive hetd and its QEMUs");
         }
-        if (loss_told)
-                return;
 
-        loss_told = true;
-        log_warning("The service manager does not take what it is told, and no more of that is kept for later: the memory of windows that are "
-                    "granted now may not outlive hetd and its QEMUs");
+        if (taken && outbox_is_empty(outbox))
+                on_taken();                     /* this message was faster than the loop */
+        return taken;
 }
 
 void notify_close(void) {

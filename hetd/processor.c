@@ -4,6 +4,7 @@
 
 #include "adopt.h"
 #include "bus.h"
+#include "fd-store.h"
 #include "log.h"
 #include "platform.h"
 #include "util/fd-util.h"
@@ -281,6 +282,7 @@ Processor *processor_free(Processor *p) {
         sd_event_source_disable_unref(p->exit_timer);
         couple_free(p->couple);
         g_free(p->missing);
+        fd_store_leave(p->window_fd);
         fd_close(p->window_fd);
         g_free(p->path);
         g_free(p->reason_text);

@@ -261,14 +261,25 @@ class Hetd:
         self.consoles = []
         self.process = self.notify = None
 
-    def launch(self, stderr=None, limits=None):
-        """Starts the process, and returns without waiting for anything. What it says goes to its log, or to stderr if given."""
-        notify = self.directory / "notify"
-        notify.unlink(missing_ok=True)
+    def listen(self):
+        """As its service manager"""
+        path = self.directory / "notify"
+        path.unlink(missing_ok=True)
         self.notify = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
-        self.notify.bind(str(notify))
+        self.notify.bind(str(path))
         self.told = []
         self.loop.watch(self.notify.fileno(), self.on_notify)
+        return path
+
+    def stop_listening(self):
+        if self.notify:
+            self.loop.forget(self.notify.fileno())
+            self.notify.close()
+            self.notify = None
+
+    def launch(self, stderr=None, limits=None):
+        """Starts the process, and returns without waiting for anything. What it says goes to its log, or to stderr if given."""
+        notify = self.listen()
         defaults = [] if any(a.startswith("--qemu=") for a in self.arguments) else [f"--qemu=arm={QEMU}"]
         with open(self.log_path, "a", encoding="utf-8") as log:
             self.process = Process(self.loop, [*self.prefix(), HETD, "--user", f"--runtime-dir={self.runtime}", f"--firmware-dir={FIRMWARE}",
@@ -404,10 +415,7 @@ class Hetd:
         for console in self.consoles:
             console.close()
         self.consoles = []
-        if self.notify:
-            self.loop.forget(self.notify.fileno())
-            self.notify.close()
-            self.notify = None
+        self.stop_listening()
         if self.process:
             self.process.end()
 

@@ -33,8 +33,12 @@ class Store:
             os.close(fd)
 
     def close(self):
-        for fd in self.fds.values():
-            os.close(fd)
+        while self.fds:
+            os.close(self.fds.popitem()[1])
+
+
+def name_of(memory):
+    return f"window-{os.fstat(memory).st_ino}"
 
 
 class ServedHetd(Hetd):
@@ -88,6 +92,16 @@ class FdStore(TestCase):
     def wait_kept(self, n):
         """hetd tells it by another way than it answers."""
         self.loop.wait(lambda: len(self.store.fds) == n, f"{n} windows in the store")
+
+    def wait_names(self, *names):
+        self.loop.wait(lambda: sorted(self.store.fds) == sorted(names), f"{names} in the store")
+
+    def name_of_window(self, processor):
+        fd, _, _ = processor.get_memory()
+        try:
+            return name_of(fd)
+        finally:
+            os.close(fd)
 
     def window(self, processor):
         fd, offset, size = processor.get_memory()
@@ -172,22 +186,50 @@ class FdStore(TestCase):
         self.wait_kept(2)
 
     def test_service_manager_hangs_for_long(self):
-        """What waits for it holds a part of the files that may be open. hetd says when that is full, and when it is over."""
+        """What waits for it holds a part of the files that may be open. hetd says when that is full, and when it is over; then what there was no
+        room for is kept, too."""
         self.assertEqual(self.hetd.end(), 0)
         self.hetd.launch(limits={resource.RLIMIT_NOFILE: (256, 256)})
         self.hetd.wait_ready()
         self.hetd.first_fds = open_fds(self.hetd.pid)
         self.start()
         self.wait_kept(2)
-        self.change_windows(40)
+        memory = self.change_windows(40)
+        os.pwrite(memory, b"granted meanwhile", 0x1000)
         self.assertEqual(self.slave2.state, "ready")
         held = sum("memfd:test" in fd for fd in open_fds(self.hetd.pid))
         self.assertLessEqual(held, (256 - 32) // 8 + 1, "those that wait, and that of the window")
         self.assertEqual(self.hetd.log().count("The service manager does not take what it is told"), 1)
-        self.slave2.call("RevokeMemory")
-        self.wait_kept(1)
         log = self.open_console(self.hetd.log_path, None)
         log.expect("The service manager takes what it is told again")
+        self.kill_all_and_start_anew()
+        self.platform.wait_state("crashed")
+        self.assertEqual(self.window(self.slave2)[0x1000:0x1011], b"granted meanwhile")
+
+    def test_service_manager_is_away(self):
+        """What it was not told meanwhile, it is told when something reaches it again."""
+        self.start()
+        self.wait_kept(2)
+        self.hetd.stop_listening()
+        self.slave2.call("RevokeMemory")
+        self.hetd.listen()
+        self.assertEqual(len(self.store.fds), 2)
+        memory = memfd(16 << 20)
+        self.addCleanup(os.close, memory)
+        self.slave2.grant(memory)
+        self.wait_names(self.name_of_window(self.slave1), name_of(memory))
+
+    def test_another_service_manager(self):
+        """What was lost with the one before, and what that one had, is told to it."""
+        self.start()
+        self.wait_kept(2)
+        memory = self.change_windows(5)
+        self.hetd.stop_listening()
+        self.slave2.call("RevokeMemory")
+        self.store.close()
+        self.hetd.listen()
+        self.slave2.grant(memory)
+        self.wait_names(self.name_of_window(self.slave1), name_of(memory))
 
     def test_what_nobody_knows(self):
         """Kept for a platform that is gone: the store is told to let it go."""
