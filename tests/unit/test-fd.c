@@ -1,6 +1,9 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
-/* File descriptors that are sent: whose they are, how many, and that nothing is waited for. */
+/*
+ * File descriptors that are sent: whose they are, how many, and that nothing is waited for; and listeners where nobody can be accepted,
+ * of which a console's is tried with hetd as well (test_qemu_bus.py); that of a unit is watched in the same way.
+ */
 
 #include <setjmp.h>
 #include <stdarg.h>
@@ -11,11 +14,13 @@
 #include <cmocka.h>
 
 #include "util/fd-util.h"
+#include "util/sd-cleanup.h"
 
 #include <errno.h>
 #include <glib.h>
 #include <string.h>
 #include <sys/eventfd.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -97,11 +102,45 @@ static void test_nobody_is_there(void **state) {
         assert_int_equal(fd_send(pair[0], "x", 1, NULL, 0, MSG_DONTWAIT), -EPIPE);
 }
 
+/* As where accept() has failed: whoever has come is still there */
+static int on_connection(sd_event_source *source, int fd, uint32_t revents, void *userdata) {
+        ++*(unsigned *) userdata;
+        return 0;
+}
+
+/* The loop does not look at them all the time, but looks again; also when there is no fd left for that */
+static void test_nobody_is_accepted(void **state) {
+        const unsigned most = 1000000;
+        g_autoptr(sd_event) event = NULL;
+        sd_event_source *source = NULL;
+        struct rlimit all, none;
+        unsigned looks = 0, before;
+
+        assert_int_equal(fd_send(pair[0], "x", 1, NULL, 0, MSG_DONTWAIT), 1);
+        assert_int_equal(sd_event_new(&event), 0);
+        assert_int_equal(fd_watch_listener(event, pair[1], on_connection, &looks, &source), 0);
+
+        assert_int_equal(getrlimit(RLIMIT_NOFILE, &all), 0);
+        none = (struct rlimit) { 0, all.rlim_max };
+        assert_int_equal(setrlimit(RLIMIT_NOFILE, &none), 0);
+        while (sd_event_source_is_ratelimited(source) == 0 && looks < most)
+                assert_true(sd_event_run(event, UINT64_MAX) >= 0);
+        assert_true(looks < most);
+
+        before = looks;
+        while (looks == before)
+                assert_true(sd_event_run(event, UINT64_MAX) >= 0);
+
+        assert_int_equal(setrlimit(RLIMIT_NOFILE, &all), 0);
+        sd_event_source_disable_unref(source);
+}
+
 int main(void) {
         const struct CMUnitTest tests[] = {
                 cmocka_unit_test_setup_teardown(test_send, set_up, tear_down),
                 cmocka_unit_test_setup_teardown(test_nobody_reads, set_up, tear_down),
                 cmocka_unit_test_setup_teardown(test_nobody_is_there, set_up, tear_down),
+                cmocka_unit_test_setup_teardown(test_nobody_is_accepted, set_up, tear_down),
         };
 
         return cmocka_run_group_tests(tests, NULL, NULL);
