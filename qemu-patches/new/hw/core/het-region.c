@@ -3,7 +3,7 @@
  *
  * Windows, aliases and devices go above what a board has at their
  * addresses. What that would hide is found here. Used by het-window.c,
- * hostmem-shared.c and idm-flat-place.c.
+ * hostmem-shared.c, idm-flat-place.c and het-slave.c.
  *
  * SPDX-License-Identifier: GPL-2.0-or-later
  */
@@ -16,11 +16,32 @@
 #include "hw/misc/unimp.h"
 #include "trace.h"
 
+/* Boards put these where they lack a device */
+static bool het_is_unimplemented(MemoryRegion *mr)
+{
+    return object_dynamic_cast(memory_region_owner(mr),
+                               TYPE_UNIMPLEMENTED_DEVICE);
+}
+
+bool het_is_nowhere(AddressSpace *as, uint64_t address, uint64_t size)
+{
+    const uint64_t ends[] = { address, address + (size - 1) };
+
+    for (int i = 0; i < ARRAY_SIZE(ends); i++) {
+        MemoryRegionSection found = memory_region_find(as->root, ends[i], 1);
+        bool nowhere = !found.mr || het_is_unimplemented(found.mr);
+
+        memory_region_unref(found.mr);
+        if (nowhere) {
+            return true;
+        }
+    }
+    return false;
+}
+
 static bool het_may_cover(const MemoryRegionSection *found, bool over_ram)
 {
-    /* Boards put these where they lack a device */
-    if (object_dynamic_cast(memory_region_owner(found->mr),
-                            TYPE_UNIMPLEMENTED_DEVICE)) {
+    if (het_is_unimplemented(found->mr)) {
         return true;
     }
     return over_ram && memory_region_is_ram(found->mr) && !found->readonly &&

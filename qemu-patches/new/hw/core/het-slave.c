@@ -27,6 +27,7 @@
 #include "hw/boards.h"
 #include "hw/core/cpu.h"
 #include "hw/het-boot.h"
+#include "hw/het-check.h"
 #include "hw/het-couple.h"
 #include "hw/het-slave.h"
 #include "hw/loader.h"
@@ -106,8 +107,7 @@ static void het_set_memory_visible(bool visible)
 
 /*
  * Brings a slave's machine into the state it was in before its first boot.
- * The memory keeps its content: it is hidden by het_reset(), before any
- * image is written.
+ * The memory keeps its content: it is hidden before anything is reset.
  */
 static void het_quiesce(bool reset)
 {
@@ -144,15 +144,17 @@ static void het_settle(void *opaque)
     }
 }
 
-void het_note_reset(ShutdownCause cause)
+/* Devices may write to memory, too: a loader does */
+void het_begin_reset(ShutdownCause cause)
 {
     slave.reset_cause = cause;
+    if (het_self.role == HET_ROLE_SLAVE) {
+        het_set_memory_visible(false);
+    }
 }
 
-/* Comes before the images of the machine are written into its memory */
 static void het_reset(void *opaque)
 {
-    het_set_memory_visible(false);
     if (slave.in_transition || !het_is_booted()) {
         return;
     }
@@ -209,17 +211,10 @@ bool het_guest_lockup(CPUState *cs)
 /* --- becoming one --- */
 
 /*
- * An image that a reset would write into a slave's memory. The tree that a
- * board of Arm ("dtb") or RISC-V ("fdt") leaves there for firmware does not
- * count, since it never is written: see het_reset().
+ * The trees that boards of Arm and RISC-V leave in their memory for firmware.
+ * A slave's are never written: see het_begin_reset().
  */
-static const char *het_find_image(uint64_t address, uint64_t size)
-{
-    const char *image = rom_find_overlap(address, size, "dtb");
-
-    return g_strcmp0(image, "fdt") ? image
-                                   : rom_find_overlap(address, size, "fdt");
-}
+static const char *const het_board_trees[] = { "dtb", "fdt", NULL };
 
 static int het_check_memory(HostMemoryBackendShared *s, void *opaque)
 {
@@ -232,7 +227,8 @@ static int het_check_memory(HostMemoryBackendShared *s, void *opaque)
         return 0;
     }
     image = hostmem_shared_address(s, &address)
-            ? het_find_image(address, hostmem_shared_size(s)) : NULL;
+            ? rom_find_overlap(address, hostmem_shared_size(s),
+                               het_board_trees) : NULL;
     if (image) {
         error_report("'%s' would be loaded into the memory '%s' of a slave,"
                      " which whoever grants the memory must do", image, id);
@@ -242,6 +238,37 @@ static int het_check_memory(HostMemoryBackendShared *s, void *opaque)
         *found = true;
     }
     return 0;
+}
+
+/* Where a slave's memory will be there is nothing now, at no address of it */
+static void het_check_images(void)
+{
+    const char *image = rom_find_if(het_is_nowhere, het_board_trees);
+
+    if (image) {
+        error_report("'%s' would be loaded to where a slave has nothing:"
+                     " whoever grants its memory loads that", image);
+        exit(EXIT_FAILURE);
+    }
+}
+
+bool het_check_loader(AddressSpace *as, uint64_t address, uint64_t size,
+                      bool sets_pc, Error **errp)
+{
+    if (het_self.role != HET_ROLE_SLAVE) {
+        return true;
+    }
+    if (sets_pc) {
+        error_setg(errp, "a slave begins where het-slave-boot says: leave out"
+                   " 'cpu-num', and a loader that is there for nothing else");
+        return false;
+    }
+    if (size && het_is_nowhere(as, address, size)) {
+        error_setg(errp, "a slave has nothing at 0x%" PRIx64 ": whoever grants"
+                   " its memory loads that", address);
+        return false;
+    }
+    return true;
 }
 
 /* That which a PC would have by default is not loaded */
@@ -292,6 +319,7 @@ static void het_slave_machine_done(Notifier *notifier, void *data)
                      slave.memory_id ? "'" : "");
         exit(EXIT_FAILURE);
     }
+    het_check_images();
     CPU_FOREACH(cs) {
         cs->start_powered_off = true;
     }

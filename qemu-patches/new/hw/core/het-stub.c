@@ -33,8 +33,14 @@ bool het_refuses_incoming(Error **errp)
     return false;
 }
 
-void het_note_reset(ShutdownCause cause)
+void het_begin_reset(ShutdownCause cause)
 {
+}
+
+bool het_check_loader(AddressSpace *as, uint64_t address, uint64_t size,
+                      bool sets_pc, Error **errp)
+{
+    return true;
 }
 
 bool het_guest_lockup(CPUState *cs)

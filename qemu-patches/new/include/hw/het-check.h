@@ -21,6 +21,11 @@
  */
 bool het_check_place(const char *what, uint64_t address, uint64_t size,
                      bool over_ram, Error **errp);
+/*
+ * Whether nothing takes what is written to an address of these; what stands for
+ * a device that a board lacks is nothing
+ */
+bool het_is_nowhere(AddressSpace *as, uint64_t address, uint64_t size);
 
 /* --- het-fd.c --- */
 

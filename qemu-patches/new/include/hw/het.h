@@ -55,8 +55,17 @@ void het_unblock_migration(void);
  * memory_id: the object that must be there, NULL: any
  */
 void het_set_slave(const char *memory_id);
-/* Called by runstate.c when it begins a reset, so that its cause is known */
-void het_note_reset(ShutdownCause cause);
+/*
+ * Called by runstate.c when it begins a reset, so that its cause is known, and
+ * nothing that is reset writes into a slave's memory
+ */
+void het_begin_reset(ShutdownCause cause);
+/*
+ * Whether a reset may write size bytes to an address, and set the PC of a CPU;
+ * false with errp on a slave where that cannot be what is wanted
+ */
+bool het_check_loader(AddressSpace *as, uint64_t address, uint64_t size,
+                      bool sets_pc, Error **errp);
 /*
  * Called where a guest can bring its CPU into a state that is not emulated.
  * On a slave this counts as a panic of the guest and returns true: the CPU

@@ -75,5 +75,7 @@ char *het_image_file(void);
 void het_add_master_tests(void);
 /* het-guest-tests.c: those in which guests run */
 void het_add_guest_tests(void);
+/* het-option-tests.c */
+void het_add_option_tests(void);
 
 #endif

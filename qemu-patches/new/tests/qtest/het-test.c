@@ -2,7 +2,8 @@
  * Tests of heterogeneous platforms: roles, memory and boot of slaves
  *
  * No guest runs in these; see het-guest-tests.c for those, het-master-tests.c
- * for masters, and idm-test.c for couples.
+ * for masters, het-option-tests.c for command lines, and idm-test.c for
+ * couples.
  *
  * SPDX-License-Identifier: GPL-2.0-or-later
  */
@@ -546,70 +547,6 @@ static void test_slave_migration(void)
     qtest_quit(s);
 }
 
-/* --- command lines --- */
-
-static void refuses(const char *args, const char *text)
-{
-    const char *qemu = getenv("QTEST_QEMU_BINARY");
-    g_autofree char *command = g_strdup_printf("%s -display none %s", qemu,
-                                               args);
-    g_autofree char *errors = NULL;
-    int status;
-
-    g_assert(g_spawn_command_line_sync(command, NULL, &errors, &status, NULL));
-    if (!WIFEXITED(status) || WEXITSTATUS(status) != EXIT_FAILURE ||
-        !strstr(errors, text)) {
-        g_error("%s: wanted '%s', got: %s", command, text, errors);
-    }
-}
-
-#define VIRT "-nodefaults -m 16M -machine virt"
-#define OBJECT " -object memory-backend-shared,id=mem,size=16M"
-
-static void test_command_lines(void)
-{
-    g_autofree char *image = het_image_file();
-    g_autofree char *kernel = g_strdup_printf(SLAVE_ARGS " -kernel %s", image);
-    g_autofree char *bios = g_strdup_printf(SLAVE_ARGS " -bios %s", image);
-    g_autofree char *loader = g_strdup_printf(SLAVE_ARGS " -device loader,"
-        "file=%s,force-raw=on,addr=0x40800000", image);
-    g_autofree char *loader_m = g_strdup_printf("-nodefaults -machine"
-        " mps2-an385,slave=on,memory-backend=mem" OBJECT " -device loader,"
-        "file=%s,force-raw=on,addr=0x21800000", image);
-
-    refuses(VIRT ",slave=on", "needs a memory-backend-shared");
-    refuses(VIRT ",slave=on" OBJECT, "needs a memory-backend-shared");
-    refuses(VIRT ",memory-backend=mem -incoming shared:other" OBJECT,
-            "object 'other'");
-    refuses(SLAVE_ARGS ",prealloc=on", "prealloc=on");
-    refuses(SLAVE_ARGS ",mem-path=/dev/shm", "mem-path");
-    refuses(SLAVE_ARGS ",share=off", "share=off");
-    refuses(SLAVE_ARGS ",master=on", "is a slave");
-    refuses(kernel, "-kernel");
-    refuses(bios, "-bios");
-    refuses(loader, "of a slave");
-    refuses(loader_m, "of a slave");
-    refuses(SLAVE_ARGS " -accel tcg,thread=single", "thread=single");
-    refuses(SLAVE_ARGS " -icount auto", "-icount");
-    refuses("-nodefaults -machine netduinoplus2,slave=on,memory-backend=mem"
-            " -m 192K -object memory-backend-shared,id=mem,size=192K",
-            "does not use the memory");
-    refuses("-nodefaults -machine netduinoplus2,memory-backend=mem -m 192K"
-            " -object memory-backend-shared,id=mem,size=192K,master=on",
-            "does not use the memory");
-    refuses(VIRT " -object memory-backend-shared,id=mem,size=16M,master=off",
-            "slave=on");
-    refuses(VIRT " -object memory-backend-shared,id=mem,size=16M,mem-path=.",
-            "neither on tmpfs");
-    refuses(VIRT " -object memory-backend-shared,id=mem,size=16M,"
-            "mem-path=./nowhere", "no directory");
-    g_assert_false(g_file_test("./nowhere", G_FILE_TEST_EXISTS));
-    refuses(VIRT ",memory-backend=mem,slave=off -incoming shared:mem" OBJECT,
-            "contradicts");
-    refuses(VIRT " -accel tcg,thread=single" OBJECT, "thread=single");
-    unlink(image);
-}
-
 int main(int argc, char **argv)
 {
     g_test_init(&argc, &argv, NULL);
@@ -632,8 +569,8 @@ int main(int argc, char **argv)
     qtest_add_func("/het/boot/memory", test_memory_kept);
     qtest_add_func("/het/boot/incoming", test_incoming);
     qtest_add_func("/het/migration", test_slave_migration);
-    qtest_add_func("/het/command-line", test_command_lines);
     het_add_master_tests();
     het_add_guest_tests();
+    het_add_option_tests();
     return g_test_run();
 }
