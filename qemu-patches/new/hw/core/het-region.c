@@ -2,17 +2,20 @@
  * Heterogeneous platforms: what lies where memory is to be laid
  *
  * Windows, aliases and devices go above what a board has at their
- * addresses. What that would hide is found here. Used by het-window.c,
- * hostmem-shared.c, idm-flat-place.c and het-slave.c.
+ * addresses. What that would hide, and what would be loaded there, is found
+ * here. Used by het-window.c, hostmem-shared.c, idm-flat-place.c and
+ * het-slave.c.
  *
  * SPDX-License-Identifier: GPL-2.0-or-later
  */
 
 #include "qemu/osdep.h"
+#include "qemu/range.h"
 #include "qapi/error.h"
 #include "exec/address-spaces.h"
 #include "exec/memory.h"
 #include "hw/het-check.h"
+#include "hw/loader.h"
 #include "hw/misc/unimp.h"
 #include "trace.h"
 
@@ -37,6 +40,49 @@ bool het_is_nowhere(AddressSpace *as, uint64_t address, uint64_t size)
         }
     }
     return false;
+}
+
+typedef struct HetImages {
+    uint64_t address;
+    uint64_t size;
+    const char *const *except;
+} HetImages;
+
+static bool het_counts(const HetImages *wanted, const char *name)
+{
+    return !wanted->except || !g_strv_contains(wanted->except, name);
+}
+
+static bool het_image_overlaps(const char *name, AddressSpace *as,
+                               hwaddr address, hwaddr size, const void *opaque)
+{
+    const HetImages *wanted = opaque;
+
+    return wanted->size && het_counts(wanted, name) &&
+           ranges_overlap(wanted->address, wanted->size, address, size);
+}
+
+static bool het_image_is_lost(const char *name, AddressSpace *as,
+                              hwaddr address, hwaddr size, const void *opaque)
+{
+    return het_counts(opaque, name) && het_is_nowhere(as, address, size);
+}
+
+const char *het_find_image(uint64_t address, uint64_t size,
+                           const char *const *except)
+{
+    const HetImages wanted = {
+        .address = address, .size = size, .except = except,
+    };
+
+    return rom_find(het_image_overlaps, &wanted);
+}
+
+const char *het_find_lost_image(const char *const *except)
+{
+    const HetImages wanted = { .except = except };
+
+    return rom_find(het_image_is_lost, &wanted);
 }
 
 static bool het_may_cover(const MemoryRegionSection *found, bool over_ram)

@@ -30,7 +30,6 @@
 #include "hw/het-check.h"
 #include "hw/het-couple.h"
 #include "hw/het-slave.h"
-#include "hw/loader.h"
 #include "het-internal.h"
 #include "trace.h"
 
@@ -227,8 +226,8 @@ static int het_check_memory(HostMemoryBackendShared *s, void *opaque)
         return 0;
     }
     image = hostmem_shared_address(s, &address)
-            ? rom_find_overlap(address, hostmem_shared_size(s),
-                               het_board_trees) : NULL;
+            ? het_find_image(address, hostmem_shared_size(s), het_board_trees)
+            : NULL;
     if (image) {
         error_report("'%s' would be loaded into the memory '%s' of a slave,"
                      " which whoever grants the memory must do", image, id);
@@ -243,7 +242,7 @@ static int het_check_memory(HostMemoryBackendShared *s, void *opaque)
 /* Where a slave's memory will be there is nothing now, at no address of it */
 static void het_check_images(void)
 {
-    const char *image = rom_find_if(het_is_nowhere, het_board_trees);
+    const char *image = het_find_lost_image(het_board_trees);
 
     if (image) {
         error_report("'%s' would be loaded to where a slave has nothing:"

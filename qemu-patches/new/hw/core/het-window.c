@@ -18,7 +18,6 @@
 #include "exec/address-spaces.h"
 #include "exec/memory.h"
 #include "hw/boards.h"
-#include "hw/loader.h"
 #include "hw/het-check.h"
 #include "hw/het-window.h"
 #include "hw/misc/het-page.h"
@@ -106,7 +105,7 @@ static bool het_window_check(const HetWindowPlace *place, Error **errp)
                    windows[other]->address, windows[other]->size);
         return false;
     }
-    image = rom_find_overlap(address, size, NULL);
+    image = het_find_image(address, size, NULL);
     if (image) {
         error_setg(errp, "the window overlaps '%s', which a reset of this"
                    " machine would write into it", image);
@@ -200,7 +199,7 @@ bool het_window_find_place(uint64_t base, uint64_t end, uint64_t size,
         other = het_window_overlapping(at, size);
         if (other) {
             end = windows[other]->address;
-        } else if (rom_find_overlap(at, size, NULL)) {
+        } else if (het_find_image(at, size, NULL)) {
             end = at + size - 1;    /* the next lower place */
         } else {
             *address = at;

@@ -26,6 +26,14 @@ bool het_check_place(const char *what, uint64_t address, uint64_t size,
  * a device that a board lacks is nothing
  */
 bool het_is_nowhere(AddressSpace *as, uint64_t address, uint64_t size);
+/*
+ * Name of an image that a reset writes into a range, or to nowhere; NULL if
+ * there is none
+ * except: names of images that do not count, NULL if all do
+ */
+const char *het_find_image(uint64_t address, uint64_t size,
+                           const char *const *except);
+const char *het_find_lost_image(const char *const *except);
 
 /* --- het-fd.c --- */
 
