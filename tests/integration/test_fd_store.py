@@ -164,6 +164,27 @@ class FdStore(TestCase):
         self.platform.wait_state("crashed")
         self.assertEqual(self.window(self.slave1)[0x1000:0x1011], b"somebody was here")
 
+    def test_two_windows_in_the_same_memory(self):
+        """It is kept as long as one of them is, and the next hetd has both."""
+        self.start()
+        size = int(self.slave1.get("Window")[1])
+        shared, other = memfd(2 * size), memfd(size)
+        self.addCleanup(os.close, shared)
+        self.addCleanup(os.close, other)
+        self.slave1.call("Stop")
+        self.slave1.call("RevokeMemory")
+        self.slave1.grant(shared)
+        for memory in (shared, other, shared):
+            self.slave2.call("RevokeMemory")
+            self.slave2.grant(memory, Offset=dbus.UInt64(size if memory == shared else 0))
+            self.wait_names(*{name_of(shared), name_of(memory)})
+        os.pwrite(shared, b"first", 0x1000)
+        os.pwrite(shared, b"second", size + 0x1000)
+        self.kill_all_and_start_anew()
+        self.platform.wait_state("crashed")
+        self.assertEqual(self.window(self.slave1)[0x1000:0x1005], b"first")
+        self.assertEqual(self.window(self.slave2)[0x1000:0x1006], b"second")
+
     def change_windows(self, more):
         """So many more that hetd tells of than the kernel keeps, which are ten or more. A blocking call is no turn of the loop: nobody reads."""
         memory = memfd(16 << 20)
