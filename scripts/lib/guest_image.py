@@ -24,6 +24,13 @@ import zlib
 
 COMPRESSED_MAX = 8 << 20
 XZ_MAGIC = b"\xfd7zXZ\x00"
+# What init mounts beside /dev
+FSTAB = b"""\
+proc /proc proc defaults 0 0
+sysfs /sys sysfs defaults 0 0
+debugfs /sys/kernel/debug debugfs defaults 0 0
+devpts /dev/pts devpts defaults 0 0
+"""
 KERNEL_ADDRESS = 0x40208000     # the board's memory, and what Debian's armhf kernel keeps free below itself (TEXT_OFFSET)
 
 
@@ -194,6 +201,7 @@ def initramfs(modules, load, offer, busybox, init):
     archive.add("dev/console", stat.S_IFCHR | 0o600, device=(5, 1))
     archive.file("bin/busybox", busybox, 0o755)
     archive.link("bin/sh", "busybox")
+    archive.file("etc/fstab", FSTAB)
     archive.file("init", init, 0o755)
     for name in load + offer:
         modules.need(name)
