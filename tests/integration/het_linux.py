@@ -213,6 +213,8 @@ def bad_images():
 CHECK_FREED = ("CommandLine=", "CommandLine=slub_debug=FU ")
 # What the kernel says when something of its own is wrong
 KERNEL_COMPLAINT = r"BUG:|BUG \S+ \(|kernel BUG|WARNING: CPU|Oops|Internal error|Unable to handle|blocked for more than|detected stalls"
+# At the beginning of a line: what a program was about to print of what its driver did when it was stopped, as far as it came
+CUT_OFF = r"(r|rp|rpm|rpms|rpmsg|rpmsg:|rpmsg: .*)?"
 
 
 # Makes slaves offline that Linux has started or attached to, and takes away what dumps are left

@@ -10,7 +10,7 @@ import test_linux_crash
 import test_linux_stm32
 import test_linux_traffic
 from het_harness import FIRMWARE, main
-from het_linux import DEBUG, KERNEL_COMPLAINT, RemoteprocTestCase, SLAVES, WINDOWS, need_guest
+from het_linux import CUT_OFF, DEBUG, KERNEL_COMPLAINT, RemoteprocTestCase, SLAVES, WINDOWS, need_guest
 
 IPCC = tuple(name.replace("slave-", "slave-ipcc-") for name in SLAVES)
 
@@ -51,7 +51,7 @@ class Run(Ipcc, RemoteprocTestCase):
                 since = console.mark()
                 self.start(number)
                 self.assertEqual(self.slave(number).state, "running")
-                console.expect(f"^(rpmsg: .*)?slave: rpmsg firmware, booted at {WINDOWS[number][0]:#x}$", since)
+                console.expect(f"^{CUT_OFF}slave: rpmsg firmware, booted at {WINDOWS[number][0]:#x}$", since)
                 self.assertIn("rpmsg: the driver is there", self.shell.read(f"{DEBUG}{number}/trace0"))
             for n in range(10):
                 for number in (0, 1):
