@@ -223,34 +223,20 @@ OFFLINE = f"""for n in 0 1; do i=0; while [ $((i += 1)) -le 20 ]; do line=; read
 for d in /sys/class/devcoredump/devcd*/data; do [ ! -e $d ] || echo 1 >$d; done"""
 
 
-class RemoteprocTestCase(LinuxTestCase):
-    """What Linux shows of the slaves, by the number of its instance: slave1 is 0. Which driver it has is in the attributes."""
+class SharedBoot:
+    """
+    For a LinuxMasterTestCase. Tests of the same kind() have one boot together: it takes longer than what most of them do. Each finds what the
+    first one has found, by renew(); where that is not possible, and after one that has failed, the next one boots anew.
+    """
 
-    driver = "idm_rproc"
-    interrupts = "idm"                  # what those of its devices are called
-    firmware_names = SLAVES             # that it asks for by itself
-    no_table = "the image has no resource table"
-    complaint = KERNEL_COMPLAINT
-    # Tests that boot the same have one boot together, of whatever class they are: it takes longer than what most of them do. Each finds what
-    # the first one has found, by renew(); where that is not possible, and after one that has failed, the next one boots anew.
-    shares_boot = False
     shared = None                       # the test that has left its platform for the next one
-
-    def more_firmware(self):
-        """Without a resource table"""
-        return {"first-light.elf": (FIRMWARE / "first-light-slave-m3.elf").read_bytes()}
-
-    def kind(self):
-        if not self.shares_boot:
-            return None
-        text, files = self.what_boots()
-        return self.guest, self.example, text, *sorted(files.items())
+    complaint = KERNEL_COMPLAINT
 
     def setUp(self):
-        before, RemoteprocTestCase.shared = RemoteprocTestCase.shared, None
+        before, SharedBoot.shared = SharedBoot.shared, None
         # Left to one that was skipped
         if before and before.kind() != self.kind():
-            super(RemoteprocTestCase, before).tearDown()
+            super(SharedBoot, before).tearDown()
             before.doCleanups()
             before = None
         if not before:
@@ -265,11 +251,31 @@ class RemoteprocTestCase(LinuxTestCase):
         complaint = self.console.find(self.complaint)
         if renewed and not complaint:
             # A copy: what this one has to do at its end is done with
-            RemoteprocTestCase.shared = copy.copy(self)
+            SharedBoot.shared = copy.copy(self)
             self._cleanups = []
         else:
             super().tearDown()
         self.assertIsNone(complaint, complaint and complaint.string)
+
+
+class RemoteprocTestCase(SharedBoot, LinuxTestCase):
+    """What Linux shows of the slaves, by the number of its instance: slave1 is 0. Which driver it has is in the attributes."""
+
+    driver = "idm_rproc"
+    interrupts = "idm"                  # what those of its devices are called
+    firmware_names = SLAVES             # that it asks for by itself
+    no_table = "the image has no resource table"
+    shares_boot = False                 # with all that boot the same, of whatever class they are
+
+    def more_firmware(self):
+        """Without a resource table"""
+        return {"first-light.elf": (FIRMWARE / "first-light-slave-m3.elf").read_bytes()}
+
+    def kind(self):
+        if not self.shares_boot:
+            return None
+        text, files = self.what_boots()
+        return self.guest, self.example, text, *sorted(files.items())
 
     def renew(self):
         """A new driver, and slaves that are ready, as after a boot. False: that is not possible"""
