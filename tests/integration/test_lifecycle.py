@@ -190,6 +190,8 @@ class Cancel(TestCase):
         self.assertRefused(ERROR + "WrongState", "cannot be canceled", self.bus.call, job, "org.hetd1.Job", "Cancel")
         self.assertRefused(ERROR + "WrongState", "stopping", platform.call, "Start", "a{sv}", options())
         self.assertEqual(wait(), ("done", ""))
+        # hetd tells of a process's end before it reaps it, and answers when it has
+        self.assertEqual(platform.state, "stopped")
         self.assertFalse(os.path.exists(f"/proc/{pid}"))
 
     def test_caller_goes_away(self):
