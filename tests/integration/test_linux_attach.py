@@ -60,10 +60,10 @@ class AttachTestCase(RemoteprocTestCase):
         self.assertEqual(self.state(number), "attached")
 
     def detach(self, number):
-        since = (self.slave1, self.slave2)[number].console().mark()
+        since = self.slave(number).console().mark()
         self.write(number, "state", "detach")
         self.assertEqual(self.state(number), "detached")
-        (self.slave1, self.slave2)[number].console().expect("rpmsg: the driver is gone", since)
+        self.slave(number).console().expect("rpmsg: the driver is gone", since)
 
 
 class Attach(AttachTestCase):

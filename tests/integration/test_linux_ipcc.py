@@ -20,9 +20,6 @@ class Ipcc(test_linux_stm32.Stm32):
     changes = tuple(zip(SLAVES, IPCC))
     complaint = f"{KERNEL_COMPLAINT}|shutdown without ack"
 
-    def slave(self, number):
-        return (self.slave1, self.slave2)[number]
-
     def stop(self, number):
         """Linux announces it, and waits until the firmware has seen that"""
         console = self.slave(number).console()

@@ -84,7 +84,7 @@ class LongKills(LongTestCase):
     def test_kills(self):
         """hetd starts their QEMUs again, and Linux the firmware in them."""
         def cycle(n):
-            number, slave = n % 2, (self.slave1, self.slave2)[n % 2]
+            number, slave = n % 2, self.slave(n % 2)
             since = self.console.mark()
             os.kill(slave.pid, signal.SIGKILL)
             self.wait_recovered(number, since)

@@ -109,7 +109,7 @@ class Coredump(Stm32, test_linux_crash.Coredump):
 class AttachStm32(Stm32):
     def boot(self, number, **options):
         """By hetd; the driver sees it when it is bound to it anew, once the master has seen that it runs"""
-        (self.slave1, self.slave2)[number].boot(**options)
+        self.slave(number).boot(**options)
         anew = f'echo "$0" >unbind && echo "$0" >bind && read -r line <{CLASS}{number}/state && [ "$line" = detached ]'
         self.shell.ok(f"cd -P {CLASS}{number}/device && d=${{PWD##*/}} && cd /sys/bus/platform/drivers/stm32-rproc && "
                       f"timeout 120 sh -c 'until {anew}; do :; done' $d && cd")
