@@ -327,9 +327,6 @@ static int connect_signals(Daemon *d) {
 static int connect_bus(Daemon *d, bool user) {
         int r = user ? sd_bus_open_user_with_description(&d->bus, "hetd") : sd_bus_open_system_with_description(&d->bus, "hetd");
 
-        /* The library would wait for a bus that does not read, without limit: see tell_the_rest() */
-        if (r >= 0)
-                r = sd_bus_set_close_on_exit(d->bus, false);
         if (r >= 0)
                 r = bus_export(d->manager, d->bus);
         if (r >= 0)
@@ -360,10 +357,8 @@ static uint64_t count_untold(sd_bus *bus) {
 static void tell_the_rest(sd_bus *bus) {
         const int64_t end = g_get_monotonic_time() + LAST_WORDS_USEC;
         int64_t left = LAST_WORDS_USEC;
-        int r = sd_bus_detach_event(bus);
+        int r = sd_bus_add_filter(bus, NULL, on_too_late, NULL);
 
-        if (r >= 0)
-                r = sd_bus_add_filter(bus, NULL, on_too_late, NULL);
         for (; r >= 0 && count_untold(bus) > 0 && left > 0; left = end - g_get_monotonic_time()) {
                 struct pollfd fd = { .fd = sd_bus_get_fd(bus), .events = (short) sd_bus_get_events(bus) };
 
