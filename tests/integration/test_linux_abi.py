@@ -57,7 +57,7 @@ class Abi(AttachTestCase):
         since = self.console.mark()
         self.write(1, "state", "start")
         self.console.expect(self.no_table, since)
-        self.assertEqual((self.state(1), self.slave2.state), ("running", "running"))
+        self.assert_runs(1)
         self.assertEqual(self.shell.ok("ls /sys/bus/rpmsg/devices"), "")
         self.stop(1)
 

@@ -83,7 +83,7 @@ class WideSlave(RemoteprocTestCase):
             since = (console := self.slave1.console()).mark()
             self.write(0, "state", "start")
             console.expect("^wide$", since)
-            self.assertEqual((self.state(0), self.slave1.state), ("running", "running"))
+            self.assert_runs(0)
             self.stop(0)
             self.assertEqual((self.slave1.state, self.slave1.reason), ("ready", "stop"))
         self.start(1)

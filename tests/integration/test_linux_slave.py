@@ -136,7 +136,7 @@ class Firmware(RemoteprocTestCase):
     def start_image(self, name):
         self.write(0, "firmware", name)
         self.write(0, "state", "start")
-        self.assertEqual((self.state(0), self.slave1.state), ("running", "running"))
+        self.assert_runs(0)
 
     def test_start_stop(self):
         console = self.slave1.console()

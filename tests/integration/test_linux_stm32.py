@@ -66,7 +66,8 @@ class AutoBoot(Stm32, RemoteprocTestCase):
 
     def test_started_by_the_driver(self):
         self.shell.ok(f"until grep -q running {CLASS}1/state; do :; done")
-        self.assertEqual((self.state(0), self.slave1.state, self.slave2.state), ("offline", "ready", "running"))
+        self.assert_runs(1)
+        self.assertEqual((self.state(0), self.slave1.state), ("offline", "ready"))
         self.shell.ok(f"until [ -e {CLASS}1/rproc-virtio.*/virtio*/*.rpmsg-tty.*/tty ]; do :; done")
         self.echo(self.tty(1), "nobody has asked for it")
         self.stop(1)

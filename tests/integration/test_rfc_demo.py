@@ -131,7 +131,7 @@ class Demo(RfcTestCase):
         output = self.shell.ok("load_bin_app 1 ./zImage ./slave.dtb ./initrd")
         self.assertRegex(output, r"^zImage at 0x61[0-9a-f]{6}, 5321 KiB$|slave 1 is running")
         self.assertIn("slave 1 is running", output)
-        self.assertEqual(self.slave1.state, "running")
+        self.slave1.wait_state("running")               # Linux may hear of it before hetd does
         self.linux_is_up()
         console = self.console1
         self.assertTrue(console.find("Memory: .*K/524288K available"))
